@@ -1,0 +1,16 @@
+"""Companion to "Self-similarity Analysis in Deep Neural Networks" (arXiv 2507.17785).
+
+SS_rate and G_M of any PyTorch model in three lines:
+
+    import sslib
+    F = sslib.feature_matrices(model, images, ["layer1", "layer2"])
+    {name: float(sslib.ss_rate(matrix)) for name, matrix in F.items()}
+"""
+
+__version__ = "0.1.0"
+
+from sslib.features import feature_matrices
+from sslib.graph import adjacency
+from sslib.rate import BoxCurve, box_curve, pair_distances, ss_rate
+
+__all__ = ["BoxCurve", "adjacency", "box_curve", "feature_matrices", "pair_distances", "ss_rate"]
