@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -108,12 +109,15 @@ def find(name: str | Architecture) -> Architecture:
     return known[key]
 
 
-def untrained(arch: str | Architecture, seed: int, *, num_classes: int = 1000) -> nn.Module:
+def untrained(
+    arch: str | Architecture, seed: int, *, num_classes: int = 1000, options: Mapping[str, Any] | None = None
+) -> nn.Module:
     """The model with random weights, as timm initialises them, in eval mode on the CPU.
 
     seed: not negative. Equal seeds give equal weights; the global random state is left as found.
     num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under one seed another
         number of classes gives other weights everywhere.
+    options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
 
     Raises ValueError for an unknown architecture, a bad seed or number of classes.
 
@@ -130,7 +134,7 @@ def untrained(arch: str | Architecture, seed: int, *, num_classes: int = 1000) -
     # The CPU's generator alone: torch.manual_seed would also reseed the GPUs.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
-        return timm.create_model(arch.timm_name, num_classes=num_classes).eval()
+        return timm.create_model(arch.timm_name, num_classes=num_classes, **(options or {})).eval()
 
 
 def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Module:
@@ -214,3 +218,21 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
         raise ValueError(f"path: the weights in {str(path)!r} are not those of {arch.timm_name} ({told})")
     model.load_state_dict(state)
     return model
+
+
+def load(arch: str | Architecture, weights: str | Path = "untrained", seed: int = 0) -> nn.Module:
+    """The model with the weights that a notebook's parameter names: one way in for all three kinds.
+
+    weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm name>.safetensors``.
+
+    Raises as `untrained`, `pretrained` and `from_checkpoint` do.
+
+    >>> load("ResNet34", "untrained", seed=1).num_classes
+    1000
+    """
+    arch = find(arch)
+    if weights == "untrained":
+        return untrained(arch, seed)
+    if weights == "pretrained":
+        return pretrained(arch)
+    return from_checkpoint(arch, Path(weights) / f"{arch.timm_name}.safetensors")

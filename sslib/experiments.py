@@ -1,0 +1,344 @@
+"""The cells of each table: configuration in, record out. Notebooks read the records; a command makes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from sslib import models, records
+from sslib.data import ImageSet, load_images
+from sslib.features import feature_matrices, resolve_modules
+from sslib.graph import participation_ratio
+from sslib.models import Architecture
+from sslib.paper import load_table, verdict
+from sslib.paths import RESULTS
+from sslib.rate import FORMULAS, box_curve, pair_distances
+
+#: Table 2 and everything that is regressed on its layers.
+SS_RATE = "ss-rate"
+
+
+def layer_metrics(F: Tensor) -> dict[str, float]:
+    """What a record keeps of one layer: SS_rate by both formulas, and the distances behind it.
+
+    F: (D, B). Returns D; the SS_rates "released" and "printed"; TZ and TV; mean, standard deviation and skewness of
+    the distances of pairs i < j; and the participation ratio. Raises ValueError as ``box_curve`` does.
+
+    >>> metrics = layer_metrics(torch.tensor([[0.0], [1.0], [3.0], [7.0]]))
+    >>> metrics["D"], metrics["TZ"], metrics["TV"], round(metrics["distance_mean"], 4)
+    (4, 1.0, 7.0, 3.8333)
+    """
+    D = len(F)
+    curves = {formula: box_curve(F, formula=formula) for formula in FORMULAS}
+    pairs = pair_distances(F).double()[torch.ones(D, D, dtype=torch.bool).triu(1)]
+    mean, std = pairs.mean(), pairs.std(correction=0)
+    return {
+        "D": D,
+        **{formula: float(curve.ss_rate) for formula, curve in curves.items()},
+        "TZ": float(curves["released"].theta_min),
+        "TV": float(curves["released"].theta_max),
+        "distance_mean": float(mean),
+        "distance_std": float(std),
+        "distance_skewness": float(((pairs - mean) ** 3).mean() / std**3),
+        "participation_ratio": participation_ratio(F),
+    }
+
+
+def modules_of(architecture: Architecture, network: nn.Module) -> dict[str, list[str]]:
+    """The module names of a model "as printed" (Table 1) and "as released" (what the training script draws from)."""
+    return {
+        "printed": list(architecture.modules),
+        "released": resolve_modules(network, architecture.released_modules),
+    }
+
+
+def features_of(
+    architecture: Architecture, network: nn.Module, images: Tensor | Iterable[Tensor], *, training: bool = False
+) -> dict[str, Tensor]:
+    """F of every module, printed and released, in one pass over the images (see ``feature_matrices``)."""
+    names = list(dict.fromkeys(name for group in modules_of(architecture, network).values() for name in group))
+    # "auto" tells PVT's stages (B, C, H, W) from their blocks (B, N, C); at 224 pixels no map is ambiguous
+    return feature_matrices(network, images, names, training=training)
+
+
+def ss_rate_config(model: str, images: str, n_images: int, draw: int, *, weights: str = "untrained") -> dict[str, Any]:
+    """What names a cell of Table 2, apart from the seed of the weights.
+
+    model: a timm name; images: a name of ``load_images``; draw: the seed it draws n_images with; weights: "untrained",
+    "pretrained:<tag>" or "checkpoint:<file name>".
+    """
+    return {
+        "model": models.find(model).timm_name,
+        "weights": weights,
+        "images": images,
+        "n_images": n_images,
+        "draw": draw,
+        "size": 224,
+        "mode": "eval",
+    }
+
+
+def ss_rate_record(
+    config: Mapping[str, Any], seed: int, features: Mapping[str, Tensor], network: nn.Module, images: ImageSet, seconds: float
+) -> dict[str, Any]:
+    """The record of one model on one draw of images: ``layer_metrics`` of every module, and the means over both sets."""
+    layers = {module: layer_metrics(F) for module, F in features.items()}
+    groups = modules_of(models.find(config["model"]), network)
+    means = {
+        f"mean_{group}_modules": {formula: sum(layers[m][formula] for m in names) / len(names) for formula in FORMULAS}
+        for group, names in groups.items()
+    }
+    data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
+    metrics = means | {"modules": groups, "layers": layers}
+    return records.new_record(SS_RATE, config, seed, metrics, data=data, device="cpu", seconds=seconds)
+
+
+def run_ss_rate(
+    names: Iterable[str],
+    seeds: Iterable[int],
+    draws: Sequence[int],
+    *,
+    images: str = "imagenet-sample",
+    n_images: int = 512,
+    root: Path = RESULTS,
+) -> Iterable[Path]:
+    """Measure untrained models on several draws of images, write a record each, yield their paths; skips what is done.
+
+    Every image passes through a model once, however many draws it is in.
+
+    Raises ValueError or FileNotFoundError for an unknown model or images that are not there.
+    """
+    sets = {draw: load_images(images, n_images, seed=draw) for draw in draws}
+    for seed in seeds:
+        for name in names:
+            architecture = models.find(name)
+            configs = {draw: ss_rate_config(architecture.timm_name, images, n_images, draw) for draw in draws}
+            todo = {d: c for d, c in configs.items() if not records.exists(SS_RATE, c, seed, root)}
+            if not todo:
+                continue
+            start = time.perf_counter()
+            network = models.untrained(architecture, seed)
+            pixels, places = _union([sets[draw] for draw in todo])
+            batches = (
+                ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
+                for part in pixels.split(64)
+            )
+            features = features_of(architecture, network, batches)
+            for (draw, config), place in zip(todo.items(), places):
+                drawn = {module: F[:, place] for module, F in features.items()}
+                seconds = (time.perf_counter() - start) / len(todo)
+                yield records.write(ss_rate_record(config, seed, drawn, network, sets[draw], seconds), root)
+
+
+def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
+    """All different images of several sets, and where each set's images stand among them."""
+    index: dict[bytes, int] = {}
+    places, pixels = [], []
+    for images in sets:
+        place = []
+        for picture in images.pixels:
+            key = picture.numpy().tobytes()
+            if key not in index:
+                index[key] = len(pixels)
+                pixels.append(picture)
+            place.append(index[key])
+        places.append(torch.tensor(place))
+    return torch.stack(pixels), places
+
+
+def table_2(runs: pd.DataFrame, *, scale: str = "full") -> pd.DataFrame:
+    """Table 2 beside the records: a row per model of the paper, printed values first.
+
+    runs: ``records.read_all("ss-rate")``. Ours is the mean over the modules of Table 1, averaged over the draws of
+    images, then over the seeds of the weights; the standard deviation is over seeds. The verdict is that of
+    ``paper.verdict`` on the released formula, "not run" where there is no record.
+    """
+    rows = []
+    for printed in load_table(2).itertuples():
+        row: dict[str, Any] = {"model": printed.model}
+        for state in ("untrained", "pretrained"):
+            theirs = getattr(printed, state)
+            part = _cells(runs, models.find(printed.model).timm_name, state)
+            row[f"{state}: paper"] = theirs
+            for formula in ("printed", "released"):
+                values = part[formula].groupby(part["seed"]).mean() if len(part) else pd.Series(dtype=float)
+                row[f"{state}: ours, {formula}"] = values.mean()
+                row[f"{state}: std, {formula}"] = values.std()
+            row[f"{state}: seeds"] = part["seed"].nunique()
+            row[f"{state}: records"] = len(part)
+            ours, std = row[f"{state}: ours, released"], row[f"{state}: std, released"]
+            row[f"{state}: verdict"] = verdict(ours, theirs, std=std, scale=scale)
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("model")
+
+
+def _cells(runs: pd.DataFrame, timm_name: str, state: str) -> pd.DataFrame:
+    """The records of one model in one state, with a column per formula; none if there are none."""
+    if "config.model" not in runs:
+        return pd.DataFrame(columns=["seed", *FORMULAS])
+    weights = runs["config.weights"] if state == "untrained" else runs["config.weights"].str.partition(":")[0]
+    part = runs[(runs["config.model"] == timm_name) & (weights == state)]
+    means = part["metrics.mean_printed_modules"]
+    return part.assign(**{formula: means.map(lambda cell, f=formula: cell[f]).astype(float) for formula in FORMULAS})
+
+
+def depth_profiles(runs: pd.DataFrame, *, modules: str = "printed") -> pd.DataFrame:
+    """SS_rate of every layer of every record, tidy: model, family, seed, draw, module, depth (0 to 1), formula, ss_rate."""
+    rows = []
+    for _, run in runs.iterrows():
+        architecture = models.find(run["config.model"])
+        names = run["metrics.modules"][modules]
+        for k, module in enumerate(names):
+            for formula in FORMULAS:
+                rows.append(
+                    {
+                        "model": architecture.name,
+                        "family": architecture.family,
+                        "seed": run["seed"],
+                        "draw": run["config.draw"],
+                        "module": module,
+                        "depth": k / (len(names) - 1),
+                        "formula": formula,
+                        "ss_rate": run["metrics.layers"][module][formula],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+#: One factor at a time, for the two models that lie furthest from Table 2: what each value changes.
+FACTORS: tuple[tuple[str, str], ...] = (
+    ("none", "baseline: 64 ImageNet images"),
+    ("B", "16 images"),
+    ("B", "256 images"),
+    ("which images", "another draw"),
+    ("which images", "photographs"),
+    ("channels", "128 drawn at random"),
+    ("mode", "training"),
+    ("normalisation", "mean 0.5, std 0.5"),
+    ("normalisation", "none: pixels 0 to 1"),
+    ("modules", "as released"),
+    ("class token", "left out"),
+    ("class token", "alone"),
+    ("initialisation", "PyTorch defaults"),
+    ("initialisation", "timm: jax"),
+    ("initialisation", "layer scale 1"),
+    ("precision", "bfloat16"),
+)
+FACTOR_EXPERIMENT = "ss-rate-factors"
+_ONLY = {"class token": "vit_", "timm: jax": "vit_", "layer scale 1": "resmlp_"}
+
+
+def factor_config(model: str, factor: str, value: str) -> dict[str, Any] | None:
+    """What names a cell of the factor study, or None where the factor means nothing for the model."""
+    timm_name = models.find(model).timm_name
+    if (factor, value) not in FACTORS:
+        raise ValueError(f"factor {factor!r} with value {value!r} is not in FACTORS")
+    if not timm_name.startswith(_ONLY.get(factor, _ONLY.get(value, ""))):
+        return None
+    return {"model": timm_name, "factor": factor, "value": value, "images": "imagenet-sample"}
+
+
+def factor_record(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Run one cell of the factor study: the baseline's 64 images and settings, with one of them changed.
+
+    Raises FileNotFoundError where the images are not there.
+    """
+    start = time.perf_counter()
+    architecture, factor, value = models.find(config["model"]), config["factor"], config["value"]
+    n_images = {"16 images": 16, "256 images": 256}.get(value, 64)
+    name = "photographs" if value == "photographs" else config["images"]
+    images = load_images(name, n_images, seed=1 if value == "another draw" else 0)
+    network = _initialised(architecture, seed, value)
+    scaling = {"mean 0.5, std 0.5": ((0.5,) * 3, (0.5,) * 3), "none: pixels 0 to 1": ((0.0,) * 3, (1.0,) * 3)}
+    batch = images.normalised(*scaling.get(value, (architecture.mean, architecture.std)))
+    groups = modules_of(architecture, network)
+    if value == "bfloat16":
+        network, batch = network.bfloat16(), batch.bfloat16()
+    if factor == "class token":
+        features = _tokens(network, batch, groups["printed"], alone=value == "alone")
+    else:
+        features = features_of(architecture, network, batch, training=value == "training")
+    if factor == "channels":
+        g = torch.Generator().manual_seed(seed)
+        features = {m: F[torch.randperm(len(F), generator=g)[:128]] for m, F in features.items()}
+    names = groups["released" if factor == "modules" else "printed"]
+    layers = {m: layer_metrics(features[m]) for m in names}
+    mean = {formula: sum(layer[formula] for layer in layers.values()) / len(layers) for formula in FORMULAS}
+    data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
+    return records.new_record(
+        FACTOR_EXPERIMENT, config, seed, {"mean": mean, "layers": layers}, data=data, seconds=time.perf_counter() - start
+    )
+
+
+def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Module:
+    """The untrained network under timm's own initialisation or another one."""
+    if scheme == "timm: jax":
+        return models.untrained(architecture, seed, options={"weight_init": "jax"})
+    network = models.untrained(architecture, seed)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(seed)
+        for module in network.modules():
+            if scheme == "PyTorch defaults" and hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+            if scheme == "layer scale 1" and hasattr(module, "ls1"):
+                module.ls1.fill_(1.0)
+                module.ls2.fill_(1.0)
+    return network
+
+
+def _tokens(network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone: bool) -> dict[str, Tensor]:
+    """F of a ViT's blocks from the class token alone, or from all other tokens."""
+    parts: dict[str, list[Tensor]] = {module: [] for module in modules}
+    with torch.no_grad():
+        for images in batch.split(64):
+            found = network.forward_intermediates(
+                images, output_fmt="NLC", return_prefix_tokens=True, intermediates_only=True
+            )
+            for module, (patches, prefix) in zip(modules, found, strict=True):
+                parts[module].append((prefix if alone else patches).mean(1))
+    return {module: torch.cat(rows).T.contiguous() for module, rows in parts.items()}
+
+
+def run_factors(names: Iterable[str], seeds: int, *, baseline_seeds: int, root: Path = RESULTS) -> Iterable[Path]:
+    """Work through the factor study, baseline first, skipping what is done; yields the paths of new records."""
+    for factor, value in FACTORS:
+        for seed in range(baseline_seeds if factor == "none" else seeds):
+            for name in names:
+                config = factor_config(name, factor, value)
+                if config and not records.exists(FACTOR_EXPERIMENT, config, seed, root):
+                    yield records.write(factor_record(config, seed), root)
+
+
+def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """The factor study: per factor and model, SS_rate's mean and spread over seeds, and the paired difference it makes.
+
+    runs: ``records.read_all("ss-rate-factors")``. The difference is to the baseline of the same seed (mean and
+    standard deviation over seeds), released formula; columns are grouped by model.
+    """
+    if runs.empty:
+        return pd.DataFrame()
+    value = runs["metrics.mean"].map(lambda mean: mean["released"]).astype(float)
+    cells = runs.assign(ss_rate=value).set_index(["config.model", "config.factor", "config.value", "seed"])["ss_rate"]
+    blocks = {}
+    for timm_name in dict.fromkeys(runs["config.model"]):
+        baseline = cells.loc[timm_name, "none", FACTORS[0][1]]
+        rows = {}
+        for factor, setting in FACTORS:
+            if (timm_name, factor, setting) in cells.index:
+                part = cells.loc[timm_name, factor, setting]
+                change = part - baseline.reindex(part.index)
+                rows[factor, setting] = {
+                    "seeds": len(part),
+                    "SS_rate": part.mean(),
+                    "std": part.std(),
+                    "change": change.mean(),
+                    "std of change": change.std(),
+                }
+        blocks[models.find(timm_name).name] = pd.DataFrame.from_dict(rows, orient="index")
+    return pd.concat(blocks, axis=1)
