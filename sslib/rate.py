@@ -1,7 +1,7 @@
 """Pair distances C, density p(theta), box number N_theta and SS_rate, with the surrogate gradient (Alg. 2, Eq. 2-5, 9).
 
 The paper prints one box number and its authors' code runs another. Both are here: with x the argument of the
-logarithm and p the share of pairs closer than theta,
+logarithm and p the share of pairs closer than theta::
 
     "printed"   N = 1 + (D - 1) log_D x,   x = D - (D - 1) p,   integral by the trapezoid rule over log(1 + theta)
     "released"  N = D - (D - 1) log_D x,   x = 1 + (D - 1) p,   integral by a plain mean over the thresholds

@@ -1,0 +1,46 @@
+# Needs python3 >= 3.11 and make. The first target that is run creates .venv from requirements.lock; it is reused
+# afterwards, and refreshed only when requirements.lock or pyproject.toml change.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
+
+.DEFAULT_GOAL := help
+.PHONY: help book test clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
+	@$(PY) book/build.py
+
+test: $(STAMP) ## run all tests: sslib and its doctests, the notebooks, the book in a browser
+	$(PY) -m pytest sslib tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg
+
+clean: ## delete what was built, keep .venv
+	rm -rf _build .pytest_cache .hypothesis sslib.egg-info
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@if ! $(PY) $(OLD_ENOUGH) 2>/dev/null; then \
+		$(PYTHON) $(OLD_ENOUGH) 2>/dev/null || { \
+			echo "This needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." \
+				"Name another one: make PYTHON=python3.12 ..."; exit 1; }; \
+		$(PYTHON) -m venv --clear $(VENV) || { \
+			echo "$(PYTHON) cannot create an environment (on Debian and Ubuntu: apt-get install python3-venv)."; \
+			exit 1; }; \
+	fi
+	@echo "Installing requirements.lock into $(VENV) (several GB with torch; once)"
+	@if uv --version >/dev/null 2>&1; then \
+		install="uv pip install --quiet --python $(PY) --compile-bytecode"; \
+	else \
+		install="$(PY) -m pip install --quiet --disable-pip-version-check"; \
+	fi; \
+	$$install --require-hashes -r requirements.lock && $$install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,119 @@
+"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER].
+
+The book is built from a mirror of the repository under the output folder, in which papermill has run every
+notebook. Building from the repository itself would drag .venv in, and overwrite committed outputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from sslib.paths import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+AT_ONCE = 2  # notebooks that run at the same time; torch gives each all cores
+
+
+def run_notebook(source: Path, target: Path, params: Path) -> str | None:
+    """Run one notebook into target; return what went wrong, or None."""
+    command = [sys.executable, "-m", "papermill", str(source), str(target), "-f", str(params)]
+    command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        return f"{source.name} failed (as far as it came: {target})\n{done.stdout}"
+    notebook = nbformat.read(target, as_version=4)
+    _publish(notebook)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    if errors := [output for output in outputs if output.output_type == "error"]:
+        return f"{source.name} shows an error: {errors[0].ename}: {errors[0].evalue}"
+    nbformat.write(notebook, target)
+    print(f"  {source.name}: {time.perf_counter() - start:.0f} s", flush=True)
+    return None
+
+
+def _publish(notebook: nbformat.NotebookNode) -> None:
+    """Remove papermill's traces and fold the cell that it injected, which has no switch for that."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+            cell.metadata["mystnb"] = {"code_prompt_show": "Parameters of this build"}
+
+
+def mirror(stage: Path) -> list[Path]:
+    """Copy what the book is built from, with links to data and benchmarks; return the notebooks to run."""
+    shutil.copytree(ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for folder in ("data", "benchmarks"):
+        if (ROOT / folder).is_dir():
+            (stage / folder).symlink_to(ROOT / folder, target_is_directory=True)
+    # One script renders all equations, from the package that the lock pins, so that pages need no network.
+    package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+    (stage / "book/_static/mathjax").mkdir()
+    shutil.copy(package / "static/mathjax/tex-svg-full.js", stage / "book/_static/mathjax")
+    (stage / "notebooks").mkdir()
+    contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))
+    return [ROOT / f"{page}.ipynb" for page in _pages(contents) if page.startswith("notebooks/")]
+
+
+def _pages(node: object) -> list[str]:
+    """All pages that a table of contents names."""
+    if isinstance(node, list):
+        return [page for item in node for page in _pages(item)]
+    if isinstance(node, dict):
+        own = [node["file"]] if "file" in node else []
+        return own + [page for value in node.values() for page in _pages(value)]
+    return []
+
+
+def build(output: Path, params: Path) -> Path:
+    """Build the book into output/_build/html, from nothing; return its first page."""
+    made = output / "_build"
+    stage, html = made / "stage", made / "html"
+    # Kept .doctrees hide warnings, kept pages outlive their removal from the table of contents.
+    for folder in (stage, html, made / ".doctrees"):
+        shutil.rmtree(folder, ignore_errors=True)
+    notebooks = mirror(stage)
+    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        run = pool.map(
+            lambda source: run_notebook(source, stage / "notebooks" / source.name, params), notebooks
+        )
+    if failures := [failure for failure in run if failure]:
+        raise SystemExit("\n".join(failures))
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", str(stage), "--path-output", str(output)]
+    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--all", "-q"]
+    # Without -W a warning, and even a notebook that failed, would exit 0. Warnings come on stderr.
+    if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit("The book was not built: see the warnings above.")
+    return html / "index.html"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run the notebooks and build the book.")
+    parser.add_argument(
+        "--params", type=Path, default=NOTEBOOKS / "params/quick.yml", help="notebook parameters (YAML)"
+    )
+    parser.add_argument("--output", type=Path, default=ROOT, help="folder in which _build/ is made")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    page = build(arguments.output.resolve(), arguments.params.resolve())
+    print(f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}")
+
+
+if __name__ == "__main__":
+    main()

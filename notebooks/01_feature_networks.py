@@ -1,0 +1,198 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Feature networks
+#
+# What does a layer's feature network look like, and what does SS_rate measure on it? First on four channels, where
+# every number can be checked by hand; then on one layer of a convolutional network (ResNet34) and of a vision
+# transformer (ViT-S), both with random weights, on real photographs.
+
+# %% tags=["parameters", "hide-input"]
+scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
+images = None  # "photographs", "imagenet-sample", "imagenette", "cifar10" or "imagefolder:PATH"
+n_images = None  # B, the number of images
+seed = 0  # of the random weights and of the draw of images
+
+# %% tags=["hide-input"]
+from sslib.parameters import check_parameters
+
+scales = {
+    "quick": {"images": "photographs", "n_images": 64},
+    "gpu": {"images": "photographs", "n_images": 512},
+    "paper": {"images": "imagenet-sample", "n_images": 512},
+}
+allowed = {"images": str, "n_images": range(1, 100_001), "seed": range(2**31)}
+settings = check_parameters(globals(), allowed, scales)
+
+# %% tags=["hide-input"]
+import math
+
+import pandas as pd
+import torch
+from IPython.display import Markdown
+
+import sslib
+from sslib import data, graph, models, plots
+
+plots.use_style()
+# %config InlineBackend.figure_formats = ["svg"]
+pd.options.display.precision = 4
+
+# %% [markdown]
+# ## Four channels by hand
+#
+# A layer with $D = 4$ channels has seen $B = 2$ images. Every channel answers both images alike, with 0, 1, 3 and 7.
+
+# %% tags=["nbval-check-output"]
+F = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
+C = sslib.pair_distances(F)
+print(C)
+
+# %% [markdown]
+# $C_{ij} = \lVert F_i - F_j \rVert_2 / \sqrt{B}$ (Eq. 8): channels 1 and 2 differ by 1 on each of the two images, so
+# their distance is $\sqrt{1 + 1} / \sqrt{2} = 1$. Six pairs have the distances 1, 2, 3, 4, 6 and 7. The smallest
+# is $TZ = 1$, the largest $TV = 7$. With three thresholds, equally spaced in $\log(1 + \theta)$, that makes
+# $\theta = 1, 3, 7$, because $2, 4, 8$ are equally spaced in the logarithm.
+#
+# At each threshold the pairs are counted that lie below it. The printed formula also counts a pair that lies exactly
+# on it, as $\theta = 3$ shows. At the upper end, both leave out the largest pair.
+
+# %% tags=["nbval-check-output"]
+rows = []
+for formula in ("released", "printed"):
+    curve = sslib.box_curve(F, formula=formula, thresholds=3)
+    residual = curve.boxes.log() - curve.reference
+    columns = zip(curve.theta, curve.density, curve.boxes, curve.boxes.log(), curve.reference, residual)
+    rows += [[formula, *(float(value) for value in row)] for row in columns]
+names = ["formula", "θ", "p(θ)", "N", "log N", "line (Eq. 4)", "log N − line"]
+pd.DataFrame(rows, columns=names).set_index(["formula", "θ"])
+
+# %% [markdown]
+# SS_rate is the mean size of the last column, in units of $\log D$ and doubled (Eq. 3). The
+# released code takes a plain mean over the three thresholds, the printed integral the trapezoid rule, which
+# gives the two ends half the weight.
+
+# %% tags=["nbval-check-output"]
+by_formula = {formula: sslib.ss_rate(F, formula=formula, thresholds=3) for formula in ("released", "printed")}
+gap = {formula: [abs(row[6]) / math.log(4) for row in rows if row[0] == formula] for formula in by_formula}
+by_hand = {"released": 2 / 3 * sum(gap["released"]), "printed": sum(gap["printed"]) - gap["printed"][2] / 2}
+for formula, value in by_formula.items():
+    print(f"{formula:9} SS_rate = {value:.4f}, by hand {by_hand[formula]:.4f}")
+
+# %% [markdown]
+# ## A layer of two real networks
+#
+# Now the same for real layers. ResNet34's `layer1` has 64 channels, ViT-S's `blocks.0` has 384. Algorithm 1 runs
+# the images through the network and averages each channel over the picture (ReduceMean).
+
+# %% tags=["hide-input"]
+pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
+chosen = {"ResNet34 layer1": ("resnet34", "layer1"), "ViT-S blocks.0": ("vit_small_patch16_224", "blocks.0")}
+features = {}
+for timm_name in ("resnet34", "vit_small_patch16_224"):
+    architecture = models.find(timm_name)
+    network = models.untrained(architecture, settings["seed"])
+    features[timm_name] = sslib.feature_matrices(network, pictures.normalised(), architecture.modules)
+layers = {title: features[timm_name][module] for title, (timm_name, module) in chosen.items()}
+distances = {title: sslib.pair_distances(F) for title, F in layers.items()}
+Markdown(f"Images: {pictures.description}")
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Pair distances C of one layer each**, channels sorted by their mean distance to the others. What to see: the channels of both layers have no sharp groups; a few channels on the right and at the bottom lie far from all others and set the upper end TV of the thresholds.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}}
+plots.plot_distances(distances);
+
+# %% [markdown]
+# ### The network at several thresholds
+#
+# $G_M$ has no lines of its own; a threshold $\epsilon$ draws them (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
+# and 20 % of all pairs are joined.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**The feature network at three thresholds.** Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than ε, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}}
+places = {title: graph.mds(C) for title, C in distances.items()}
+panels = {}
+for title, F in layers.items():
+    pairs = distances[title][torch.triu(torch.ones(len(F), len(F)), 1) > 0] * math.sqrt(F.shape[1])
+    epsilons = {f"{share} % of pairs": pairs.quantile(share / 100).item() for share in (1, 5, 20)}
+    panels[title] = {name: sslib.adjacency(F, epsilon) for name, epsilon in epsilons.items()}
+plots.plot_adjacency({title: place for title, (place, _) in places.items()}, panels);
+
+# %% [markdown]
+# ### The picture of all channels
+#
+# Without lines, the same positions are the paper's Figure 2. Two numbers say how far the picture can be trusted. The
+# **participation ratio** counts the directions that the cloud of channels really spreads over. **Stress** is the error
+# of the plane drawing, from 0 (none).
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M in the plane**, metric multidimensional scaling of C. What to see: a cloud that spreads over a few directions only can be elongated like this; one that spreads over many looks round whatever its structure, because the plane has no room for it (high stress).", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}}
+families = {title: models.find(timm_name).family for title, (timm_name, _) in chosen.items()}
+notes = {
+    title: f"participation ratio {graph.participation_ratio(F):.1f} of {min(len(F) - 1, F.shape[1])}, "
+    f"stress {places[title][1]:.2f}"
+    for title, F in layers.items()
+}
+clouds = {title: {"untrained": place} for title, (place, _) in places.items()}
+plots.plot_positions(clouds, families, {title: note.replace(", ", "\n") for title, note in notes.items()});
+
+# %% tags=["hide-input"]
+for title, note in notes.items():
+    print(f"{title}: {note}")
+
+# %% [markdown]
+# ### From distances to SS_rate, under both formulas
+#
+# The density of pairs turns into a number of boxes, and its logarithm is held against a straight line. SS_rate is the
+# shaded area. The two formulas see the same distances.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than θ.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}}
+curves = {
+    title: {formula: sslib.box_curve(F, formula=formula) for formula in ("released", "printed")}
+    for title, F in layers.items()
+}
+plots.plot_box_curves(curves);
+
+# %% tags=["hide-input"]
+lines = []
+for title, pair in curves.items():
+    released, printed = (f"**{float(pair[formula].ss_rate):.3f}**" for formula in ("released", "printed"))
+    lines.append(f"For {title}, SS_rate is {released} by the released formula and {printed} by the printed one.")
+Markdown(" ".join(lines))
+
+# %% [markdown]
+# ### Layer by layer
+#
+# The paper averages SS_rate over the modules of its Table 1: four stages of ResNet34, twelve blocks of ViT-S.
+
+# %% tags=["hide-input", "nbval-check-output"]
+records = []
+for timm_name, matrices in features.items():
+    architecture = models.find(timm_name)
+    for k, (module, F) in enumerate(matrices.items()):
+        for formula in ("released", "printed"):
+            rate = float(sslib.ss_rate(F, formula=formula))
+            depth = k / (len(matrices) - 1)
+            records.append([architecture.name, architecture.family, module, depth, formula, rate])
+profile = pd.DataFrame(records, columns=["model", "family", "module", "depth", "formula", "ss_rate"])
+averages = profile.pivot_table(index="model", columns="formula", values="ss_rate", sort=False)
+averages.round(2)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Two panels, released and printed formula; in each, SS_rate of ResNet34's four stages and of ViT-S's twelve blocks against depth."}}
+plots.plot_profiles(profile);
+
+# %% tags=["hide-input"]
+apart = averages["printed"].min() - averages["released"].max()
+told = [f"{name} has {row.released:.3f} (released) and {row.printed:.3f} (printed)" for name, row in averages.iterrows()]
+Markdown(
+    f"Averaged over its modules, {' and '.join(told)}. The smallest printed average lies {apart:.2f} above the largest released one: **which formula is "
+    f"meant has to be said with every SS_rate**. These numbers come from {len(pictures)} images and one draw of random weights, so no verdict "
+    "on the paper's tables follows from them."
+)

@@ -1,0 +1,132 @@
+"""The cells of Table 2: computed once, recomputable, and the table follows the records."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import sslib
+from sslib import experiments, models, records
+from sslib.data import load_images
+from sslib.paths import RESULTS, data_root
+
+NAME = "resnet34"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Twelve small noise pictures in a folder."""
+    folder = tmp_path_factory.mktemp("pictures")
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 80, 3), dtype=np.uint8)
+    for k, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(folder / f"{k:02}.png")
+    return f"imagefolder:{folder}"
+
+
+@pytest.fixture(scope="module")
+def run(pictures, tmp_path_factory):
+    """Two overlapping draws of five of them through one network."""
+    root = tmp_path_factory.mktemp("records")
+    paths = list(experiments.run_ss_rate([NAME], [3], [0, 1], images=pictures, n_images=5, root=root))
+    return root, paths
+
+
+def test_a_record_holds_what_its_configuration_gives(run, pictures):
+    root, paths = run
+    assert len(paths) == 2
+    for path in paths:
+        record = records.read(path)
+        images = load_images(pictures, 5, seed=record["config"]["draw"])
+        assert record["data"]["fingerprint"] == images.fingerprint
+        network = models.untrained(NAME, record["seed"])
+        features = sslib.feature_matrices(network, images.normalised(), models.find(NAME).modules)
+        layers = record["metrics"]["layers"]
+        for module, F in features.items():
+            for formula in ("released", "printed"):
+                assert layers[module][formula] == pytest.approx(sslib.ss_rate(F, formula=formula).item(), abs=1e-4)
+        mean = np.mean([layers[module]["released"] for module in features])
+        assert record["metrics"]["mean_printed_modules"]["released"] == pytest.approx(mean)
+        assert set(record["metrics"]["modules"]["released"]) <= set(layers) and len(layers) == 20
+
+
+def test_what_is_done_is_not_done_again(run, pictures):
+    root, paths = run
+    before = {path: path.read_bytes() for path in paths}
+    again = experiments.run_ss_rate([NAME], [3], [0, 1, 2], images=pictures, n_images=5, root=root)
+    assert [records.read(path)["config"]["draw"] for path in again] == [2]
+    assert {path: path.read_bytes() for path in paths} == before
+
+
+def test_layer_metrics_describe_the_distances():
+    F = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    metrics = experiments.layer_metrics(F)
+    pairs = np.array([1, 3, 7, 2, 6, 4])
+    assert metrics["distance_mean"] == pytest.approx(pairs.mean())
+    assert metrics["distance_std"] == pytest.approx(pairs.std())
+    assert metrics["distance_skewness"] == pytest.approx(((pairs - pairs.mean()) ** 3).mean() / pairs.std() ** 3)
+    assert metrics["participation_ratio"] == pytest.approx(1)
+
+
+def test_table_2_follows_the_records(tmp_path):
+    folder = tmp_path / experiments.SS_RATE
+    shutil.copytree(RESULTS / experiments.SS_RATE, folder)
+    table = experiments.table_2(records.read_all(experiments.SS_RATE, tmp_path))
+    assert len(table) == 9 and (table["untrained: records"] > 0).all()
+    assert table.loc["ResNet34", "untrained: verdict"] == "reproduced"
+    assert set(table["pretrained: verdict"]) == {"not run"}
+    for path in folder.glob("*resnet34*.json"):
+        record = json.loads(path.read_text())
+        record["metrics"]["mean_printed_modules"]["released"] += 0.5
+        path.write_text(json.dumps(record))
+    edited = experiments.table_2(records.read_all(experiments.SS_RATE, tmp_path))
+    assert edited.loc["ResNet34", "untrained: verdict"] == "differs"
+    column = "untrained: ours, released"
+    assert edited.loc["ResNet34", column] == pytest.approx(table.loc["ResNet34", column] + 0.5)
+    rest = table.index.drop("ResNet34")
+    pd.testing.assert_frame_equal(edited.loc[rest], table.loc[rest])
+
+
+def test_table_2_without_records_says_not_run():
+    table = experiments.table_2(pd.DataFrame())
+    assert set(table["untrained: verdict"]) == set(table["pretrained: verdict"]) == {"not run"}
+    assert table["untrained: paper"].notna().all()
+
+
+def test_quick_scale_gives_no_verdict():
+    table = experiments.table_2(records.read_all(experiments.SS_RATE), scale="quick")
+    assert set(table["untrained: verdict"]) == {"no verdict (quick scale)"}
+
+
+def test_a_committed_record_is_recomputed_from_its_configuration(tmp_path):
+    root = data_root()
+    if root is None or not (root / "imagenet-sample").is_dir():
+        pytest.skip("needs the ImageNet sample: set SSLIB_DATA to a folder that holds imagenet-sample/")
+    config = experiments.ss_rate_config(NAME, "imagenet-sample", 512, 0)
+    committed = records.read(records.record_path(experiments.SS_RATE, config, 0))
+    (path,) = experiments.run_ss_rate([NAME], [0], [0], root=tmp_path)
+    again = records.read(path)
+    assert again["config"] == committed["config"] and again["data"] == committed["data"]
+    for module, layer in committed["metrics"]["layers"].items():
+        assert again["metrics"]["layers"][module] == pytest.approx(layer, rel=2e-3, abs=2e-3), module
+
+
+def test_committed_records_cover_the_grid():
+    runs = records.read_all(experiments.SS_RATE)
+    cells = set(zip(runs["config.model"], runs["seed"], runs["config.draw"]))
+    assert cells == {(m, s, d) for m in [*models.TABLE_1, "pvt_v2_b1"] for s in range(5) for d in range(3)}
+
+
+def test_factors(tmp_path):
+    assert experiments.factor_config("resmlp_12_224", "class token", "alone") is None
+    with pytest.raises(ValueError, match="is not in FACTORS"):
+        experiments.factor_config("resmlp_12_224", "phase of the moon", "full")
+    table = experiments.factor_table(records.read_all(experiments.FACTOR_EXPERIMENT))
+    vit = table["ViT (small)"].dropna(how="all")
+    assert vit.loc[experiments.FACTORS[0], "seeds"] >= 10 and vit.loc[experiments.FACTORS[0], "change"] == 0
+    # nothing in an untrained ViT behaves differently in training mode, so this must be no change at all
+    assert vit.loc[("mode", "training"), "change"] == pytest.approx(0, abs=1e-4)
+    assert experiments.factor_table(pd.DataFrame()).empty
