@@ -13,10 +13,15 @@ def list_arguments(app: Any, what: str, name: str, thing: Any, options: Any, lin
     if what not in ("function", "method", "class"):
         return
     arguments = inspect.signature(thing).parameters
+    within = False
     for number, line in enumerate(lines):
         argument, colon, rest = line.partition(": ")
         if colon and argument in arguments:
-            lines[number] = f":param {argument}: {rest}"
+            lines[number], within = f":param {argument}: {rest}", True
+        elif not line:
+            within = False
+        elif within:  # the entry goes on: reStructuredText wants that indented
+            lines[number] = f"    {line.lstrip()}"
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -35,9 +35,7 @@ from sslib.parameters import check_parameters
 
 settings = check_parameters(globals(), {}, {"quick": {}, "gpu": {}, "paper": {}})
 
-# %% tags=["hide-input"]
 import pandas as pd
-from IPython.display import Markdown
 
 from sslib import records
 
@@ -58,8 +56,7 @@ for rival in ("plain", "pdist"):
         ratio = runs[f"metrics.{rival}_{unit}"] / ours[unit]
         columns[f"{rival}, {what}"] = ratio.map(lambda r: "does not fit" if pd.isna(r) else f"{r:.0f}×")
 columns["sslib, MB"] = ours["MB"].map("{:.0f}".format)
-table = pd.DataFrame(columns)
-Markdown(table.to_markdown(index=False))
+pd.DataFrame(columns).set_index(["D", "B"])
 
 # %% tags=["hide-input", "nbval-check-output"]
 machine, versions = runs["device.name"].iloc[0], runs["versions.torch"].iloc[0]

@@ -9,8 +9,29 @@ SS_rate and G_M of any PyTorch model in three lines:
 
 __version__ = "0.1.0"
 
+from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
 from sslib.graph import adjacency
+from sslib.invariance import (
+    correlation_dimension,
+    fluctuation,
+    geometric_invariance,
+    powerlaw_exponent,
+    scale_invariance,
+)
 from sslib.rate import BoxCurve, box_curve, pair_distances, ss_rate
 
-__all__ = ["BoxCurve", "adjacency", "box_curve", "feature_matrices", "pair_distances", "ss_rate"]
+__all__ = [
+    "BoxCurve",
+    "SelfSimilarityConstraint",
+    "adjacency",
+    "box_curve",
+    "correlation_dimension",
+    "feature_matrices",
+    "fluctuation",
+    "geometric_invariance",
+    "pair_distances",
+    "powerlaw_exponent",
+    "scale_invariance",
+    "ss_rate",
+]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from sslib import models, records
 from sslib.data import ImageSet, load_images
 from sslib.features import feature_matrices, resolve_modules
-from sslib.graph import participation_ratio
+from sslib.graph import mds, participation_ratio
 from sslib.models import Architecture
 from sslib.paper import load_table, verdict
 from sslib.paths import RESULTS
@@ -211,6 +213,61 @@ def depth_profiles(runs: pd.DataFrame, *, modules: str = "printed") -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+#: The seven networks of Fig. 2, by family.
+FIGURE_2 = (
+    "vit_small_patch16_224",
+    "poolformer_s12",
+    "pvt_v2_b1",
+    "resnet34",
+    "vgg11",
+    "resmlp_12_224",
+    "mixer_b16_224",
+)
+
+
+@dataclass(frozen=True)
+class ChannelMap:
+    """One panel of Fig. 2: the channels of a layer in the plane, per training state.
+
+    Attributes:
+        positions: training state -> (channels, 2), from one joint scaling of all states.
+        stress: of that picture (see ``graph.mds``).
+        participation: training state -> ``graph.participation_ratio`` of the drawn channels' F.
+    """
+
+    positions: dict[str, np.ndarray]
+    stress: float
+    participation: dict[str, float]
+
+
+def channel_map(
+    model: str, images: ImageSet, seed: int, *, weights: str = "untrained", channels: int = 128
+) -> ChannelMap:
+    """Place the channels of a model's first module of Table 1 in the plane, as the released code does for Fig. 2.
+
+    The same at most `channels` channels are drawn (by `seed`) for every state and placed together by one metric MDS.
+    Both states see the same images, where the released script takes another batch for each.
+
+    model: a name of Table 1. weights: "untrained" alone, or what ``models.load`` takes, for "trained" beside it.
+
+    Raises as ``models.load`` does.
+    """
+    architecture = models.find(model)
+    module = architecture.modules[0]
+    batch = images.normalised(architecture.mean, architecture.std)
+    networks = {"untrained": models.untrained(architecture, seed)}
+    if weights != "untrained":
+        networks["trained"] = models.load(architecture, weights, seed)
+    drawn = {}
+    for state, network in networks.items():
+        F = feature_matrices(network, batch, module, layout=architecture.layout)[module]
+        keep = torch.randperm(len(F), generator=torch.Generator().manual_seed(seed))[:channels]
+        drawn[state] = F[keep]
+    place, stress = mds(pair_distances(torch.cat(list(drawn.values()))))
+    parts = np.split(place, np.cumsum([len(F) for F in drawn.values()])[:-1])
+    return ChannelMap(dict(zip(drawn, parts)), stress, {state: participation_ratio(F) for state, F in drawn.items()})
+
+
 #: One factor at a time, for the two models that lie furthest from Table 2: what each value changes.
 FACTORS: tuple[tuple[str, str], ...] = (
     ("none", "baseline: 64 ImageNet images"),
@@ -325,6 +382,7 @@ def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     value = runs["metrics.mean"].map(lambda mean: mean["released"]).astype(float)
     cells = runs.assign(ss_rate=value).set_index(["config.model", "config.factor", "config.value", "seed"])["ss_rate"]
+    cells = cells.sort_index()
     blocks = {}
     for timm_name in dict.fromkeys(runs["config.model"]):
         baseline = cells.loc[timm_name, "none", FACTORS[0][1]]

@@ -237,7 +237,7 @@ class PowerLaw:
     """A power law P(λ) ∝ λ^-exponent fitted to eigenvalues >= x_min; ``float()`` is the exponent.
 
     standard_error: (exponent - 1)/√n_tail. n: eigenvalues above the cut, n_tail: those the fit uses.
-    ks_distance: largest |fitted - empirical| distribution function over the tail, the empirical one taken
+    ks_distance: largest gap between the fitted and the empirical distribution function over the tail, the latter taken
     just below each value (as the powerlaw package does).
     """
 
@@ -254,9 +254,9 @@ class PowerLaw:
 
 
 def powerlaw_exponent(eigenvalues: ArrayLike | torch.Tensor, *, estimator: str = "printed") -> PowerLaw:
-    """Exponent γ of P(λ) ∝ |λ|^-γ by maximum likelihood (Eq. 12–13), and the fit behind it.
+    """Exponent γ of P(λ) ∝ λ^-γ by maximum likelihood (Eq. 12–13), and the fit behind it.
 
-    eigenvalues: 1-D, at least 3, in any order; those with |λ| <= 1e-10 are left out.
+    eigenvalues: 1-D, at least 3, in any order; those of size 1e-10 or less are left out.
     "printed": λ_min is the smallest eigenvalue left, so all of them are the tail.
     "released": λ_min is the eigenvalue with the smallest Kolmogorov–Smirnov distance among all but the
     largest; equal to powerlaw 1.5's ``Fit`` on continuous data. Each is fitted to its own tail, which may

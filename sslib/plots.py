@@ -71,6 +71,7 @@ def plot_adjacency(positions: Mapping[str, ArrayLike], graphs: Mapping[str, Mapp
     """A_epsilon drawn over the channels' positions: a row per layer, a column per epsilon (Eq. 1).
 
     positions: row title -> (D, 2); graphs: row title -> column title -> (D, D) bool adjacency matrix.
+
     At most 4000 edges are drawn per panel, evenly taken.
     """
     columns = max(map(len, graphs.values()))
@@ -86,6 +87,7 @@ def plot_adjacency(positions: Mapping[str, ArrayLike], graphs: Mapping[str, Mapp
             axis.scatter(*place[~isolated].T, s=6, color=INK, linewidths=0, zorder=2)
             axis.scatter(*place[isolated].T, s=8, facecolor="white", edgecolor=INK, linewidths=0.5, zorder=2)
             axis.set(title=f"{layer}, {title}", xticks=[], yticks=[], aspect="equal")
+            axis.spines[:].set_visible(False)
     return figure
 
 
@@ -110,6 +112,7 @@ def plot_positions(
             axis.scatter(*np.asarray(place).T, s=14, linewidths=0.6, alpha=0.75, label=state, **style)
         axis.set(title=title, xticks=[], yticks=[], aspect="equal")
         axis.set_xlabel((notes or {}).get(title, ""), fontsize=8.5)
+        axis.spines[:].set_visible(False)
         axis.set_adjustable("datalim")
     for axis in list(axes.flat)[len(panels) :]:
         axis.remove()
@@ -139,27 +142,32 @@ def plot_box_curves(curves: Mapping[str, Mapping[str, BoxCurve]]) -> Figure:
 
 
 def plot_profiles(profiles: pd.DataFrame) -> Figure:
-    """SS_rate along the depth of each model, one panel per formula.
+    """SS_rate along the depth of each model: a row of panels per formula, a column per family.
 
     profiles: columns model, family, module, depth (0 to 1), formula, ss_rate; with several rows per module (seeds)
-    the line is the mean and the band one standard deviation.
+        the line is the mean and the band one standard deviation.
     """
     formulas = list(dict.fromkeys(profiles["formula"]))
-    figure, axes = plt.subplots(1, len(formulas), figsize=(4.2 * len(formulas), 3.3), squeeze=False, sharey=True)
+    families = [family for family in FAMILY_COLOURS if family in set(profiles["family"])]
+    size = (3.1 * len(families), 2.5 * len(formulas) + 0.6)
+    figure, axes = plt.subplots(len(formulas), len(families), figsize=size, squeeze=False, sharex=True, sharey=True)
     dashes = _dashes(profiles)
-    for axis, formula in zip(axes[0], formulas):
-        part = profiles[profiles["formula"] == formula]
-        for (model, family), rows in part.groupby(["model", "family"], sort=False):
-            spread = rows.groupby("depth")["ss_rate"].agg(["mean", "std"])
-            colour = FAMILY_COLOURS[family]
-            axis.plot(spread.index, spread["mean"], color=colour, marker="^", ms=4, ls=dashes[model], label=model)
-            if spread["std"].notna().all():
-                low, high = spread["mean"] - spread["std"], spread["mean"] + spread["std"]
-                axis.fill_between(spread.index, low, high, color=colour, alpha=0.15, linewidth=0)
-        axis.set(title=f"{formula} formula", xlabel="depth (first to last module)", ylim=(0, 1))
-    axes[0, 0].set_ylabel("SS_rate")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8.5)
+    for row, formula in zip(axes, formulas):
+        for axis, family in zip(row, families):
+            part = profiles[(profiles["formula"] == formula) & (profiles["family"] == family)]
+            for model, rows in part.groupby("model", sort=False):
+                spread = rows.groupby("depth")["ss_rate"].agg(["mean", "std"])
+                style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"], "ls": dashes[model]}
+                axis.plot(spread.index, spread["mean"], ms=4, label=model, **style)
+                if spread["std"].notna().all():
+                    low, high = spread["mean"] - spread["std"], spread["mean"] + spread["std"]
+                    axis.fill_between(spread.index, low, high, color=style["color"], alpha=0.12, linewidth=0)
+            axis.set(title=f"{FAMILY_LABELS[family]}, {formula}", ylim=(0, 1))
+        row[0].set_ylabel("SS_rate")
+    for axis in axes[-1]:
+        axis.set_xlabel("depth (first to last module)")
+    for axis in axes[0]:
+        axis.legend(loc="upper left", fontsize=8)
     return figure
 
 

@@ -115,9 +115,23 @@ def test_a_committed_record_is_recomputed_from_its_configuration(tmp_path):
 
 
 def test_committed_records_cover_the_grid():
+    """All models and seeds on the first draw of images, and other draws for the first seed at least."""
     runs = records.read_all(experiments.SS_RATE)
     cells = set(zip(runs["config.model"], runs["seed"], runs["config.draw"]))
-    assert cells == {(m, s, d) for m in [*models.TABLE_1, "pvt_v2_b1"] for s in range(5) for d in range(3)}
+    names = [*models.TABLE_1, "pvt_v2_b1"]
+    assert cells >= {(m, s, 0) for m in names for s in range(5)} | {(m, 0, d) for m in names for d in range(3)}
+
+
+def test_channel_map_places_all_states_together(tmp_path):
+    from safetensors.torch import save_file
+
+    images = load_images("photographs", 6)
+    save_file(models.untrained("vgg11", 9).state_dict(), tmp_path / "vgg11.safetensors")
+    drawn = experiments.channel_map("vgg11", images, 0, weights=str(tmp_path), channels=20)
+    assert {state: place.shape for state, place in drawn.positions.items()} == {"untrained": (20, 2), "trained": (20, 2)}
+    assert 0 < drawn.stress < 1 and all(ratio >= 1 for ratio in drawn.participation.values())
+    alone = experiments.channel_map("vgg11", images, 0, channels=20)
+    assert alone.participation["untrained"] == pytest.approx(drawn.participation["untrained"])
 
 
 def test_factors(tmp_path):
