@@ -219,13 +219,13 @@ maps = {
 families = {name: models.find(name).family for name in maps}
 below = {
     name: "\n".join(f"{state}: {ratio:.1f} directions" for state, ratio in drawn[0].participation.items())
-    + f", stress {drawn[0].stress:.2f}"
+    + f"\nstress {drawn[0].stress:.2f}"
     for name, drawn in maps.items()
 }
 plots.plot_positions({name: drawn[0].positions for name, drawn in maps.items()}, families, below);
 
 # %% [markdown]
-# The numbers with their spread. "Live" is the picture above, over a few seeds and few images; "records" are the committed
+# The numbers with their spread, "directions" being the participation ratio. "Live" is the picture above, over a few seeds and few images; "records" are the committed
 # measurements: 512 ImageNet images, all channels, mean and standard deviation over the seeds of the weights.
 
 # %% tags=["hide-input"]
@@ -239,9 +239,9 @@ for name, drawn in maps.items():
     recorded = part["metrics.layers"].map(lambda layers, m=architecture.modules[0]: layers[m]["participation_ratio"])
     rows[name] = {
         "family": architecture.family,
-        "participation ratio, live": f"{ratios.mean():.1f} ({ratios.min():.1f} to {ratios.max():.1f})",
+        "directions, live": f"{ratios.mean():.1f} ({ratios.min():.1f} to {ratios.max():.1f})",
         "stress, live": f"{stress.mean():.2f} ({stress.min():.2f} to {stress.max():.2f})",
-        "participation ratio, records": f"{recorded.mean():.2f} ± {recorded.std():.2f}",
+        "directions, records": f"{recorded.mean():.2f} ± {recorded.std():.2f}",
         "seeds": len(part),
     }
 directions = pd.DataFrame.from_dict(rows, orient="index")
@@ -251,9 +251,9 @@ directions
 # How the paper's text describes the untrained clouds of Figure 2
 low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]
 paper_says = {name: "low-dimensional" if name in low else "isotropic" for name in directions.index}
-means = directions["participation ratio, records"].str.split(" ").str[0].astype(float)
+means = directions["directions, records"].str.split(" ").str[0].astype(float)
 groups = means.groupby(paper_says).agg(["min", "max"])
-print("participation ratio in the records, smallest and largest mean, by what the paper's text says")
+print("directions in the records, by what the paper's text says of the cloud")
 print(groups.round(1).to_string())
 
 # %% tags=["hide-input"]

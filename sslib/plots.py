@@ -104,14 +104,14 @@ def plot_positions(
     """
     rows = math.ceil(len(panels) / columns)
     columns = min(columns, len(panels))
-    figure, axes = plt.subplots(rows, columns, figsize=(2.7 * columns, 2.9 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.1 * columns, 2.4 * rows), squeeze=False)
     for axis, (title, states) in zip(axes.flat, panels.items()):
         for state, place in states.items():
             face = FAMILY_COLOURS[families[title]] if state == "untrained" else "none"
             style = {"marker": STATE_MARKERS[state], "facecolor": face, "edgecolor": FAMILY_COLOURS[families[title]]}
             axis.scatter(*np.asarray(place).T, s=14, linewidths=0.6, alpha=0.75, label=state, **style)
         axis.set(title=title, xticks=[], yticks=[], aspect="equal")
-        axis.set_xlabel((notes or {}).get(title, ""), fontsize=8.5)
+        axis.set_xlabel((notes or {}).get(title, ""), fontsize=9)
         axis.spines[:].set_visible(False)
         axis.set_adjustable("datalim")
     for axis in list(axes.flat)[len(panels) :]:

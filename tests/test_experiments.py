@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -144,3 +146,15 @@ def test_factors(tmp_path):
     # nothing in an untrained ViT behaves differently in training mode, so this must be no change at all
     assert vit.loc[("mode", "training"), "change"] == pytest.approx(0, abs=1e-4)
     assert experiments.factor_table(pd.DataFrame()).empty
+
+
+def test_the_command_writes_records_and_says_what_is_wrong(pictures, tmp_path):
+    command = [sys.executable, "-m", "sslib", "ss-rate", "--n-images", "4", "--results", str(tmp_path)]
+    asked = [*command, "--images", pictures, "--models", NAME]
+    first = subprocess.run(asked, capture_output=True, text=True, check=True)
+    (path,) = (tmp_path / experiments.SS_RATE).glob("*.json")
+    assert first.stdout.splitlines() == [str(path), "1 new record(s)"]
+    again = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert again.stdout == "0 new record(s)\n"
+    wrong = subprocess.run([*command, "--images", pictures, "--models", "resnet43"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("name: 'resnet43' is no model of Table 1")

@@ -1,0 +1,52 @@
+"""Make records: ``python -m sslib ss-rate`` (Table 2) and ``python -m sslib factors``.
+
+Both write one JSON per cell under data/results (or --results), skip the cells that are there, and can be stopped and
+called again; several processes may share a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sslib import experiments, models, records
+from sslib.paths import RESULTS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m sslib", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    table = commands.add_parser("ss-rate", help="Table 2: SS_rate of untrained networks")
+    table.add_argument("--models", nargs="+", default=[*models.TABLE_1, "pvt_v2_b1"], metavar="NAME")
+    table.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    table.add_argument("--draws", nargs="+", type=int, default=[0], help="seeds of the draw of images")
+    table.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
+    table.add_argument("--n-images", type=int, default=512)
+    factors = commands.add_parser("factors", help="what moves SS_rate of the two models furthest from Table 2")
+    factors.add_argument("--models", nargs="+", default=["vit_small_patch16_224", "resmlp_12_224"], metavar="NAME")
+    factors.add_argument("--seeds", type=int, default=5, help="how many, for each factor")
+    factors.add_argument("--baseline-seeds", type=int, default=12)
+    for command in (table, factors):
+        command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
+    asked = parser.parse_args()
+
+    records.provenance()  # now, before the checkout can move on
+    try:
+        if asked.command == "ss-rate":
+            options = {"images": asked.images, "n_images": asked.n_images, "root": asked.results}
+            written = experiments.run_ss_rate(asked.models, asked.seeds, asked.draws, **options)
+        else:
+            options = {"baseline_seeds": asked.baseline_seeds, "root": asked.results}
+            written = experiments.run_factors(asked.models, asked.seeds, **options)
+        count = 0
+        for count, path in enumerate(written, start=1):
+            print(path, flush=True)
+    except (ValueError, FileNotFoundError) as error:
+        parser.exit(2, f"{error}\n")
+    print(f"{count} new record(s)")
+
+
+if __name__ == "__main__":
+    main()
