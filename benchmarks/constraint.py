@@ -121,7 +121,8 @@ def main():
     for name in ("ours", "pdist", "plain"):
         print(f"{name:5s} {row[f'{name}_ms']:9.2f} ms {row[f'{name}_share']:8.2%} of a step")
     if arguments.record:
-        config = {"model": MODEL, "size": 224, "batch": arguments.batch, "device": arguments.device}
+        machine = records.describe_device(arguments.device)["name"]  # part of what names a record
+        config = {"model": MODEL, "size": 224, "batch": arguments.batch, "device": arguments.device, "machine": machine}
         record = records.new_record(
             "benchmark-constraint", config, 0, row, device=arguments.device, seconds=took)
         print(records.write(record).name)

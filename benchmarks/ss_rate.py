@@ -137,6 +137,7 @@ def main():
     if arguments.peak:
         name, D, B = arguments.peak
         return print_own_peak(name, int(D), int(B))
+    machine = records.describe_device(arguments.device)["name"]  # part of what names a record
     print("   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB")
     for D, B in SIZES:
         start = time.perf_counter()
@@ -151,7 +152,7 @@ def main():
             flush=True,
         )
         if arguments.record:
-            config = {"D": D, "B": B, "thresholds": T, "device": arguments.device}
+            config = {"D": D, "B": B, "thresholds": T, "device": arguments.device, "machine": machine}
             record = records.new_record(
                 "benchmark-ss-rate", config, 0, row, device=arguments.device, seconds=time.perf_counter() - start
             )

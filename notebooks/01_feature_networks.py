@@ -22,6 +22,7 @@
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
 images = None  # "photographs", "imagenet-sample", "imagenette", "cifar10" or "imagefolder:PATH"
 n_images = None  # B, the number of images
+n_figure_2 = None  # images for Figure 2, seven networks
 n_seeds = None  # of the random weights, for the spread of Figure 2's numbers
 seed = 0  # of the random weights and of the draw of images
 weights = "untrained"  # Figure 2: "untrained" alone, or beside "pretrained" or a folder of <timm name>.safetensors
@@ -30,11 +31,12 @@ weights = "untrained"  # Figure 2: "untrained" alone, or beside "pretrained" or 
 from sslib.parameters import check_parameters
 
 scales = {
-    "quick": {"images": "photographs", "n_images": 48, "n_seeds": 2},
-    "gpu": {"images": "photographs", "n_images": 512, "n_seeds": 5},
-    "paper": {"images": "imagenet-sample", "n_images": 512, "n_seeds": 5},
+    "quick": {"images": "photographs", "n_images": 48, "n_figure_2": 16, "n_seeds": 2},
+    "gpu": {"images": "photographs", "n_images": 512, "n_figure_2": 512, "n_seeds": 5},
+    "paper": {"images": "imagenet-sample", "n_images": 512, "n_figure_2": 512, "n_seeds": 5},
 }
-allowed = {"images": str, "n_images": range(2, 513), "n_seeds": range(1, 101), "seed": range(2**31), "weights": str}
+allowed = {"images": str, "n_images": range(2, 100_001), "n_figure_2": range(2, 100_001), "n_seeds": range(1, 101)}
+allowed |= {"seed": range(2**31), "weights": str}
 settings = check_parameters(globals(), allowed, scales)
 
 import math
@@ -104,7 +106,9 @@ features = {}
 for timm_name in ("resnet34", "vit_small_patch16_224"):
     architecture = models.find(timm_name)
     network = models.untrained(architecture, settings["seed"])
-    features[timm_name] = sslib.feature_matrices(network, pictures.normalised(), architecture.modules)
+    features[timm_name] = experiments.features_of(
+        architecture, network, pictures.normalised(), modules=architecture.modules
+    )
 layers = {title: features[timm_name][module] for title, (timm_name, module) in chosen.items()}
 distances = {title: sslib.pair_distances(F) for title, F in layers.items()}
 Markdown(f"Images: {pictures.description}")
@@ -186,7 +190,7 @@ profile = pd.DataFrame(per_module, columns=["model", "family", "module", "depth"
 averages = profile.pivot_table(index="model", columns="formula", values="ss_rate", sort=False)
 averages.round(2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Two panels, released and printed formula; in each, SS_rate of ResNet34's four stages and of ViT-S's twelve blocks against depth."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per formula and a column per family: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}}
 plots.plot_profiles(profile);
 
 # %% tags=["hide-input"]
@@ -201,14 +205,14 @@ Markdown(
 # %% [markdown]
 # ## Figure 2: seven architectures
 #
-# The paper's Figure 2 draws the channels of an early layer of seven networks and sees low-dimensional, directed clouds in
-# the MLP and attention models and round, uniform ones in the convolutional networks and PVT. Here is the same picture
-# for freshly initialised networks, at the first module of Table 1 each, drawn as the released code does: at most 128
-# channels, one joint scaling for all training states. A picture in the plane cannot show how many directions a cloud
-# spreads over, so the participation ratio and the stress stand below.
+# The paper's Figure 2 draws the channels of an early layer of seven networks. It sees low-dimensional, directed clouds in
+# ViT, ResMLP and MLP-Mixer, and in PoolFormer before training; and round, uniform ones in ResNet, VGG and PVT. Here is
+# that picture for freshly initialised networks, at the first module of Table 1 each, drawn as the released code does (at
+# most 128 channels, one joint scaling for all training states) on fewer images when the scale is quick. A picture in the
+# plane cannot show how many directions a cloud spreads over, so the participation ratio and the stress stand below.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. What to see: the clouds of the convolutional networks are rounder than the others, but all seven have a few dominant directions; the participation ratio below each picture says how many.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with its participation ratio and stress below."}}
-subset = data.load_images(settings["images"], min(settings["n_images"], 512) // 3, seed=settings["seed"])
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. What to see: the clouds of the convolutional networks are rounder than the others, but all seven have a few dominant directions; the participation ratio below each picture says how many (smallest and largest value over a few seeds of the weights).", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}}
+subset = data.load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
 maps = {
     models.find(timm_name).name: [
         experiments.channel_map(timm_name, subset, settings["seed"] + k, weights=settings["weights"])
@@ -217,54 +221,52 @@ maps = {
     for timm_name in experiments.FIGURE_2
 }
 families = {name: models.find(name).family for name in maps}
-below = {
-    name: "\n".join(f"{state}: {ratio:.1f} directions" for state, ratio in drawn[0].participation.items())
-    + f"\nstress {drawn[0].stress:.2f}"
-    for name, drawn in maps.items()
-}
+below = {}
+for name, drawn in maps.items():
+    lines = [f"stress {min(one.stress for one in drawn):.2f} to {max(one.stress for one in drawn):.2f}"]
+    for state in drawn[0].participation:
+        ratios = sorted(one.participation[state] for one in drawn)
+        lines.append(f"{state}: {ratios[0]:.1f} to {ratios[-1]:.1f} directions")
+    below[name] = "\n".join(lines)
 plots.plot_positions({name: drawn[0].positions for name, drawn in maps.items()}, families, below);
 
-# %% [markdown]
-# The numbers with their spread, "directions" being the participation ratio. "Live" is the picture above, over a few seeds and few images; "records" are the committed
-# measurements: 512 ImageNet images, all channels, mean and standard deviation over the seeds of the weights.
-
 # %% tags=["hide-input"]
-runs = records.read_all("ss-rate")
-rows = {}
-for name, drawn in maps.items():
-    architecture = models.find(name)
-    ratios = pd.Series([one.participation["untrained"] for one in drawn])
-    stress = pd.Series([one.stress for one in drawn])
-    part = runs[(runs["config.model"] == architecture.timm_name) & (runs["config.draw"] == 0)]
-    recorded = part["metrics.layers"].map(lambda layers, m=architecture.modules[0]: layers[m]["participation_ratio"])
-    rows[name] = {
-        "family": architecture.family,
-        "directions, live": f"{ratios.mean():.1f} ({ratios.min():.1f} to {ratios.max():.1f})",
-        "stress, live": f"{stress.mean():.2f} ({stress.min():.2f} to {stress.max():.2f})",
-        "directions, records": f"{recorded.mean():.2f} ± {recorded.std():.2f}",
-        "seeds": len(part),
-    }
-directions = pd.DataFrame.from_dict(rows, orient="index")
-directions
+Markdown(f"Images of this picture: {subset.description}")
+
+# %% [markdown]
+# The committed measurements behind it: 512 ImageNet images, all channels, mean and standard deviation of the
+# participation ratio over the seeds of the weights. "Noise" is the participation ratio of Gaussian features of the
+# same shape: what a cloud without any preferred direction would have.
 
 # %% tags=["hide-input", "nbval-check-output"]
-# How the paper's text describes the untrained clouds of Figure 2
-low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]
-paper_says = {name: "low-dimensional" if name in low else "isotropic" for name in directions.index}
-means = directions["directions, records"].str.split(" ").str[0].astype(float)
-groups = means.groupby(paper_says).agg(["min", "max"])
-print("directions in the records, by what the paper's text says of the cloud")
-print(groups.round(1).to_string())
+runs = experiments.full_scale(records.read_all("ss-rate"))
+low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]  # what the paper's text calls low-dimensional
+rows = []
+for name in maps:
+    architecture = models.find(name)
+    part = runs[(runs["config.model"] == architecture.timm_name) & (runs["config.draw"] == 0)]
+    layers = part["metrics.layers"].map(lambda layers, m=architecture.modules[0]: layers[m])
+    ratio = layers.map(lambda layer: layer["participation_ratio"])
+    D = layers.iloc[0]["D"]
+    noise = graph.participation_ratio(torch.randn(D, 512, generator=torch.Generator().manual_seed(0)))
+    says = "low-dimensional" if name in low else "isotropic"
+    rows.append([name, says, D, len(part), ratio.mean(), ratio.std(), noise])
+columns = ["network", "the paper says", "D", "seeds", "directions", "std", "noise"]
+directions = pd.DataFrame(rows, columns=columns).set_index("network")
+print(directions.round(2).to_string())
 
 # %% tags=["hide-input"]
-overlap = [name for name in means.index if name not in low and means[name] <= groups.loc["low-dimensional", "max"] + 0.5]
+groups = directions.groupby("the paper says")["directions"].agg(["min", "max"])
 apart = groups.loc["low-dimensional", "max"] < groups.loc["isotropic", "min"]
+closest = directions.loc[directions["the paper says"] == "isotropic", "directions"].idxmin()
+trained = "" if settings["weights"] != "untrained" else (
+    " Trained networks are **not run** here: their weights were not downloaded (`-p weights pretrained` does it)."
+)
 Markdown(
     f"By this number the networks that the text calls low-dimensional spread over {groups.loc['low-dimensional', 'min']:.1f} to "
     f"{groups.loc['low-dimensional', 'max']:.1f} directions, those that it calls isotropic over "
-    f"{groups.loc['isotropic', 'min']:.1f} to {groups.loc['isotropic', 'max']:.1f}. "
-    + ("The two groups are apart" if apart else "The two groups overlap")
-    + (f", but {' and '.join(overlap)} stands much closer to the first group than to the rest of its own" if overlap else "")
-    + ". And **none of the clouds is isotropic**: a cloud without preferred directions would have a participation ratio "
-    "of dozens. Trained networks are **not run**: their weights have to be downloaded (run with `-p weights pretrained`)."
+    f"{groups.loc['isotropic', 'min']:.1f} ({closest}) to {groups.loc['isotropic', 'max']:.1f}. "
+    + ("The order is the paper's. " if apart else "The two groups overlap. ")
+    + f"But **none of the clouds is isotropic**: noise of the same shapes has {directions['noise'].min():.0f} to "
+    f"{directions['noise'].max():.0f} directions.{trained}"
 )

@@ -15,9 +15,10 @@
 # # Table 2: SS_rate of nine models
 #
 # The paper's Table 2 gives one number per model and training state: SS_rate averaged over the modules of its Table 1.
-# Here are our own measurements beside it, under both formulas. The evidence is a set of committed records: every
-# model with random weights, several seeds, 512 ImageNet training images drawn three times from a sample of one
-# thousand (one per class). At the end, the same code runs live on the embedded photographs, to show that it does.
+# Here are our own measurements beside it, under both formulas. The evidence is a set of committed records: every model
+# with random weights under several seeds, and some under several draws of the images, 512 from a sample of one thousand
+# ImageNet training images (one per class; two draws share about half of theirs). At the end, the same code runs live on
+# a few images, to show that it does.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below; the table is read from records at every scale
@@ -45,7 +46,7 @@ from sslib import data, experiments, models, plots, records
 
 plots.use_style()
 # %config InlineBackend.figure_formats = ["svg"]
-runs = records.read_all("ss-rate")
+runs = experiments.full_scale(records.read_all("ss-rate"))
 table = experiments.table_2(runs)
 
 # %% [markdown]
@@ -59,14 +60,14 @@ def spread(row, formula):
 shown = pd.DataFrame(
     {
         "paper": table["untrained: paper"].map("{:.2f}".format),
-        "released": table.apply(spread, axis=1, formula="released"),
-        "printed": table.apply(spread, axis=1, formula="printed"),
+        "ours, released formula": table.apply(spread, axis=1, formula="released"),
+        "ours, printed formula": table.apply(spread, axis=1, formula="printed"),
         "verdict": table["untrained: verdict"],
         "trained, paper": table["pretrained: paper"].map("{:.2f}".format),
-        "ours": table["pretrained: verdict"],
+        "trained, verdict": table["pretrained: verdict"],
     }
 ).rename_axis(None)
-print(f"mean ± standard deviation over {table['untrained: seeds'].min()} seeds of the weights; {len(runs)} records")
+print(f"mean ± std over {table['untrained: seeds'].min()} seeds of the weights; {table['untrained: records'].sum()} records")
 shown
 
 # %% tags=["hide-input"]
@@ -82,8 +83,8 @@ Markdown(
     "seed, as a table with two digits suggests, says little there.\n\n"
     f"On average the released formula lies {near.mean():.3f} from the printed table, the printed formula {far.mean():.3f}. "
     "**The formula in the paper's text can hardly be the one behind its Table 2.**\n\n"
-    "The trained column is **not run**: pretrained weights have to be downloaded, which was not possible where these "
-    "records were made."
+    "The trained column is **not run**: the pretrained weights were not downloaded. `python -m sslib ss-rate --weights "
+    "pretrained` does that and fills it, and so does `--weights FOLDER` with checkpoints."
 )
 
 # %% [markdown]
@@ -91,16 +92,18 @@ Markdown(
 #
 # An average hides the layers. The lines are means over seeds and draws, the bands one standard deviation.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth of the nine models** and of the smaller PVT of Figure 2, random weights, 512 ImageNet images. Colour is the family, the line style tells models of one family apart. What to see: the two formulas put the same layers at very different heights, and under the released one PoolFormer stands above the other attention models.", "name": "fig-depth"}, "image": {"alt": "Two panels, released and printed formula: SS_rate against depth for the nine models, with bands over seeds."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth of the nine models**, random weights, 512 ImageNet images. Colour is the family, the line style tells models of one family apart. What to see: the two formulas put the same layers at very different heights, and under the released one PoolFormer stands above the other attention models.", "name": "fig-depth"}, "image": {"alt": "Six panels, a row per formula and a column per family: SS_rate against depth for the nine models, with bands over seeds."}}
 profiles = experiments.depth_profiles(runs)
-plots.plot_profiles(profiles);
+plots.plot_profiles(profiles[profiles["model"].isin(table.index)]);
 
 # %% [markdown]
-# ## What moves the two values that lie furthest off
+# ## What moves SS_rate
 #
-# ViT (small) and ResMLP differ most from the printed table. First the spread over seeds on few images, then one factor
-# at a time: what SS_rate becomes when a single setting is changed, and how much that differs from the baseline of the
-# same seed.
+# On one seed, ViT (small) and ResMLP lie furthest from the printed table. First the spread over seeds on few images, then
+# one factor at a time: what SS_rate (released formula) becomes when a single setting is changed, over n seeds, and how
+# much that differs from the baseline **of the same seeds**. "bfloat16" is the whole network in that precision;
+# "timm: jax" and "PyTorch defaults" are other ways to draw the initial weights, "layer scale 1" ResMLP with its branches
+# at full strength instead of 0.0001.
 
 # %% tags=["hide-input"]
 factors = records.read_all("ss-rate-factors")
@@ -108,6 +111,7 @@ study = experiments.factor_table(factors)
 cells = {}
 for name in table.index.intersection(study.columns.levels[0]):
     part = study[name].dropna(how="all")
+    cells[f"{name}: n"] = part["seeds"].map("{:.0f}".format)
     cells[name] = part.apply(lambda row: f"{row['SS_rate']:.3f} ± {row['std']:.3f}", axis=1)
     cells[f"{name}: change"] = part.apply(lambda row: f"{row['change']:+.3f} ± {row['std of change']:.3f}", axis=1)
 pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(experiments.FACTORS)).fillna("–")
@@ -125,15 +129,16 @@ for name in table.index.intersection(study.columns.levels[0]):
         + ", ".join(f"{factor} ({value}) {change[factor, value]:+.3f}" for factor, value in ranked)
         + f". Nearest to the paper comes {nearest[0]} ({nearest[1]}) with {part.loc[nearest, 'SS_rate']:.3f}."
     )
-Markdown("\n\n".join(told) + "\n\nNo factor is singled out as *the* explanation: the paper says neither which images nor "
-         "which initialisation its Table 2 used, and each of them moves SS_rate by as much as there is to explain.")
+Markdown(
+    "\n\n".join(told) + "\n\nThis does not single out an explanation. The paper names neither the images nor the initialisation "
+    "of its Table 2, and over seeds alone SS_rate of these two networks spreads as widely as the table above shows."
+)
 
 # %% [markdown]
 # ## One layer per family
 #
-# The curves behind the numbers, on the photographs: an attention model, a convolutional network and an MLP at the middle
-# of their depth. What differs between families is how the distances between channels are distributed, and nothing else
-# enters SS_rate.
+# The curves behind the numbers: an attention model, a convolutional network and an MLP at the middle of their depth. All
+# that enters SS_rate is the number of channels D and how their distances are distributed.
 
 # %% tags=["hide-input"]
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
@@ -141,7 +146,7 @@ batch, live, curves = pictures.normalised(), [], {}
 middle = {"vit_small_patch16_224": "ViT-S", "resnet34": "ResNet34", "mixer_b16_224": "MLP-Mixer"}
 for timm_name, architecture in models.TABLE_1.items():
     network = models.load(architecture, settings["weights"], settings["seed"])
-    features = sslib.feature_matrices(network, batch, architecture.modules, layout=architecture.layout)
+    features = experiments.features_of(architecture, network, batch, modules=architecture.modules)
     rates = {f: [float(sslib.ss_rate(F, formula=f)) for F in features.values()] for f in ("released", "printed")}
     live.append([architecture.name, *(sum(values) / len(values) for values in rates.values())])
     if timm_name in middle:
@@ -149,11 +154,11 @@ for timm_name, architecture in models.TABLE_1.items():
         title = f"{middle[timm_name]} {module}"
         curves[title] = {f: sslib.box_curve(features[module], formula=f) for f in ("released", "printed")}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the released curve falls below the line at once and hugs it; the printed one stays above it almost to the end.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line and crosses it at a different place in each network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
 plots.plot_box_curves(curves);
 
 # %% [markdown]
-# ## Live, on the photographs
+# ## Live
 
 # %% tags=["hide-input", "nbval-check-output"]
 now = pd.DataFrame(live, columns=["model", "released", "printed"]).set_index("model")
@@ -162,6 +167,6 @@ print(now.round(2).to_string())
 # %% tags=["hide-input"]
 Markdown(
     f"These averages were computed when this page was built, from {pictures.description[0].lower()}{pictures.description[1:]} "
-    "One seed, few images, two scenes: **no verdict follows from them**. They show that the code which made the records "
-    "runs here, and how much SS_rate moves with the images."
+    f"One seed and {len(pictures)} images: **no verdict follows from them**. They show that the code which made the records "
+    "runs here."
 )

@@ -18,7 +18,8 @@ def main() -> None:
         prog="python -m sslib", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    table = commands.add_parser("ss-rate", help="Table 2: SS_rate of untrained networks")
+    table = commands.add_parser("ss-rate", help="Table 2: SS_rate of nine networks")
+    table.add_argument("--weights", default="untrained", help="untrained, pretrained, or a folder of <model>.safetensors")
     table.add_argument("--models", nargs="+", default=[*models.TABLE_1, "pvt_v2_b1"], metavar="NAME")
     table.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     table.add_argument("--draws", nargs="+", type=int, default=[0], help="seeds of the draw of images")
@@ -29,21 +30,31 @@ def main() -> None:
     factors.add_argument("--seeds", type=int, default=5, help="how many, for each factor")
     factors.add_argument("--baseline-seeds", type=int, default=12)
     for command in (table, factors):
+        command.add_argument("--device", help="where the networks run; default: cuda where there is one")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
 
     records.provenance()  # now, before the checkout can move on
     try:
         if asked.command == "ss-rate":
-            options = {"images": asked.images, "n_images": asked.n_images, "root": asked.results}
-            written = experiments.run_ss_rate(asked.models, asked.seeds, asked.draws, **options)
+            written = experiments.run_ss_rate(
+                asked.models,
+                asked.seeds,
+                asked.draws,
+                weights=asked.weights,
+                images=asked.images,
+                n_images=asked.n_images,
+                device=asked.device,
+                root=asked.results,
+            )
         else:
-            options = {"baseline_seeds": asked.baseline_seeds, "root": asked.results}
-            written = experiments.run_factors(asked.models, asked.seeds, **options)
+            written = experiments.run_factors(
+                asked.models, asked.seeds, baseline_seeds=asked.baseline_seeds, device=asked.device, root=asked.results
+            )
         count = 0
         for count, path in enumerate(written, start=1):
             print(path, flush=True)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
     print(f"{count} new record(s)")
 

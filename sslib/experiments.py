@@ -60,20 +60,40 @@ def modules_of(architecture: Architecture, network: nn.Module) -> dict[str, list
     }
 
 
+def default_device() -> str:
+    """The device an experiment runs on unless told otherwise: "cuda" where there is one, else "cpu".
+
+    >>> default_device() in ("cuda", "cpu")
+    True
+    """
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def features_of(
-    architecture: Architecture, network: nn.Module, images: Tensor | Iterable[Tensor], *, training: bool = False
+    architecture: Architecture,
+    network: nn.Module,
+    images: Tensor | Iterable[Tensor],
+    *,
+    modules: Sequence[str] | None = None,
+    training: bool = False,
+    device: str | None = None,
 ) -> dict[str, Tensor]:
-    """F of every module, printed and released, in one pass over the images (see ``feature_matrices``)."""
-    names = list(dict.fromkeys(name for group in modules_of(architecture, network).values() for name in group))
+    """F of the named modules, or of every one printed or released, in one pass; on the CPU wherever the model ran.
+
+    images: as for ``feature_matrices``. device: None means ``default_device()``.
+    """
+    groups = modules_of(architecture, network).values()
+    names = modules or list(dict.fromkeys(name for group in groups for name in group))
     # "auto" tells PVT's stages (B, C, H, W) from their blocks (B, N, C); at 224 pixels no map is ambiguous
-    return feature_matrices(network, images, names, training=training)
+    features = feature_matrices(network, images, names, training=training, device=device or default_device())
+    return {module: F.cpu() for module, F in features.items()}
 
 
 def ss_rate_config(model: str, images: str, n_images: int, draw: int, *, weights: str = "untrained") -> dict[str, Any]:
     """What names a cell of Table 2, apart from the seed of the weights.
 
     model: a timm name; images: a name of ``load_images``; draw: the seed it draws n_images with; weights: "untrained",
-    "pretrained:<tag>" or "checkpoint:<file name>".
+    "pretrained:<timm's tag>" or "checkpoint:<folder's name>".
     """
     return {
         "model": models.find(model).timm_name,
@@ -87,9 +107,20 @@ def ss_rate_config(model: str, images: str, n_images: int, draw: int, *, weights
 
 
 def ss_rate_record(
-    config: Mapping[str, Any], seed: int, features: Mapping[str, Tensor], network: nn.Module, images: ImageSet, seconds: float
+    config: Mapping[str, Any],
+    seed: int,
+    features: Mapping[str, Tensor],
+    network: nn.Module,
+    images: ImageSet,
+    *,
+    device: str = "cpu",
+    seconds: float,
 ) -> dict[str, Any]:
-    """The record of one model on one draw of images: ``layer_metrics`` of every module, and the means over both sets."""
+    """The record of one model on one draw of images: ``layer_metrics`` of every module, and the means over both sets.
+
+    seconds: what the features took; the time of the metrics is added.
+    """
+    start = time.perf_counter()
     layers = {module: layer_metrics(F) for module, F in features.items()}
     groups = modules_of(models.find(config["model"]), network)
     means = {
@@ -98,7 +129,8 @@ def ss_rate_record(
     }
     data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     metrics = means | {"modules": groups, "layers": layers}
-    return records.new_record(SS_RATE, config, seed, metrics, data=data, device="cpu", seconds=seconds)
+    seconds = round(seconds + time.perf_counter() - start, 2)
+    return records.new_record(SS_RATE, config, seed, metrics, data=data, device=device, seconds=seconds)
 
 
 def run_ss_rate(
@@ -106,36 +138,55 @@ def run_ss_rate(
     seeds: Iterable[int],
     draws: Sequence[int],
     *,
+    weights: str = "untrained",
     images: str = "imagenet-sample",
     n_images: int = 512,
+    device: str | None = None,
     root: Path = RESULTS,
 ) -> Iterable[Path]:
-    """Measure untrained models on several draws of images, write a record each, yield their paths; skips what is done.
+    """Measure models on several draws of images, write a record each, yield their paths; skips what is done.
 
-    Every image passes through a model once, however many draws it is in.
+    Every image passes through a model once, however many draws it is in. weights: as for ``models.load``.
 
-    Raises ValueError or FileNotFoundError for an unknown model or images that are not there.
+    Raises ValueError, FileNotFoundError or RuntimeError for an unknown model, images or weights that are not there.
     """
+    device = device or default_device()
     sets = {draw: load_images(images, n_images, seed=draw) for draw in draws}
     for seed in seeds:
         for name in names:
             architecture = models.find(name)
-            configs = {draw: ss_rate_config(architecture.timm_name, images, n_images, draw) for draw in draws}
+            network = models.load(architecture, weights, seed)
+            label = _weights_label(network, weights)
+            configs = {d: ss_rate_config(architecture.timm_name, images, n_images, d, weights=label) for d in draws}
             todo = {d: c for d, c in configs.items() if not records.exists(SS_RATE, c, seed, root)}
             if not todo:
                 continue
             start = time.perf_counter()
-            network = models.untrained(architecture, seed)
             pixels, places = _union([sets[draw] for draw in todo])
             batches = (
                 ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
                 for part in pixels.split(64)
             )
-            features = features_of(architecture, network, batches)
+            features = features_of(architecture, network, batches, device=device)
+            share = (time.perf_counter() - start) / len(todo)
             for (draw, config), place in zip(todo.items(), places):
                 drawn = {module: F[:, place] for module, F in features.items()}
-                seconds = (time.perf_counter() - start) / len(todo)
-                yield records.write(ss_rate_record(config, seed, drawn, network, sets[draw], seconds), root)
+                record = ss_rate_record(config, seed, drawn, network, sets[draw], device=device, seconds=share)
+                yield from _written(record, root)
+
+
+def _written(record: dict[str, Any], root: Path) -> Iterable[Path]:
+    """The record's path, or nothing where another process was first: its record says the same."""
+    try:
+        yield records.write(record, root)
+    except FileExistsError:
+        return
+
+
+def _weights_label(network: nn.Module, weights: str) -> str:
+    if weights == "untrained":
+        return weights
+    return f"pretrained:{network.pretrained_cfg['tag']}" if weights == "pretrained" else f"checkpoint:{Path(weights).name}"
 
 
 def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
@@ -154,14 +205,25 @@ def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
     return torch.stack(pixels), places
 
 
+def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
+    """The records among `runs` that may be held against Table 2: 512 ImageNet images, 224 px, eval mode."""
+    if runs.empty:
+        return runs
+    asked = {"images": "imagenet-sample", "n_images": 512, "size": 224, "mode": "eval"}
+    keep = pd.Series(True, index=runs.index)
+    for key, value in asked.items():
+        keep &= runs[f"config.{key}"] == value
+    return runs[keep]
+
+
 def table_2(runs: pd.DataFrame, *, scale: str = "full") -> pd.DataFrame:
     """Table 2 beside the records: a row per model of the paper, printed values first.
 
-    runs: ``records.read_all("ss-rate")``. Ours is the mean over the modules of Table 1, averaged over the draws of
+    runs: ``records.read_all("ss-rate")``; only what ``full_scale`` keeps counts. Ours is the mean over the modules of Table 1, averaged over the draws of
     images, then over the seeds of the weights; the standard deviation is over seeds. The verdict is that of
     ``paper.verdict`` on the released formula, "not run" where there is no record.
     """
-    rows = []
+    rows, runs = [], full_scale(runs)
     for printed in load_table(2).itertuples():
         row: dict[str, Any] = {"model": printed.model}
         for state in ("untrained", "pretrained"):
@@ -184,8 +246,7 @@ def _cells(runs: pd.DataFrame, timm_name: str, state: str) -> pd.DataFrame:
     """The records of one model in one state, with a column per formula; none if there are none."""
     if "config.model" not in runs:
         return pd.DataFrame(columns=["seed", *FORMULAS])
-    weights = runs["config.weights"] if state == "untrained" else runs["config.weights"].str.partition(":")[0]
-    part = runs[(runs["config.model"] == timm_name) & (weights == state)]
+    part = runs[(runs["config.model"] == timm_name) & ((runs["config.weights"] == "untrained") == (state == "untrained"))]
     means = part["metrics.mean_printed_modules"]
     return part.assign(**{formula: means.map(lambda cell, f=formula: cell[f]).astype(float) for formula in FORMULAS})
 
@@ -260,7 +321,7 @@ def channel_map(
         networks["trained"] = models.load(architecture, weights, seed)
     drawn = {}
     for state, network in networks.items():
-        F = feature_matrices(network, batch, module, layout=architecture.layout)[module]
+        F = features_of(architecture, network, batch, modules=[module])[module]
         keep = torch.randperm(len(F), generator=torch.Generator().manual_seed(seed))[:channels]
         drawn[state] = F[keep]
     place, stress = mds(pair_distances(torch.cat(list(drawn.values()))))
@@ -301,12 +362,12 @@ def factor_config(model: str, factor: str, value: str) -> dict[str, Any] | None:
     return {"model": timm_name, "factor": factor, "value": value, "images": "imagenet-sample"}
 
 
-def factor_record(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def factor_record(config: Mapping[str, Any], seed: int, *, device: str | None = None) -> dict[str, Any]:
     """Run one cell of the factor study: the baseline's 64 images and settings, with one of them changed.
 
     Raises FileNotFoundError where the images are not there.
     """
-    start = time.perf_counter()
+    start, device = time.perf_counter(), device or default_device()
     architecture, factor, value = models.find(config["model"]), config["factor"], config["value"]
     n_images = {"16 images": 16, "256 images": 256}.get(value, 64)
     name = "photographs" if value == "photographs" else config["images"]
@@ -320,7 +381,7 @@ def factor_record(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     if factor == "class token":
         features = _tokens(network, batch, groups["printed"], alone=value == "alone")
     else:
-        features = features_of(architecture, network, batch, training=value == "training")
+        features = features_of(architecture, network, batch, training=value == "training", device=device)
     if factor == "channels":
         g = torch.Generator().manual_seed(seed)
         features = {m: F[torch.randperm(len(F), generator=g)[:128]] for m, F in features.items()}
@@ -328,9 +389,8 @@ def factor_record(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     layers = {m: layer_metrics(features[m]) for m in names}
     mean = {formula: sum(layer[formula] for layer in layers.values()) / len(layers) for formula in FORMULAS}
     data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
-    return records.new_record(
-        FACTOR_EXPERIMENT, config, seed, {"mean": mean, "layers": layers}, data=data, seconds=time.perf_counter() - start
-    )
+    metrics, seconds = {"mean": mean, "layers": layers}, time.perf_counter() - start
+    return records.new_record(FACTOR_EXPERIMENT, config, seed, metrics, data=data, device=device, seconds=seconds)
 
 
 def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Module:
@@ -351,7 +411,7 @@ def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Modul
 
 def _tokens(network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone: bool) -> dict[str, Tensor]:
     """F of a ViT's blocks from the class token alone, or from all other tokens."""
-    parts: dict[str, list[Tensor]] = {module: [] for module in modules}
+    parts: dict[str, list[Tensor]] = {module: [] for module in modules}  # on the CPU: no hook taps single tokens
     with torch.no_grad():
         for images in batch.split(64):
             found = network.forward_intermediates(
@@ -362,21 +422,23 @@ def _tokens(network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone:
     return {module: torch.cat(rows).T.contiguous() for module, rows in parts.items()}
 
 
-def run_factors(names: Iterable[str], seeds: int, *, baseline_seeds: int, root: Path = RESULTS) -> Iterable[Path]:
+def run_factors(
+    names: Iterable[str], seeds: int, *, baseline_seeds: int, device: str | None = None, root: Path = RESULTS
+) -> Iterable[Path]:
     """Work through the factor study, baseline first, skipping what is done; yields the paths of new records."""
     for factor, value in FACTORS:
         for seed in range(baseline_seeds if factor == "none" else seeds):
             for name in names:
                 config = factor_config(name, factor, value)
                 if config and not records.exists(FACTOR_EXPERIMENT, config, seed, root):
-                    yield records.write(factor_record(config, seed), root)
+                    yield from _written(factor_record(config, seed, device=device), root)
 
 
 def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
     """The factor study: per factor and model, SS_rate's mean and spread over seeds, and the paired difference it makes.
 
     runs: ``records.read_all("ss-rate-factors")``. The difference is to the baseline of the same seed (mean and
-    standard deviation over seeds), released formula; columns are grouped by model.
+    standard deviation over seeds), released formula; columns are grouped by model. Models without a baseline are left out.
     """
     if runs.empty:
         return pd.DataFrame()
@@ -385,7 +447,9 @@ def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
     cells = cells.sort_index()
     blocks = {}
     for timm_name in dict.fromkeys(runs["config.model"]):
-        baseline = cells.loc[timm_name, "none", FACTORS[0][1]]
+        if (timm_name, *FACTORS[0]) not in cells.index:
+            continue
+        baseline = cells.loc[timm_name, *FACTORS[0]]
         rows = {}
         for factor, setting in FACTORS:
             if (timm_name, factor, setting) in cells.index:
@@ -399,4 +463,4 @@ def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
                     "std of change": change.std(),
                 }
         blocks[models.find(timm_name).name] = pd.DataFrame.from_dict(rows, orient="index")
-    return pd.concat(blocks, axis=1)
+    return pd.concat(blocks, axis=1) if blocks else pd.DataFrame()

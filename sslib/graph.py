@@ -53,7 +53,7 @@ def mds(C: Tensor, *, seed: int = 42) -> tuple[np.ndarray, float]:
         the squared distances, 0 for a perfect picture.
 
     Raises:
-        ValueError: C is not a square, finite, symmetric matrix.
+        ValueError: C is not a square, finite, symmetric matrix, or all of it is 0.
 
     >>> positions, stress = mds(pair_distances(torch.tensor([[0.0], [1.0], [3.0], [7.0]])))
     >>> positions.shape, stress < 0.01
@@ -61,9 +61,10 @@ def mds(C: Tensor, *, seed: int = 42) -> tuple[np.ndarray, float]:
     """
     from sklearn.manifold import smacof
 
-    C = np.asarray(C, dtype=np.float64)
-    if C.ndim != 2 or C.shape[0] != C.shape[1] or not np.isfinite(C).all() or not np.allclose(C, C.T):
-        raise ValueError(f"C has shape {C.shape}; expected a finite, symmetric (D, D) matrix of distances")
+    C = torch.as_tensor(C).detach().cpu().numpy().astype(np.float64)
+    square = C.ndim == 2 and C.shape[0] == C.shape[1]
+    if not square or not np.isfinite(C).all() or not np.allclose(C, C.T) or not C.any():
+        raise ValueError(f"C has shape {C.shape}; expected a finite, symmetric (D, D) matrix of distances, not all 0")
     place, _ = smacof(C, n_components=2, n_init=4, max_iter=300, eps=1e-6, random_state=seed)
     drawn = np.linalg.norm(place[:, None] - place, axis=-1)
     return place, float(np.sqrt(((drawn - C) ** 2).sum() / (C**2).sum()))
@@ -73,7 +74,7 @@ def participation_ratio(F: Tensor) -> float:
     """How many directions the D channels of G_M spread over: (sum of eigenvalues)^2 / sum of squared eigenvalues.
 
     The eigenvalues are those of the covariance of the channels, taken as D points in B dimensions around their
-    mean. 1 is a line; min(D - 1, B) a cloud as wide in every direction.
+    mean. 1 is a line; min(D - 1, B) a cloud as wide in every direction. NaN where all channels are equal.
 
     Args:
         F: (D, B) feature matrix: D channels, B samples.
@@ -84,7 +85,7 @@ def participation_ratio(F: Tensor) -> float:
     >>> round(participation_ratio(torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]])), 6)
     1.0
     """
-    squared = pair_distances(F).double().square()
+    squared = pair_distances(F).cpu().double().square()
     # the Gram matrix of the centred channels, from their distances (classical scaling)
     row = squared.mean(1)
     gram = (row[:, None] + row - squared - row.mean()) / 2

@@ -58,7 +58,7 @@ def plot_distances(distances: Mapping[str, Tensor]) -> Figure:
     """
     figure, axes = plt.subplots(1, len(distances), figsize=(3.7 * len(distances), 3.3), squeeze=False)
     for axis, (title, C) in zip(axes[0], distances.items()):
-        C = np.asarray(C)
+        C = _array(C)
         order = C.mean(0).argsort()
         image = axis.imshow(C[np.ix_(order, order)], cmap="cividis", interpolation="nearest", rasterized=True)
         axis.set(title=title, xlabel="channel, by mean distance", ylabel="channel")
@@ -77,13 +77,13 @@ def plot_adjacency(positions: Mapping[str, ArrayLike], graphs: Mapping[str, Mapp
     columns = max(map(len, graphs.values()))
     figure, axes = plt.subplots(len(graphs), columns, figsize=(2.7 * columns, 2.7 * len(graphs)), squeeze=False)
     for row, (layer, panels) in zip(axes, graphs.items()):
-        place = np.asarray(positions[layer])
+        place = _array(positions[layer])
         for axis, (title, A) in zip(row, panels.items()):
-            i, j = np.nonzero(np.triu(np.asarray(A), 1))
+            i, j = np.nonzero(np.triu(_array(A), 1))
             shown = slice(None, None, math.ceil(len(i) / 4000) or 1)
             edges = np.stack([place[i[shown]], place[j[shown]]], axis=1)
             axis.add_collection(LineCollection(edges, colors=GREY, linewidths=0.3, alpha=0.35, rasterized=True))
-            isolated = ~np.asarray(A).any(0)
+            isolated = ~_array(A).any(0)
             axis.scatter(*place[~isolated].T, s=6, color=INK, linewidths=0, zorder=2)
             axis.scatter(*place[isolated].T, s=8, facecolor="white", edgecolor=INK, linewidths=0.5, zorder=2)
             axis.set(title=f"{layer}, {title}", xticks=[], yticks=[], aspect="equal")
@@ -109,7 +109,7 @@ def plot_positions(
         for state, place in states.items():
             face = FAMILY_COLOURS[families[title]] if state == "untrained" else "none"
             style = {"marker": STATE_MARKERS[state], "facecolor": face, "edgecolor": FAMILY_COLOURS[families[title]]}
-            axis.scatter(*np.asarray(place).T, s=14, linewidths=0.6, alpha=0.75, label=state, **style)
+            axis.scatter(*_array(place).T, s=14, linewidths=0.6, alpha=0.75, label=state, **style)
         axis.set(title=title, xticks=[], yticks=[], aspect="equal")
         axis.set_xlabel((notes or {}).get(title, ""), fontsize=9)
         axis.spines[:].set_visible(False)
@@ -130,7 +130,7 @@ def plot_box_curves(curves: Mapping[str, Mapping[str, BoxCurve]]) -> Figure:
     figure, axes = plt.subplots(len(curves), columns, figsize=(3.9 * columns, 2.8 * len(curves)), squeeze=False)
     for row, (layer, by_formula) in zip(axes, curves.items()):
         for axis, (formula, curve) in zip(row, by_formula.items()):
-            x, y, line = (np.asarray(v) for v in (curve.theta.log1p(), curve.boxes.log(), curve.reference))
+            x, y, line = (_array(v) for v in (curve.theta.log1p(), curve.boxes.log(), curve.reference))
             axis.fill_between(x, y, line, color="#56B4E9", alpha=0.35, linewidth=0)
             axis.plot(x, line, color=GREY, linestyle="--", label="reference line (Eq. 4)")
             axis.plot(x, y, color=INK, linewidth=1.6, label=r"$\log N_\theta$")
@@ -171,9 +171,13 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
     return figure
 
 
+def _array(values: Tensor | ArrayLike) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
 def _dashes(profiles: pd.DataFrame) -> dict[str, object]:
     """A line style per model within its family, so that colour is not the only sign."""
-    styles: Sequence[object] = ("-", "--", ":", "-.")
+    styles: Sequence[object] = ("-", "--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
     models = profiles[["model", "family"]].drop_duplicates()
     rank = models.groupby("family", sort=False).cumcount()
     return {model: styles[k % len(styles)] for model, k in zip(models["model"], rank)}

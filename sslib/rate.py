@@ -27,7 +27,8 @@ FORMULAS = ("released", "printed")
 
 # A squared distance below this share of the two rows' squared norms has lost too many digits in the Gram product.
 _CLOSE = {torch.float32: 1e-3, torch.float64: 1e-6}
-# The same in a float64 product of float32 rows, where only rounding of equal rows is left: such pairs are equal.
+# On an accelerator the product is taken in float64 and no pair is looked at again: below this share, distances of less
+# than 3e-7 of the rows' norms, two rows count as equal. It hides the rounding that is left of equal rows.
 _EQUAL = 1e-13
 # Pairs whose differences are taken at once: 2**22 numbers, 16 MB in float32.
 _CHUNK = 2**22
@@ -101,6 +102,9 @@ def ss_rate(
     The forward value counts pairs exactly. The counts are steps, so the gradient is Alg. 2's surrogate: each step
     1[C < theta] is differentiated as gradient_factor * sigmoid(smoothing * (theta - C)); TZ and TV are constants.
     SS_rate changes with the scale of F, because Eq. 5 takes log(1 + theta).
+
+    On an accelerator, distances below 3e-7 of the two rows' norms count as 0, and the float32 gradient is read from a
+    table of fixed length whose relative error is (smoothing * (TV - TZ) / 65536)^2. Not for use under ``torch.func``.
 
     Args:
         F: (D, B) feature matrix: D channels, B samples. Half precision is computed in float32.
@@ -275,7 +279,7 @@ def _distances(rows: Tensor, dtype: torch.dtype) -> Tensor:
     return C
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _upper(D: int, device: torch.device) -> Tensor:
     """Flat indices of the pairs i < j in a (D, D) matrix."""
     i, j = torch.triu_indices(D, D, 1, device=device, dtype=torch.int32)
@@ -305,7 +309,8 @@ def _curve(C: Tensor, formula: str, thresholds: int) -> tuple[BoxCurve, Tensor, 
         x = D - (D - 1) * density
         boxes = 1 + (D - 1) / log_D * x.log()
         weight = torch.full_like(s, 2 / (thresholds - 1))
-        weight[[0, -1]] /= 2
+        weight[0] /= 2  # by number: a list of indices would be copied to the device, and waited for
+        weight[-1] /= 2
     else:
         x = 1 + (D - 1) * density
         boxes = D - (D - 1) / log_D * x.log()
@@ -323,7 +328,8 @@ def _pull(C: Tensor, theta: Tensor, pull: Tensor, k: float) -> Tensor:
     """dSS/dC_ij over C_ij, and 0 where C_ij = 0, with dSS/dC = sum_s pull_s * sigmoid'(k (theta_s - C)).
 
     The sum is a smooth function of one number: in float32 it is tabulated once and read by linear interpolation
-    (relative error (k * step)^2 / 16, which is 1e-6), in float64 evaluated at every pair.
+    (relative error (k * step)^2 / 16: 1e-6 on a CPU; on an accelerator, where the step must not depend on values,
+    (k (TV - TZ) / 65536)^2, which is 1e-6 up to k (TV - TZ) = 64), in float64 evaluated at every pair.
     """
     low, high = theta[0], theta[-1]
     nodes = _FIXED_NODES

@@ -117,7 +117,7 @@ def new_record(
         "metrics": _plain(_mapping("metrics", metrics), "metrics", measured=True),
         "data": None if data is None else _plain(_mapping("data", data), "data"),
         "seconds": seconds,
-        "device": _device(device),
+        "device": describe_device(device),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return record | deepcopy(provenance())
@@ -340,7 +340,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _device(device: str | torch.device) -> dict[str, Any]:
+def describe_device(device: str | torch.device) -> dict[str, Any]:
+    """Type, name and CPU threads of a device, as a record keeps them; ValueError if it cannot be used here.
+
+    >>> describe_device("cpu")["type"]
+    'cpu'
+    """
     try:
         kind = torch.device(device)
         name = torch.cuda.get_device_name(kind) if kind.type == "cuda" else _cpu_name()

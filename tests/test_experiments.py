@@ -158,3 +158,27 @@ def test_the_command_writes_records_and_says_what_is_wrong(pictures, tmp_path):
     assert again.stdout == "0 new record(s)\n"
     wrong = subprocess.run([*command, "--images", pictures, "--models", "resnet43"], capture_output=True, text=True)
     assert wrong.returncode == 2 and wrong.stderr.startswith("name: 'resnet43' is no model of Table 1")
+
+
+def test_a_folder_of_checkpoints_fills_the_trained_column(pictures, tmp_path):
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_file(models.untrained(NAME, 5).state_dict(), folder / f"{NAME}.safetensors")
+    options = {"weights": str(folder), "images": pictures, "n_images": 4, "root": tmp_path}
+    (path,) = experiments.run_ss_rate([NAME], [0], [0], **options)
+    assert records.read(path)["config"]["weights"] == "checkpoint:weights"
+    runs = records.read_all(experiments.SS_RATE, tmp_path)
+    assert experiments.full_scale(runs).empty  # four noise pictures say nothing about Table 2
+    at_scale = runs.assign(**{"config.images": "imagenet-sample", "config.n_images": 512})
+    row = experiments.table_2(at_scale).loc["ResNet34"]
+    assert row["pretrained: records"] == 1 and row["untrained: verdict"] == "not run"
+    assert row["pretrained: ours, released"] == runs["metrics.mean_printed_modules"].iloc[0]["released"]
+
+
+def test_two_processes_at_one_cell_leave_one_record(run):
+    root, paths = run
+    record = records.read(paths[0])
+    assert list(experiments._written(record, root)) == []
+    assert records.read(paths[0]) == record
