@@ -291,7 +291,7 @@ def _curve(C: Tensor, formula: str, thresholds: int) -> tuple[BoxCurve, Tensor, 
     D = C.shape[0]
     pairs = C.flatten().index_select(0, _upper(D, C.device))
     # NumPy sorts some twenty times faster than torch on a CPU.
-    pairs = torch.from_numpy(np.sort(pairs.numpy())) if C.device.type == "cpu" else pairs.sort().values
+    pairs = torch.from_numpy(np.sort(pairs.numpy())) if _on_host(C.device) else pairs.sort().values
     wide = _wide(C.device, C.dtype)
     TZ, TV = pairs[0].to(wide), pairs[-1].to(wide)
     valid = (TV > TZ) & TV.isfinite()
