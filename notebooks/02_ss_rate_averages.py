@@ -81,7 +81,7 @@ Markdown(
     f"**With random weights, {counts.get('reproduced', 0)} of {len(table)} values are reproduced** by the released formula: "
     f"{close} lie within 0.03 of the printed value, {counts.get('reproduced', 0) - close} only within two standard deviations "
     "over seeds. "
-    f"{counts.get('near', 0)} are near (within 0.06), {counts.get('differs', 0)} differ. The spread over seeds is wide for some "
+    f"Near (within 0.06): {counts.get('near', 0)}; differing: {counts.get('differs', 0)}. The spread over seeds is wide for some "
     f"networks, {table['untrained: std, released'].idxmax()} most ({table['untrained: std, released'].max():.3f}): one seed "
     "says little there.\n\n"
     f"On average the released formula lies {near.mean():.3f} from the printed table, the printed formula {far.mean():.3f}. "
@@ -118,6 +118,7 @@ for name in table.index.intersection(study.columns.levels[0]):
     cells[f"{name}, change"] = part.apply(lambda row: f"{row['change']:+.3f} ± {row['std of change']:.3f}", axis=1)
 shown = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(experiments.FACTORS)).fillna("–")
 shown.index = [value if factor == "none" else f"{factor}: {value}" for factor, value in shown.index]
+shown.columns = ["change" if name.endswith(", change") else name for name in shown.columns]
 n = study.xs("seeds", axis=1, level=1)
 print(f"seeds: {n.iloc[0].min():.0f} for the baseline, {n.iloc[1:].min().min():.0f} for each factor")
 shown

@@ -49,14 +49,14 @@ ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}
 # memory above the inputs. The ratios carry over to other machines better than the milliseconds do.
 
 # %% tags=["hide-input", "nbval-check-output"]
-columns = {"D": runs["config.D"].map(str), "B": runs["config.B"].map(str), "sslib, ms": ours["ms"].map("{:.1f}".format)}
+columns = {"D × B": runs["config.D"].map(str) + " × " + runs["config.B"].map(str), "ms": ours["ms"].map("{:.1f}".format)}
+columns["MB"] = ours["MB"].map("{:.0f}".format)
 columns["over floor"] = (ours["ms"] / runs["metrics.floor_ms"]).map("{:.1f}×".format)
 for rival in ("plain", "pdist"):
     for unit, what in (("ms", "time"), ("MB", "memory")):
         ratio = runs[f"metrics.{rival}_{unit}"] / ours[unit]
         columns[f"{rival}, {what}"] = ratio.map(lambda r: "does not fit" if pd.isna(r) else f"{r:.0f}×")
-columns["sslib, MB"] = ours["MB"].map("{:.0f}".format)
-pd.DataFrame(columns).set_index(["D", "B"])
+pd.DataFrame(columns).set_index("D × B").rename_axis(None)
 
 # %% tags=["hide-input", "nbval-check-output"]
 machine, versions = runs["device.name"].iloc[0], runs["versions.torch"].iloc[0]
