@@ -155,12 +155,12 @@ def run_ss_rate(
     for seed in seeds:
         for name in names:
             architecture = models.find(name)
-            network = models.load(architecture, weights, seed)
-            label = _weights_label(network, weights)
+            label = _weights_label(architecture, weights)
             configs = {d: ss_rate_config(architecture.timm_name, images, n_images, d, weights=label) for d in draws}
             todo = {d: c for d, c in configs.items() if not records.exists(SS_RATE, c, seed, root)}
             if not todo:
                 continue
+            network = models.load(architecture, weights, seed)
             start = time.perf_counter()
             pixels, places = _union([sets[draw] for draw in todo])
             batches = (
@@ -183,10 +183,15 @@ def _written(record: dict[str, Any], root: Path) -> Iterable[Path]:
         return
 
 
-def _weights_label(network: nn.Module, weights: str) -> str:
+def _weights_label(architecture: Architecture, weights: str) -> str:
+    """What a configuration calls the weights; known without loading them, so that finished cells cost nothing."""
     if weights == "untrained":
         return weights
-    return f"pretrained:{network.pretrained_cfg['tag']}" if weights == "pretrained" else f"checkpoint:{Path(weights).name}"
+    if weights == "pretrained":
+        import timm
+
+        return f"pretrained:{architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag}"
+    return f"checkpoint:{Path(weights).name}"
 
 
 def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
