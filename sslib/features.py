@@ -1,9 +1,12 @@
-"""Algorithm 1: run a model, tap its modules, average over space (ReduceMean), transpose to F."""
+"""Algorithm 1: run a model, tap its modules, average over space (ReduceMean), transpose to F.
+
+And without the average: the Gram matrices of flattened activations, for Appendices B and C.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -11,6 +14,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from sslib.invariance import Gram, gram_update
 
 #: The axes that ReduceMean averages over, per layout; a layout has one letter per axis.
 _AXES = {"BCHW": (2, 3), "BHWC": (1, 2), "BND": (1,), "BD": ()}
@@ -54,8 +59,7 @@ def feature_matrices(
     {'0': (8, 10), '2': (16, 10)}
     """
     _check_layout(layout)
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-        raise ValueError(f"batch_size: expected an integer of at least 1, got {batch_size!r}")
+    _check_whole("batch_size", batch_size)
     names = resolve_modules(model, modules)
     batches = _batches(images, batch_size)
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
@@ -68,6 +72,123 @@ def feature_matrices(
     if not rows[names[0]]:
         raise ValueError("images: expected at least one batch, got an empty iterable")
     return {name: torch.cat(parts).T.contiguous() for name, parts in rows.items()}
+
+
+def activation_grams(
+    model: nn.Module,
+    images: Tensor,
+    modules: str | Iterable[str],
+    *,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+    memory: int = 2**31,
+) -> dict[str, Gram]:
+    """The B x B Gram matrix of each tapped module's flattened activations, without ReduceMean (Appendices B, C).
+
+    Runs `model` in eval mode, without gradients, and returns ``{module name: Gram}``, on the device of the run. An
+    output (B, ...) counts as B rows, whatever its layout, and of a tuple its first tensor, as in `reduce_mean`.
+    Products and sums are in float64.
+
+    images: a float tensor (B, ...) of at least 3 images; it is run through the model several times.
+    modules: names or patterns, see `resolve_modules`; the result keeps their order.
+    batch_size, device: as for `feature_matrices`.
+    memory: bytes of activations kept at once, of all images together. A module's (B, features) matrix may be larger
+        (8 GB for 640 images and VGG11's first layer): it is then made in slices of features, one or more to a pass over
+        the images. Each pass ends its forwards after the last module it needs. The model's own memory comes on top.
+
+    The model comes back as `feature_matrices` leaves it.
+
+    Raises ValueError if an argument is not as above, if a module does not run exactly once per forward, or if its
+    output has not one row per image, is no floating-point tensor, or holds NaN or infinite values.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
+    >>> gram = activation_grams(model, torch.rand(10, 3, 32, 32), "1")["1"]
+    >>> tuple(gram.products.shape), gram.features == 8 * 30 * 30, 0 < gram.nonzero_share < 1
+    ((10, 10), True, True)
+    """
+    _check_whole("batch_size", batch_size)
+    _check_whole("memory", memory)
+    names = resolve_modules(model, modules)
+    if len(_checked(images)) < 3:
+        raise ValueError(f"images: expected at least 3 images, got shape {tuple(images.shape)}")
+    grams: dict[str, Gram | None] = dict.fromkeys(names)
+    with _borrowed(model, device, False) as place, torch.no_grad():
+        sizes: dict[str, tuple[int, torch.dtype]] = {}
+
+        def measure(name: str, output: Tensor) -> None:
+            sizes[name] = output[0].numel(), _kept_dtype(output)
+
+        _watch(model, images[:1].to(place), names, measure)  # the modules in the order they finish in
+        passes = _plan(sizes, len(images), memory)
+        for pieces in tqdm(passes, desc="Gram matrices", unit="pass", disable=None, delay=3, leave=False):
+            kept = _slices(model, images.split(batch_size), pieces, sizes, place)
+            while kept:  # each piece is freed as soon as it is multiplied
+                (name, _, _), block = kept.popitem()
+                try:
+                    grams[name] = gram_update(grams[name], block)
+                except ValueError as error:
+                    raise ValueError(f"module {name!r}: {error}") from None
+    return {name: gram for name, gram in grams.items() if gram is not None}
+
+
+def _plan(sizes: dict[str, tuple[int, torch.dtype]], B: int, memory: int) -> list[list[tuple[str, int, int]]]:
+    """Passes over the images, each a list of (module, first feature, end) whose activations fit into `memory` bytes."""
+    passes: list[list[tuple[str, int, int]]] = [[]]
+    room = memory
+    for name, (features, dtype) in sizes.items():
+        row = B * dtype.itemsize  # bytes of one feature of all images
+        if row > memory:
+            raise ValueError(f"memory: expected at least {row} bytes, one activation of {B} images, got {memory}")
+        start = 0
+        while start < features:
+            if room < row:
+                passes.append([])
+                room = memory
+            end = min(features, start + room // row)
+            passes[-1].append((name, start, end))
+            room -= (end - start) * row
+            start = end
+    return passes
+
+
+def _slices(
+    model: nn.Module,
+    batches: Sequence[Tensor],
+    pieces: list[tuple[str, int, int]],
+    sizes: dict[str, tuple[int, torch.dtype]],
+    place: torch.device | None,
+) -> dict[tuple[str, int, int], Tensor]:
+    """One pass over the images: {(module, start, end): (B, end - start)}."""
+    B, first = sum(map(len, batches)), 0
+    rows = {
+        (name, start, end): torch.empty(B, end - start, dtype=sizes[name][1], device=place)
+        for name, start, end in pieces
+    }
+
+    def keep(name: str, output: Tensor) -> None:
+        flat = output.reshape(len(output), -1)
+        if flat.shape[1] != sizes[name][0]:
+            raise ValueError(f"module {name!r}: expected {sizes[name][0]} activations per image as for the first "
+                             f"image, got shape {tuple(output.shape)}")
+        for piece, block in rows.items():
+            if piece[0] == name:
+                block[first : first + len(flat)] = flat[:, piece[1] : piece[2]]
+
+    names = list(dict.fromkeys(name for name, _, _ in pieces))
+    for batch in batches:
+        _watch(model, batch.to(place), names, keep, last=names[-1])
+        first += len(batch)
+    return rows
+
+
+def _kept_dtype(output: Tensor) -> torch.dtype:
+    return torch.float64 if output.dtype == torch.float64 else torch.float32
+
+
+def _check_whole(name: str, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
 
 
 def reduce_mean(output: Tensor | tuple | list, layout: str = "auto", *, module: str = "output") -> Tensor:
@@ -91,20 +212,13 @@ def reduce_mean(output: Tensor | tuple | list, layout: str = "auto", *, module: 
     torch.Size([2, 7])
     """
     _check_layout(layout)
-    if isinstance(output, (tuple, list)):
-        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
-    if not isinstance(output, Tensor):
-        raise ValueError(f"module {module!r}: expected a tensor, or a tuple holding one, as output, "
-                         f"got {type(output).__name__}")
+    output = _floats(output, module)
     shape = tuple(output.shape)
-    if not output.is_floating_point() or output.numel() == 0:
-        raise ValueError(f"module {module!r}: expected a non-empty floating-point output, "
-                         f"got shape {shape} of {output.dtype}")
     if layout == "auto":
         layout = _guess(shape, module)
     elif len(shape) != len(layout):
         raise ValueError(f"module {module!r}: layout={layout!r} needs {len(layout)} axes, got shape {shape}")
-    dtype = torch.float64 if output.dtype == torch.float64 else torch.float32
+    dtype = _kept_dtype(output)
     if layout == "BD":
         return output.to(dtype, copy=True)
     return output.mean(_AXES[layout], dtype=dtype)
@@ -193,35 +307,77 @@ def _checked(batch: Tensor) -> Tensor:
     return batch
 
 
+def _floats(output: object, module: str) -> Tensor:
+    """`output`, or its first tensor, if that is a non-empty floating-point tensor."""
+    if isinstance(output, (tuple, list)):
+        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
+    if not isinstance(output, Tensor):
+        raise ValueError(f"module {module!r}: expected a tensor, or a tuple holding one, as output, "
+                         f"got {type(output).__name__}")
+    if not output.is_floating_point() or output.numel() == 0:
+        raise ValueError(f"module {module!r}: expected a non-empty floating-point output, "
+                         f"got shape {tuple(output.shape)} of {output.dtype}")
+    return output
+
+
 def _tap(model: nn.Module, batch: Tensor, names: list[str], layout: str) -> dict[str, Tensor]:
-    """One forward on `batch`: {name: (B, D)}; the hooks are gone afterwards."""
+    """One forward on `batch`: {name: (B, D)}."""
     tapped: dict[str, Tensor] = {}
 
-    def keep(name: str, output: Tensor | tuple | list) -> None:
-        if name in tapped:
+    def keep(name: str, output: Tensor) -> None:
+        # Reduced at once: an in-place layer that follows may overwrite the output.
+        tapped[name] = reduce_mean(output, layout, module=name)
+
+    _watch(model, batch, names, keep)
+    return tapped
+
+
+class _Enough(Exception):
+    """Ends a forward of which nothing more is needed."""
+
+
+def _watch(
+    model: nn.Module,
+    batch: Tensor,
+    names: list[str],
+    keep: Callable[[str, Tensor], None],
+    *,
+    last: str | None = None,
+) -> None:
+    """One forward on `batch` that hands each named module's output to `keep`; the hooks are gone afterwards.
+
+    last: the module after which the forward ends; None runs all of it.
+    """
+    seen: set[str] = set()
+
+    def hook(name: str, output: object) -> None:
+        if name in seen:
             raise ValueError(f"modules: {name!r} is called more than once in one forward, so it has no "
                              "single output; expected modules that run once")
-        # Reduced at once: an in-place layer that follows may overwrite the output.
-        reduced = reduce_mean(output, layout, module=name)
-        if len(reduced) != len(batch):
-            raise ValueError(f"modules: the output of {name!r} has a batch of {len(reduced)} for "
+        seen.add(name)
+        output = _floats(output, name)
+        if len(output) != len(batch):
+            raise ValueError(f"modules: the output of {name!r} has a batch of {len(output)} for "
                              f"{len(batch)} images (windowed attention?); expected one row per image")
-        tapped[name] = reduced
+        keep(name, output)
+        if name == last:
+            raise _Enough
 
     handles = []
     try:
         for name in names:
             module = model.get_submodule(name)
-            handles.append(module.register_forward_hook(lambda _, __, output, name=name: keep(name, output)))
+            handles.append(module.register_forward_hook(lambda _, __, output, name=name: hook(name, output)))
         model(batch)
+    except _Enough:
+        pass
     finally:
         for handle in handles:
             handle.remove()
     for name in names:
-        if name not in tapped:
+        if name not in seen:
             raise ValueError(f"modules: {name!r} was never called in the forward; expected modules that run "
                              "(of a compiled model, tap the original instead)")
-    return tapped
 
 
 @contextmanager

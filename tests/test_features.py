@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sslib.features import LAYOUTS, feature_matrices, reduce_mean, resolve_modules
+from sslib.features import LAYOUTS, activation_grams, feature_matrices, reduce_mean, resolve_modules
 
 
 class Small(nn.Module):
@@ -339,6 +339,116 @@ def test_a_model_run_elsewhere_comes_home(model, images, fails):
     assert_same_state(model, before)
     # A model that lives on the GPU takes images from the CPU.
     assert feature_matrices(model.cuda(), images, "stem")["stem"].device.type == "cuda"
+
+
+# --- Gram matrices of flattened activations -----------------------------------------------------------------
+
+TAPPED = ["head", "blocks.*", "stem.0", "stem"]
+
+
+def flattened(model: Small, images: torch.Tensor) -> dict[str, np.ndarray]:
+    """The activations of TAPPED by hand, (B, features) in float64."""
+    with torch.no_grad():
+        convolved = model.stem[0](images)
+        mapped = model.stem[1](convolved).relu()
+        first = model.blocks[0](mapped.flatten(2).transpose(1, 2))
+        outputs = {"head": model(images), "blocks.0": first, "blocks.1": model.blocks[1](first),
+                   "stem.0": convolved, "stem": mapped}
+    return {name: output.reshape(len(images), -1).double().numpy() for name, output in outputs.items()}
+
+
+# One activation of 10 images is 40 bytes: from one pass for all to one activation per pass.
+@pytest.mark.parametrize("memory", [2**31, 40 * 500, 40 * 7 + 13])
+@pytest.mark.parametrize("batch_size", [3, 64])
+def test_a_gram_matrix_is_the_products_of_the_flattened_outputs(model, images, memory, batch_size):
+    found = activation_grams(model, images, TAPPED, memory=memory, batch_size=batch_size)
+    expected = flattened(model, images)
+    assert list(found) == list(expected)
+    for name, gram in found.items():
+        x = expected[name]
+        assert gram.features == x.shape[1] and gram.nonzero == np.count_nonzero(x), name
+        assert gram.products.dtype == torch.float64
+        np.testing.assert_allclose(gram.products, x @ x.T, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert torch.equal(gram.products, gram.products.T)
+    assert 0.2 < found["stem"].nonzero_share < 0.8 < found["head"].nonzero_share
+
+
+def test_no_more_than_the_memory_is_kept_and_forwards_end_early(model, images, monkeypatch):
+    import sslib.features as features
+
+    kept, heads = [], []
+    update = features.gram_update
+    monkeypatch.setattr(features, "gram_update", lambda gram, block: kept.append(block.nbytes) or update(gram, block))
+    model.head.register_forward_hook(lambda *_: heads.append(1))
+    activation_grams(model, images, ["blocks.0", "stem"], memory=40 * 100, batch_size=10)
+    assert len(kept) == 9  # 768 activations by 100s, one pass of two pieces
+    assert max(kept) == 40 * 100 and sum(kept) == 40 * 768
+    assert len(heads) == 1  # the first forward, which learns the sizes
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_gram_matrix_is_exact_for_what_the_model_gives(model, images, dtype):
+    with torch.no_grad():
+        x = model.to(dtype).stem(images.to(dtype)).double().flatten(1)
+    gram = activation_grams(model, images.to(dtype), "stem", memory=10_000)["stem"]
+    torch.testing.assert_close(gram.products, x @ x.T, rtol=1e-12, atol=0)
+
+
+def test_any_output_with_a_row_per_image_has_a_gram_matrix(images):
+    for function in (lambda x: (x[:, :, :3, :4].transpose(1, 3), 1), lambda x: x.sum((1, 2, 3))):
+        x = function(images)
+        x = (x[0] if isinstance(x, tuple) else x).reshape(10, -1).double()
+        gram = activation_grams(nn.Sequential(Returns(function)), images, "0", batch_size=4)["0"]
+        torch.testing.assert_close(gram.products, x @ x.T)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_grams_leave_the_model_as_it_was(model, images, fails):
+    model.train()
+    model.blocks[0].eval()
+    seen: list[bool] = []
+    model.stem.register_forward_hook(lambda module, *_: seen.append(module.training))
+    before, random = state(model), torch.get_rng_state()
+    if fails:
+        with pytest.raises(ValueError, match="'spare' was never called"):
+            activation_grams(model, images, ["stem", "spare"])
+    else:
+        activation_grams(model, images, "stem", memory=4000)
+    assert set(seen) == {False}
+    assert_same_state(model, before)
+    assert hooks(model) == 1  # the test's own
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"images": torch.rand(2, 3, 8, 8)}, r"images: expected at least 3 images, got shape \(2, 3, 8, 8\)"),
+    ({"images": [torch.rand(4, 3, 8, 8)]}, r"images: expected float tensors .*got list"),
+    ({"images": torch.ones(4, 3, 8, 8).long()}, r"images: .*int64"),
+    ({"memory": 0}, r"memory: expected an integer of at least 1, got 0"),
+    ({"memory": 2.0**31}, r"memory: expected an integer"),
+    ({"memory": 39}, r"memory: expected at least 40 bytes, one activation of 10 images, got 39"),
+    ({"batch_size": 0}, r"batch_size: expected an integer of at least 1, got 0"),
+    ({"modules": "blocks"}, r"modules: 'blocks' was never called"),
+    ({"modules": "trunk"}, r"modules: 'trunk' matches no module"),
+    ({"device": "gpu7"}, r"device: expected a torch device"),
+])
+def test_grams_refuse(model, images, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        activation_grams(**{"model": model, "images": images, "modules": "stem"} | arguments)
+
+
+def test_grams_name_the_module_at_fault(model, images):
+    model.head.bias.data[0] = float("nan")
+    with pytest.raises(ValueError, match=r"module 'head': .*NaN.*\(10, 5\)"):
+        activation_grams(model, images, ["stem", "head"])
+    with pytest.raises(ValueError, match=r"module '0': expected a tensor.*got str"):
+        activation_grams(nn.Sequential(Returns(lambda x: "no tensor")), images, "0")
+    windows = nn.Sequential(Returns(lambda x: x.reshape(-1, 3, 4, 4)), nn.Flatten())
+    with pytest.raises(ValueError, match="modules: the output of '0' has a batch of 4 for 1 images"):
+        activation_grams(windows, images, "0")
+    shrinking = nn.Sequential(Returns(lambda x: x[:, :, : 9 - len(x)]))
+    with pytest.raises(ValueError, match=r"module '0': expected 192 activations .*\(4, 3, 5, 8\)"):
+        activation_grams(shrinking, images, "0", batch_size=4)
 
 
 # --- bad input ----------------------------------------------------------------------------------------------
