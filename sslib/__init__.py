@@ -20,6 +20,7 @@ from sslib.invariance import (
     scale_invariance,
 )
 from sslib.rate import BoxCurve, box_curve, pair_distances, ss_rate
+from sslib.report import self_similarity
 
 __all__ = [
     "BoxCurve",
@@ -33,5 +34,6 @@ __all__ = [
     "pair_distances",
     "powerlaw_exponent",
     "scale_invariance",
+    "self_similarity",
     "ss_rate",
 ]

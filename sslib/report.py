@@ -1,0 +1,108 @@
+"""The whole measurement in one call: SS_rate of a model's layers, each beside what noise of its shape would have."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from sslib.features import feature_matrices
+from sslib.rate import FORMULAS, DegenerateDistances, box_curve, ss_rate
+
+# pandas is imported where it is used: `import sslib` would take half as long again with it.
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def self_similarity(
+    model: nn.Module,
+    images: Tensor | Iterable[Tensor | tuple | list],
+    modules: str | Iterable[str],
+    *,
+    formula: str = "released",
+    layout: str = "auto",
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+    draws: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module; prints nothing.
+
+    The null value is what features without structure have: SS_rate of Gaussian noise with the module's D and B, and
+    with its root mean squared pair distance, since SS_rate depends on scale. An SS_rate within about two z of it says
+    nothing about the layer; one far from it, on either side, says that its distances are not those of noise.
+
+    Args:
+        model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
+        formula: "released" or "printed", see ``sslib.ss_rate``.
+        draws: of the noise, 2 or more.
+        seed: of the noise, 0 or above; the global random state is not touched.
+
+    Returns:
+        A DataFrame indexed by module, in the order of `modules`: D and B, channels and images; SS_rate (Eq. 3, 0 to
+        1); TZ and TV, smallest and largest pair distance in the unit of the module's output; null and null_std, mean
+        and standard deviation of the noise's SS_rate; z = (SS_rate - null) / null_std. Where all distances of a module
+        are equal, SS_rate, null, null_std and z are NaN, with a `DegenerateDistances` warning that names it.
+
+    Raises:
+        ValueError: an argument is not as said above; a module's F has D < 2 or values that are not finite.
+
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
+    >>> table = self_similarity(model, torch.rand(20, 3, 16, 16), ["0", "2"])
+    >>> list(table.columns)
+    ['D', 'B', 'SS_rate', 'TZ', 'TV', 'null', 'null_std', 'z']
+    >>> table.loc["2", ["D", "B"]].astype(int).tolist(), bool(table["SS_rate"].between(0, 1).all())
+    ([32, 20], True)
+    """
+    import pandas as pd
+
+    if formula not in FORMULAS:
+        raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")
+    for argument, value, least in (("draws", draws, 2), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{argument}: expected an integer of at least {least}, got {value!r}")
+    features = feature_matrices(model, images, modules, layout=layout, batch_size=batch_size, device=device)
+    rows = {}
+    for name, F in features.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DegenerateDistances)  # said below, with the module's name
+                curve = box_curve(F, formula=formula)
+        except ValueError as error:
+            raise ValueError(f"module {name!r}: {error}") from error
+        rate = float(curve.ss_rate)
+        if math.isnan(rate):
+            warnings.warn(
+                f"module {name!r}: all distances between the D = {len(F)} rows of F are equal, so its SS_rate is NaN",
+                DegenerateDistances,
+                stacklevel=2,
+            )
+            null = torch.full((draws,), math.nan)
+        else:
+            null = _null_rates(F, formula, draws, seed)
+        mean, std = float(null.mean()), float(null.std())
+        rows[name] = {
+            "D": F.shape[0],
+            "B": F.shape[1],
+            "SS_rate": rate,
+            "TZ": float(curve.theta_min),
+            "TV": float(curve.theta_max),
+            "null": mean,
+            "null_std": std,
+            "z": (rate - mean) / std if std > 0 else math.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("module")
+
+
+def _null_rates(F: Tensor, formula: str, draws: int, seed: int) -> Tensor:
+    """(draws,) SS_rates of Gaussian noise like F."""
+    generator = torch.Generator().manual_seed(seed)
+    # Two rows of noise with standard deviation s lie sqrt(2) s apart, and so do F's on average (root mean square).
+    scale = F.double().var(dim=0).mean().sqrt().item()
+    noise = (scale * torch.randn(F.shape, generator=generator, dtype=torch.float64) for _ in range(draws))
+    return torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
