@@ -1,4 +1,4 @@
-"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER].
+"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER] [--as-committed].
 
 The book is built from a mirror of the repository under the output folder, in which papermill has run every
 notebook. Building from the repository itself would drag .venv in, and overwrite committed outputs.
@@ -42,6 +42,13 @@ def run_notebook(source: Path, target: Path, params: Path) -> str | None:
     return None
 
 
+def copy_notebook(source: Path, target: Path) -> None:
+    """Take a notebook with the outputs that it has, in place of running it."""
+    notebook = nbformat.read(source, as_version=4)
+    _publish(notebook)
+    nbformat.write(notebook, target)
+
+
 def _publish(notebook: nbformat.NotebookNode) -> None:
     """Remove papermill's traces and fold the cell that it injected, which has no switch for that."""
     notebook.metadata.pop("papermill", None)
@@ -52,6 +59,15 @@ def _publish(notebook: nbformat.NotebookNode) -> None:
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "hide-input"]
             cell.metadata["mystnb"] = {"code_prompt_show": "Parameters of this build"}
+
+
+def run_all(notebooks: list[Path], folder: Path, params: Path) -> None:
+    """Run the notebooks into folder; SystemExit that says what went wrong in each that failed."""
+    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        run = pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks)
+    if failures := [failure for failure in run if failure]:
+        raise SystemExit("\n".join(failures))
 
 
 def mirror(stage: Path) -> list[Path]:
@@ -79,7 +95,7 @@ def _pages(node: object) -> list[str]:
     return []
 
 
-def build(output: Path, params: Path) -> Path:
+def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
     """Build the book into output/_build/html, from nothing; return its first page."""
     made = output / "_build"
     stage, html = made / "stage", made / "html"
@@ -87,13 +103,11 @@ def build(output: Path, params: Path) -> Path:
     for folder in (stage, html, made / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     notebooks = mirror(stage)
-    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        run = pool.map(
-            lambda source: run_notebook(source, stage / "notebooks" / source.name, params), notebooks
-        )
-    if failures := [failure for failure in run if failure]:
-        raise SystemExit("\n".join(failures))
+    if as_committed:
+        for source in notebooks:
+            copy_notebook(source, stage / "notebooks" / source.name)
+    else:
+        run_all(notebooks, stage / "notebooks", params)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(stage), "--path-output", str(output)]
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--all", "-q"]
@@ -109,9 +123,14 @@ def main() -> None:
         "--params", type=Path, default=NOTEBOOKS / "params/quick.yml", help="notebook parameters (YAML)"
     )
     parser.add_argument("--output", type=Path, default=ROOT, help="folder in which _build/ is made")
+    parser.add_argument(
+        "--as-committed",
+        action="store_true",
+        help="do not run the notebooks, show the outputs they are committed with: a quick look at the pages",
+    )
     arguments = parser.parse_args()
     start = time.perf_counter()
-    page = build(arguments.output.resolve(), arguments.params.resolve())
+    page = build(arguments.output.resolve(), arguments.params.resolve(), as_committed=arguments.as_committed)
     print(f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}")
 
 
