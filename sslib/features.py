@@ -107,12 +107,48 @@ def activation_grams(
     >>> tuple(gram.products.shape), gram.features == 8 * 30 * 30, 0 < gram.nonzero_share < 1
     ((10, 10), True, True)
     """
+    return _activations(model, images, modules, None, batch_size, device, memory)[0]
+
+
+def grams_and_features(
+    model: nn.Module,
+    images: Tensor,
+    modules: str | Iterable[str],
+    *,
+    layout: str = "auto",
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+    memory: int = 2**31,
+) -> tuple[dict[str, Gram], dict[str, Tensor]]:
+    """`activation_grams` and the `feature_matrices` of the same modules, from the same forwards.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
+    >>> grams, F = grams_and_features(model, torch.rand(10, 3, 32, 32), ["0", "2"])
+    >>> grams["2"].features, tuple(F["2"].shape)
+    (12544, (16, 10))
+    """
+    _check_layout(layout)
+    return _activations(model, images, modules, layout, batch_size, device, memory)
+
+
+def _activations(
+    model: nn.Module,
+    images: Tensor,
+    modules: str | Iterable[str],
+    layout: str | None,
+    batch_size: int,
+    device: str | torch.device | None,
+    memory: int,
+) -> tuple[dict[str, Gram], dict[str, Tensor]]:
+    """Gram matrices and, where a layout is given, F of each module."""
     _check_whole("batch_size", batch_size)
     _check_whole("memory", memory)
     names = resolve_modules(model, modules)
     if len(_checked(images)) < 3:
         raise ValueError(f"images: expected at least 3 images, got shape {tuple(images.shape)}")
     grams: dict[str, Gram | None] = dict.fromkeys(names)
+    rows: dict[str, list[Tensor]] = {name: [] for name in names}
     with _borrowed(model, device, False) as place, torch.no_grad():
         sizes: dict[str, tuple[int, torch.dtype]] = {}
 
@@ -122,14 +158,15 @@ def activation_grams(
         _watch(model, images[:1].to(place), names, measure)  # the modules in the order they finish in
         passes = _plan(sizes, len(images), memory)
         for pieces in tqdm(passes, desc="Gram matrices", unit="pass", disable=None, delay=3, leave=False):
-            kept = _slices(model, images.split(batch_size), pieces, sizes, place)
+            kept = _slices(model, images.split(batch_size), pieces, sizes, place, layout, rows)
             while kept:  # each piece is freed as soon as it is multiplied
                 (name, _, _), block = kept.popitem()
                 try:
                     grams[name] = gram_update(grams[name], block)
                 except ValueError as error:
                     raise ValueError(f"module {name!r}: {error}") from None
-    return {name: gram for name, gram in grams.items() if gram is not None}
+    features = {name: torch.cat(parts).T.contiguous() for name, parts in rows.items() if parts}
+    return {name: gram for name, gram in grams.items() if gram is not None}, features
 
 
 def _plan(sizes: dict[str, tuple[int, torch.dtype]], B: int, memory: int) -> list[list[tuple[str, int, int]]]:
@@ -158,10 +195,12 @@ def _slices(
     pieces: list[tuple[str, int, int]],
     sizes: dict[str, tuple[int, torch.dtype]],
     place: torch.device | None,
+    layout: str | None,
+    rows: dict[str, list[Tensor]],
 ) -> dict[tuple[str, int, int], Tensor]:
-    """One pass over the images: {(module, start, end): (B, end - start)}."""
+    """One pass over the images: {(module, start, end): (B, end - start)}; each module's ReduceMean is added to `rows`."""
     B, first = sum(map(len, batches)), 0
-    rows = {
+    kept = {
         (name, start, end): torch.empty(B, end - start, dtype=sizes[name][1], device=place)
         for name, start, end in pieces
     }
@@ -171,15 +210,17 @@ def _slices(
         if flat.shape[1] != sizes[name][0]:
             raise ValueError(f"module {name!r}: expected {sizes[name][0]} activations per image as for the first "
                              f"image, got shape {tuple(output.shape)}")
-        for piece, block in rows.items():
-            if piece[0] == name:
-                block[first : first + len(flat)] = flat[:, piece[1] : piece[2]]
+        for (module, start, end), block in kept.items():
+            if module == name:
+                block[first : first + len(flat)] = flat[:, start:end]
+        if layout and (name, 0) in {piece[:2] for piece in pieces}:  # once, however many slices there are
+            rows[name].append(reduce_mean(output, layout, module=name))
 
     names = list(dict.fromkeys(name for name, _, _ in pieces))
     for batch in batches:
         _watch(model, batch.to(place), names, keep, last=names[-1])
         first += len(batch)
-    return rows
+    return kept
 
 
 def _kept_dtype(output: Tensor) -> torch.dtype:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sslib.features import LAYOUTS, activation_grams, feature_matrices, reduce_mean, resolve_modules
+from sslib.features import LAYOUTS, activation_grams, feature_matrices, grams_and_features, reduce_mean, resolve_modules
 
 
 class Small(nn.Module):
@@ -371,6 +371,23 @@ def test_a_gram_matrix_is_the_products_of_the_flattened_outputs(model, images, m
         np.testing.assert_allclose(gram.products, x @ x.T, rtol=1e-5, atol=1e-6, err_msg=name)
         assert torch.equal(gram.products, gram.products.T)
     assert 0.2 < found["stem"].nonzero_share < 0.8 < found["head"].nonzero_share
+
+
+@pytest.mark.parametrize("memory", [2**31, 40 * 100])
+def test_both_come_from_the_same_forwards(model, images, memory):
+    sizes: list[int] = []
+    model.stem.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    grams, F = grams_and_features(model, images, TAPPED, memory=memory, batch_size=4)
+    passes = sizes.count(4) // 2
+    alone = activation_grams(model, images, TAPPED, memory=memory, batch_size=4)
+    assert sizes.count(4) // 2 == 2 * passes
+    expected = feature_matrices(model, images, TAPPED)
+    assert list(grams) == list(F) == list(expected)
+    for name in grams:
+        assert torch.equal(grams[name].products, alone[name].products)
+        torch.testing.assert_close(F[name], expected[name])
+    with pytest.raises(ValueError, match="layout: expected one of"):
+        grams_and_features(model, images, TAPPED, layout="NCHW")
 
 
 def test_no_more_than_the_memory_is_kept_and_forwards_end_early(model, images, monkeypatch):
