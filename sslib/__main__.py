@@ -1,6 +1,6 @@
-"""Make records: ``python -m sslib ss-rate`` (Table 2) and ``python -m sslib factors``.
+"""Make records: ``python -m sslib ss-rate`` (Table 2), ``factors`` and ``invariance`` (Tables 4, 5).
 
-Both write one JSON per cell under data/results (or --results), skip the cells that are there, and can be stopped and
+All write one JSON per cell under data/results (or --results), skip the cells that are there, and can be stopped and
 called again; several processes may share a folder.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslib import experiments, models, records
+from sslib import experiments, invariance_grid, models, records
+from sslib.invariance import RELEASED_UMAP
 from sslib.paths import RESULTS
 
 
@@ -29,7 +30,15 @@ def main() -> None:
     factors.add_argument("--models", nargs="+", default=["vit_small_patch16_224", "resmlp_12_224"], metavar="NAME")
     factors.add_argument("--seeds", type=int, default=5, help="how many, for each factor")
     factors.add_argument("--baseline-seeds", type=int, default=12)
-    for command in (table, factors):
+    invariance = commands.add_parser("invariance", help="Tables 4 and 5: invariances of seven networks")
+    invariance.add_argument("--models", nargs="+", default=[*invariance_grid.MODELS], metavar="NAME")
+    invariance.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    invariance.add_argument("--images", nargs="+", default=["cifar10", "imagenette"], help="as for sslib.data.load_images")
+    invariance.add_argument("--n-images", type=int, default=invariance_grid.N_IMAGES)
+    invariance.add_argument("--weights", default="untrained", help="untrained, pretrained, or a folder of <model>.safetensors")
+    invariance.add_argument("--umap-settings", action="store_true", help="the other UMAP settings instead of the released one")
+    invariance.add_argument("--memory", type=float, default=2, metavar="GIB", help="activations kept at once")
+    for command in (table, factors, invariance):
         command.add_argument("--device", help="where the networks run; default: cuda where there is one")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
@@ -44,6 +53,18 @@ def main() -> None:
                 weights=asked.weights,
                 images=asked.images,
                 n_images=asked.n_images,
+                device=asked.device,
+                root=asked.results,
+            )
+        elif asked.command == "invariance":
+            written = invariance_grid.run_invariance(
+                asked.models,
+                asked.seeds,
+                asked.images,
+                weights=asked.weights,
+                settings=invariance_grid.UMAP_SETTINGS if asked.umap_settings else [RELEASED_UMAP],
+                n_images=asked.n_images,
+                memory=int(asked.memory * 2**30),
                 device=asked.device,
                 root=asked.results,
             )

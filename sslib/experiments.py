@@ -155,7 +155,7 @@ def run_ss_rate(
     for seed in seeds:
         for name in names:
             architecture = models.find(name)
-            label = _weights_label(architecture, weights)
+            label = weights_label(architecture, weights)
             configs = {d: ss_rate_config(architecture.timm_name, images, n_images, d, weights=label) for d in draws}
             todo = {d: c for d, c in configs.items() if not records.exists(SS_RATE, c, seed, root)}
             if not todo:
@@ -172,10 +172,10 @@ def run_ss_rate(
             for (draw, config), place in zip(todo.items(), places):
                 drawn = {module: F[:, place] for module, F in features.items()}
                 record = ss_rate_record(config, seed, drawn, network, sets[draw], device=device, seconds=share)
-                yield from _written(record, root)
+                yield from written(record, root)
 
 
-def _written(record: dict[str, Any], root: Path) -> Iterable[Path]:
+def written(record: dict[str, Any], root: Path) -> Iterable[Path]:
     """The record's path, or nothing where another process was first: its record says the same."""
     try:
         yield records.write(record, root)
@@ -183,7 +183,7 @@ def _written(record: dict[str, Any], root: Path) -> Iterable[Path]:
         return
 
 
-def _weights_label(architecture: Architecture, weights: str) -> str:
+def weights_label(architecture: Architecture, weights: str) -> str:
     """What a configuration calls the weights; known without loading them, so that finished cells cost nothing."""
     if weights == "untrained":
         return weights
@@ -436,7 +436,7 @@ def run_factors(
             for name in names:
                 config = factor_config(name, factor, value)
                 if config and not records.exists(FACTOR_EXPERIMENT, config, seed, root):
-                    yield from _written(factor_record(config, seed, device=device), root)
+                    yield from written(factor_record(config, seed, device=device), root)
 
 
 def factor_table(runs: pd.DataFrame) -> pd.DataFrame:

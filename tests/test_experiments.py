@@ -180,5 +180,5 @@ def test_a_folder_of_checkpoints_fills_the_trained_column(pictures, tmp_path):
 def test_two_processes_at_one_cell_leave_one_record(run):
     root, paths = run
     record = records.read(paths[0])
-    assert list(experiments._written(record, root)) == []
+    assert list(experiments.written(record, root)) == []
     assert records.read(paths[0]) == record
