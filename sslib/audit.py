@@ -38,7 +38,7 @@ def gains(*, spread: float = 1.0) -> pd.DataFrame:
     and relative, the gain in per cent of the baseline.
 
     >>> table = gains()
-    >>> len(table), round(table.loc[("ViT (base)", "cifar100"), "gain"], 2)
+    >>> len(table), float(table.loc[("ViT (base)", "cifar100"), "gain"].round(2))
     (27, 5.75)
     """
     family = load_table(1).set_index("model")["family"]
@@ -106,8 +106,8 @@ def invariance_against_gain(number: int) -> pd.DataFrame:
     Columns: network (the row of Table 3), average (printed), points (mean gain), rank of the average (1 smallest) and
     rank of the gain (1 largest), marked.
 
-    >>> invariance_against_gain(4).iloc[0].tolist()[:2]
-    ['MLP-Mixer', 0.1344]
+    >>> invariance_against_gain(4)["rank of gain"].tolist()
+    [3, 1, 7, 4, 2, 5, 6]
     """
     table = load_table(_four_or_five(number)).set_index("model")
     found = pd.DataFrame({"network": [SIZES.get(model, model) for model in table.index]}, index=table.index)
@@ -140,7 +140,7 @@ def readded_averages() -> pd.DataFrame:
 
     "off" is the distance in units of the last printed digit; 0.5 is what rounding may do.
 
-    >>> round(readded_averages().loc[(5, "ResNet"), "off"], 2)
+    >>> float(readded_averages().loc[(5, "ResNet"), "off"].round(2))
     0.67
     """
     rows = []
@@ -176,28 +176,60 @@ def released_commands() -> pd.DataFrame:
 def movement() -> pd.DataFrame:
     """Where SS_rate went in Table 3: a row per model and data set, printed means.
 
-    Columns: baseline and constrained SS_rate, change, the gain in points, the target "gamma" of the released command
-    (NaN where there is none), and "nearer": how much closer to it the constrained value lies than the baseline's. By
-    the paper's text gamma is the baseline's own value after training, and then every change leads away from it.
+    The text calls the target gamma the model's level "after standard training without regularization". That can be
+    read in two ways, and the released commands have a third value:
 
-    >>> movement().loc[("ResMLP", "imagenette"), ["baseline", "constrained", "gamma"]].tolist()
+    - "own": the baseline's SS_rate in the same row, from which every change then leads away;
+    - "table 2": Table 2's value after training;
+    - "released": gamma of the released command, NaN where there is none.
+
+    Returns family, marked, gain in points, baseline and constrained SS_rate, change; and for each reading, under
+    "gamma: …" the target and under "nearer: …" how much closer to it the constrained value lies than the baseline's.
+
+    >>> movement().loc[("ResMLP", "imagenette"), ["baseline", "constrained", "gamma: released"]].tolist()
     [0.21, 0.37, 0.2]
     """
     rates = load_table(3).pivot_table(index=["model", "dataset"], columns="arm", values="ss_rate_mean", sort=False)
     table = gains()[["family", "marked", "gain"]].join(rates.rename_axis(columns=None))
-    table["change"] = table["constrained"] - table["baseline"]
+    table["change"] = (table["constrained"] - table["baseline"]).round(2)
     commands = released_commands()
-    target = commands[commands["arm"] == "constrained"].set_index(["model", "dataset"])["gamma"]
-    table["gamma"] = target.reindex(table.index)
-    table["nearer"] = (table["baseline"] - table["gamma"]).abs() - (table["constrained"] - table["gamma"]).abs()
-    return table.round({"change": 2, "nearer": 2})
+    released = commands[commands["arm"] == "constrained"].set_index(["model", "dataset"])["gamma"]
+    targets = {
+        "own": table["baseline"],
+        "table 2": load_table(2).set_index("model")["pretrained"].reindex(table.index, level="model"),
+        "released": released.reindex(table.index),
+    }
+    for reading, gamma in targets.items():
+        table[f"gamma: {reading}"] = gamma
+        nearer = (table["baseline"] - gamma).abs() - (table["constrained"] - gamma).abs()
+        table[f"nearer: {reading}"] = nearer.round(2)
+    return table
+
+
+def movement_summary() -> pd.DataFrame:
+    """`movement` counted: a row per reading of gamma.
+
+    Columns: cells, how many came nearer and went away by more than the 0.01 that rounding may make, the mean of
+    "nearer", and Spearman's rho with the gain over the cells (p by scipy's approximation; three cells share a model).
+
+    >>> movement_summary().loc["own", ["nearer", "away"]].tolist()
+    [0, 19]
+    """
+    table, rows = movement(), {}
+    for reading in ("own", "table 2", "released"):
+        part = table.dropna(subset=[f"nearer: {reading}"])
+        step = part[f"nearer: {reading}"]
+        rho = scipy_stats.spearmanr(step, part["gain"])
+        rows[reading] = {"cells": len(step), "nearer": (step > 0.01 + 1e-9).sum(), "away": (step < -0.01 - 1e-9).sum()}
+        rows[reading] |= {"mean": step.mean(), "rho": rho.statistic, "p": rho.pvalue}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def table_2_changes() -> pd.DataFrame:
     """Table 2's two columns and the change between them, a row per model.
 
-    >>> table_2_changes()["change"].lt(0).sum()
-    np.int64(2)
+    >>> table_2_changes().query("change < 0").index.tolist()
+    ['ResNet34', 'VGG']
     """
     table = load_table(2).set_index("model")
     return table.assign(change=(table["pretrained"] - table["untrained"]).round(2))

@@ -1,0 +1,583 @@
+"""A verdict for every claim of the paper: rules written as data (data/paper/claims.yml), applied to the records.
+
+Three things are kept apart. The verdict is about runs at the paper's own settings. A result "in small" (small
+networks or images, few epochs) goes by the same rule and stands beside it. What the paper's own tables say comes
+from `sslib.audit` and needs no record.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sslib import audit, experiments, models, records
+from sslib.paper import load_table
+from sslib.paths import PAPER, RESULTS
+from sslib.stats import Interval, mean_interval, sign_flip_test, spearman_exact
+
+#: A verdict, and what a result in small is called under the same rule.
+IN_SMALL = {
+    "reproduced": "agrees",
+    "partly": "agrees in part",
+    "not reproduced": "disagrees",
+    "undecided": "undecided",
+    "not run": "not run",
+}
+VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here", "not run")
+#: What a claim's own tables can do for it.
+IN_PRINT = ("holds", "holds in part", "does not hold", "no numbers in print")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, as data/paper/claims.yml has it; the file says what the fields mean."""
+
+    number: int
+    key: str
+    short: str
+    claim: str
+    where: str
+    test: str
+    rule: str
+    limits: Mapping[str, float]
+    known: str
+    evidence: tuple[str, ...]
+    printed: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What records say about a claim.
+
+    Attributes:
+        outcome: a key of `IN_SMALL`.
+        ours: the measured value in words and numbers, with its spread; "" if not run.
+        n: how many runs (networks, pairs of runs, layers) are behind it.
+        hardware: what they ran on.
+    """
+
+    outcome: str = "not run"
+    ours: str = ""
+    n: str = ""
+    hardware: str = ""
+
+
+NOT_RUN = Finding()
+
+
+def load_claims() -> list[Claim]:
+    """The claims in their order, numbered from 1, with the limits filled into the words of the rule.
+
+    >>> claims = load_claims()
+    >>> len(claims), claims[7].short
+    (13, 'The constraint helps ResMLP, Mixer, ViT; not CNNs')
+    """
+    entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
+    claims = []
+    for number, entry in enumerate(entries, start=1):
+        rule = entry["rule"].format(**entry["limits"])
+        claims.append(Claim(number, **entry | {"rule": rule, "evidence": tuple(entry["evidence"])}))
+    return claims
+
+
+def rules_written() -> str:
+    """The date on which the rules were written, year-month-day.
+
+    >>> rules_written()[:4]
+    '2026'
+    """
+    return str(yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["written"])
+
+
+def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
+    """Every claim with its verdict, a row each, indexed by number.
+
+    root: the folder of records. Whatever is missing there is "not run"; nothing fails.
+
+    Returns columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`) and "in print:
+    why", ours (value ± spread), n, hardware, verdict (one of `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–"
+    where the claim has no smaller form), "in small: ours", "in small: n", "in small: hardware", known, evidence.
+
+    >>> scorecard("no-such-folder")["verdict"].unique().tolist()
+    ['not run']
+    """
+    rows = []
+    for claim in load_claims():
+        paper, in_print, why = _PRINT[claim.key]()
+        full, small = _RULES[claim.key](claim.limits, root)
+        row: dict[str, Any] = {"number": claim.number, "claim": claim.short, "where": claim.where}
+        row |= {"paper": paper or claim.printed, "in print": in_print, "in print: why": why}
+        row |= {"ours": full.ours, "n": full.n, "hardware": full.hardware}
+        row["verdict"] = "not testable here" if full.outcome == "undecided" else full.outcome
+        row["in small"] = IN_SMALL[small.outcome] if small else "–"
+        small = small or NOT_RUN
+        row |= {"in small: ours": small.ours, "in small: n": small.n, "in small: hardware": small.hardware}
+        rows.append(row | {"known": claim.known, "evidence": claim.evidence})
+    return pd.DataFrame(rows).set_index("number")
+
+
+# --- what is printed --------------------------------------------------------------------------------------
+
+
+def _print_range() -> tuple[str, str, str]:
+    D = 384
+    largest = audit.largest_ss_rate_as_printed(D)
+    return "", "does not hold", f"with the printed factor 2/D no value exceeds log D / D: {largest:.3f} for D = {D}"
+
+
+def _print_cheap() -> tuple[str, str, str]:
+    return "", "no numbers in print", "no time or memory is printed"
+
+
+def _print_table_2(state: str) -> tuple[str, str, str]:
+    values = load_table(2)[state]
+    return f"{values.min():.2f} to {values.max():.2f}", "no numbers in print", "nothing else to hold them against"
+
+
+def _print_rises() -> tuple[str, str, str]:
+    change = audit.table_2_changes()["change"]
+    falling = " and ".join(change.index[change < 0])
+    up = f"{(change > 0).sum()} of {len(change)} models"
+    return up, "holds", f"a majority, but no “universal” rise: {falling} fall"
+
+
+def _print_figure() -> tuple[str, str, str]:
+    return "", "no numbers in print", "a picture without a measure"
+
+
+def _print_helps() -> tuple[str, str, str]:
+    table = audit.gains()
+    table["decided"] = audit.decided(table)
+    marked, cnn = table[table["marked"]], table[table["family"] == "cnn"]
+    gains, losses = ((marked["decided"] == word).sum() for word in ("gain", "loss"))
+    others = table[~table["marked"] & (table["decided"] == "gain")].index
+    odd = "; ".join(f"{model} gains on {audit.DATASETS[dataset]}" for model, dataset in others)
+    why = f"{gains} of {len(marked)} marked cells gain, {losses} loses; no CNN gains; {odd}, unmarked"
+    if (cnn["decided"] == "gain").any():
+        why = why.replace("no CNN gains", "a CNN gains")
+    return f"{gains} of {len(marked)} cells gain", "holds in part", why
+
+
+def _print_average_gain() -> tuple[str, str, str]:
+    table = audit.mean_gains().loc[list(audit.MARKED)]
+    points, relative = ((table[column].min(), table[column].max()) for column in ("points", "relative"))
+    why = f"Table 3 gives {points[0]:.2f}–{points[1]:.2f} points, or {relative[0]:.2f}–{relative[1]:.2f} % of the baseline"
+    return "1.2–5.3 %", "does not hold", why
+
+
+def _print_up_to_six() -> tuple[str, str, str]:
+    largest = audit.gains()["gain"]
+    model, dataset = largest.idxmax()
+    return "6 %", "holds", f"{largest.max():.2f} points at most: {model}, {audit.DATASETS[dataset]}"
+
+
+def _print_invariance() -> tuple[str, str, str]:
+    tests = [audit.invariance_correlation(number) for number in (4, 5)]
+    rho, p = (" and ".join(f"{value:.2f}" for value in column) for column in zip(*tests))
+    return "", "does not hold", f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
+
+
+def _print_boxes() -> tuple[str, str, str]:
+    return "", "no numbers in print", "N_θ is compared with no covering"
+
+
+def _print_toward() -> tuple[str, str, str]:
+    table = audit.movement_summary()
+    told = {
+        reading: f"{row['nearer']:.0f} of {row['cells']:.0f} cells come nearer, {row['away']:.0f} go away"
+        for reading, row in table.iterrows()
+    }
+    why = (
+        f"with Table 2's trained value for γ {told['table 2']} (by more than rounding); with the released commands' "
+        f"{told['released']}; with the baseline's own value none can come nearer"
+    )
+    return "to γ", "holds in part", why
+
+
+_PRINT: Mapping[str, Callable[[], tuple[str, str, str]]] = {
+    "range": _print_range,
+    "cheap": _print_cheap,
+    "table2-untrained": lambda: _print_table_2("untrained"),
+    "table2-trained": lambda: _print_table_2("pretrained"),
+    "rises": _print_rises,
+    "low-dimensional": _print_figure,
+    "poolformer": _print_figure,
+    "helps": _print_helps,
+    "average-gain": _print_average_gain,
+    "up-to-six": _print_up_to_six,
+    "invariance": _print_invariance,
+    "boxes": _print_boxes,
+    "toward-target": _print_toward,
+}
+
+# --- what records say -------------------------------------------------------------------------------------
+
+_Limits = Mapping[str, float]
+_Root = str | os.PathLike[str]
+_Pair = tuple[Finding, Finding | None]
+
+
+def _table_2(state: str) -> Callable[[_Limits, _Root], _Pair]:
+    def rule(limits: _Limits, root: _Root) -> _Pair:
+        runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
+        table = experiments.table_2(runs)
+        verdicts = table[f"{state}: verdict"]
+        run = verdicts != "not run"
+        if not run.any():
+            return NOT_RUN, None
+        close = verdicts.isin(["reproduced", "near"]).sum()
+        outcome = "not reproduced" if close < limits["most"] else "partly"
+        if (verdicts == "reproduced").all():
+            outcome = "reproduced"
+        off = (table[f"{state}: ours, released"] - table[f"{state}: paper"])[run].abs()
+        counts = [f"{(verdicts == word).sum()} {word}" for word in ("reproduced", "near", "differs")]
+        spread = table.loc[run, f"{state}: std, released"].mean()
+        ours = f"{', '.join(counts)}; {off.mean():.3f} ± {spread:.3f} off on average"
+        seeds = table.loc[run, f"{state}: seeds"].min()
+        return Finding(outcome, ours, f"{run.sum()} networks, {seeds} seeds", _hardware(runs)), None
+
+    return rule
+
+
+def _range(limits: _Limits, root: _Root) -> _Pair:
+    runs = records.read_all(experiments.SS_RATE, root)
+    if runs.empty:
+        return NOT_RUN, None
+    layers = [layer for run in runs["metrics.layers"] for layer in run.values()]
+    values = pd.DataFrame(layers)[["released", "printed"]]
+    held = bool(((values >= 0) & (values <= 1)).all(axis=None))
+    ours = f"{values.min(axis=None):.3f} to {values.max(axis=None):.3f} after two corrections of the equations"
+    # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
+    outcome = "partly" if held else "not reproduced"
+    return Finding(outcome, ours, f"{len(values)} layers", _hardware(runs)), None
+
+
+def _cheap(limits: _Limits, root: _Root) -> _Pair:
+    runs = records.read_all("benchmark-constraint", root)
+    if runs.empty:
+        return NOT_RUN, None
+    runs = runs[(runs["config.model"] == "vit_small_patch16_224") & (runs["config.size"] == 224)]
+    if runs.empty:
+        return NOT_RUN, None
+    plain, ours = (runs[f"metrics.{way}_share"].astype(float) for way in ("plain", "ours"))
+    # On several machines the dearest counts.
+    if plain.max() <= limits["cheap"]:
+        outcome = "reproduced"
+    elif plain.max() <= limits["bearable"] or ours.max() <= limits["cheap"]:
+        outcome = "partly"
+    else:
+        outcome = "not reproduced"
+    text = f"{_percent(plain)} of a training step as first written down, {_percent(ours)} in sslib"
+    return Finding(outcome, text, f"{len(runs)} machine{'s' * (len(runs) > 1)}", _hardware(runs)), None
+
+
+def _percent(share: pd.Series) -> str:
+    low, high = (f"{100 * value:.1f}" for value in (share.min(), share.max()))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def _rises(limits: _Limits, root: _Root) -> _Pair:
+    table = experiments.table_2(experiments.full_scale(records.read_all(experiments.SS_RATE, root)))
+    change = (table["pretrained: ours, released"] - table["untrained: ours, released"]).dropna()
+    full = NOT_RUN
+    if len(change):
+        up, down = (change > 0.03).sum(), (change < -0.03).sum()
+        full = Finding(_majority(up, down, len(change)), f"{up} rise, {down} fall", f"{len(change)} networks")
+
+    runs = _training(root)
+    runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
+    if runs.empty:
+        return full, NOT_RUN
+    after, before = (runs[column].map(_probe_mean) for column in ("metrics.ss_rate_probe", "metrics.ss_rate_probe_before"))
+    runs = runs.assign(change=after - before).dropna(subset=["change"])
+    intervals = {model: mean_interval(part["change"]) for model, part in runs.groupby("model") if len(part) >= 3}
+    if not intervals:
+        return full, Finding("undecided", "fewer than three runs of each model", _count_runs(runs), _hardware(runs))
+    up, down = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
+    mean = np.mean([i.mean for i in intervals.values()])
+    ours = f"{up} of {len(intervals)} models rise, {down} fall; {mean:+.2f} on average"
+    return full, Finding(_majority(up, down, len(intervals)), ours, _count_runs(runs), _hardware(runs))
+
+
+def _majority(up: int, down: int, n: int) -> str:
+    if up > n / 2 and down < up:
+        return "reproduced"
+    if up and up == down:
+        return "partly"
+    return "not reproduced" if up + down >= n / 2 else "undecided"
+
+
+def _probe_mean(by_size: Any) -> float:
+    """Mean SS_rate over the modules on the probe's 512 images; NaN where a record has none."""
+    values = list(by_size["512"].values()) if isinstance(by_size, dict) and by_size.get("512") else [math.nan]
+    return float(np.mean(values))
+
+
+#: Timm names of Fig. 2's two groups; PoolFormer, which changes sides, is a claim of its own.
+_LOW = ("vit_small_patch16_224", "resmlp_12_224", "mixer_b16_224")
+_EVEN = ("resnet34", "vgg11", "pvt_v2_b1")
+
+
+def _directions(root: _Root) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Participation ratio of the first module by state and timm name, mean over seeds and draws; and the records."""
+    runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
+    if runs.empty:
+        return pd.DataFrame({"untrained": [], "trained": []}), runs
+    first = [models.find(name).modules[0] for name in runs["config.model"]]
+    ratio = [layers[module]["participation_ratio"] for layers, module in zip(runs["metrics.layers"], first)]
+    state = np.where(runs["config.weights"] == "untrained", "untrained", "trained")
+    table = runs.assign(ratio=ratio, state=state).pivot_table(index="config.model", columns="state", values="ratio")
+    return table.reindex(columns=["untrained", "trained"]), runs
+
+
+def _low_dimensional(limits: _Limits, root: _Root) -> _Pair:
+    table, runs = _directions(root)
+    kept, ordered, told = [], [], []
+    for state in table:
+        low, even = (table[state].reindex(group).dropna() for group in (_LOW, _EVEN))
+        if len(low) < len(_LOW) or len(even) < len(_EVEN):
+            continue
+        kept.append(low.max() < even.min())
+        ordered.append(low.median() < even.median())
+        told.append(f"{state}: {low.min():.1f}–{low.max():.1f} directions against {even.min():.1f}–{even.max():.1f}")
+    if not told:
+        return NOT_RUN, None
+    if sum(kept) == 2:
+        outcome = "reproduced"
+    else:
+        outcome = "partly" if any(kept) or all(ordered) else "not reproduced"
+    if len(told) == 1:
+        told.append("trained: not run" if told[0].startswith("untrained") else "untrained: not run")
+    return Finding(outcome, "; ".join(told), f"{len(_LOW) + len(_EVEN)} networks", _hardware(runs)), None
+
+
+def _poolformer(limits: _Limits, root: _Root) -> _Pair:
+    table, runs = _directions(root)
+    if "poolformer_s12" not in table.index or table.loc["poolformer_s12"].isna().any():
+        return NOT_RUN, None
+    before, after = table.loc["poolformer_s12", ["untrained", "trained"]]
+    cnn, low = table["untrained"].reindex(["resnet34", "vgg11"]), table["trained"].reindex(_LOW)
+    if cnn.notna().all() and low.notna().all() and before < cnn.min() and after > low.max():
+        outcome = "reproduced"
+    else:
+        outcome = "partly" if after >= limits["factor"] * before else "not reproduced"
+    return Finding(outcome, f"{before:.1f} directions untrained, {after:.1f} trained", "1 network", _hardware(runs)), None
+
+
+def _training(root: _Root) -> pd.DataFrame:
+    """The training records that may count: a row each, with model (as in Table 1), family, recipe, dataset and arm."""
+    runs = records.read_all("constraint", root)
+    if runs.empty:
+        return runs
+    found = [models.find(name) for name in runs["config.model"]]
+    runs = runs.assign(model=[a.name for a in found], family=[a.family for a in found])
+    runs = runs.assign(**{key: runs[f"config.{key}"] for key in ("recipe", "dataset", "arm")})
+    return runs[runs["recipe"] != "quick"]
+
+
+_CELL = ["recipe", "dataset", "model", "family", "seed"]
+
+
+def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
+    """Constrained minus baseline, seed by seed: what the rules on training look at.
+
+    Returns a row per recipe, data set, model and seed that has both arms: gain (top-1 of the last epoch, points) and
+    nearer (by how much the constrained run ends nearer to its target, SS_rate as the penalty sees it); the record's
+    device. No rows if there are no records.
+
+    >>> len(training_pairs("no-such-folder"))
+    0
+    """
+    runs = _training(root)
+    columns = ["top1_last", "ss_rate_train", "gamma"]
+    if runs.empty:
+        return pd.DataFrame(columns=[*_CELL, "gain", "nearer", "device.type", "device.name"])
+    runs = runs.rename(columns={f"metrics.{column}": column for column in columns}).reindex(
+        columns=[*_CELL, "arm", *columns, "device.type", "device.name"]
+    )
+    baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", "device.type", "device.name"])
+    pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=_CELL, suffixes=("", "_baseline"))
+    pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
+    gamma = pairs["gamma"].astype(float)
+    pairs["nearer"] = (pairs["ss_rate_train_baseline"].astype(float) - gamma).abs() - (
+        pairs["ss_rate_train"].astype(float) - gamma
+    ).abs()
+    return pairs[[*_CELL, "gain", "nearer", "device.type", "device.name"]]
+
+
+def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Callable[[_Limits, _Root], _Pair]:
+    """A rule on `training_pairs`, applied to the paper's recipe and to the smaller ones."""
+
+    def rule(limits: _Limits, root: _Root) -> _Pair:
+        pairs = training_pairs(root)
+        found = []
+        for part in (pairs[pairs["recipe"] == "paper"], pairs[pairs["recipe"] != "paper"]):
+            if part.empty:
+                found.append(NOT_RUN)
+                continue
+            outcome, ours = judge(limits, part)
+            if outcome == "reproduced" and len(found) == 0 and part["dataset"].nunique() < len(audit.DATASETS):
+                outcome = "partly"  # at the paper's scale, all of its data sets are asked for
+            found.append(Finding(outcome, ours, _count_pairs(part), _hardware(part)))
+        return found[0], found[1]
+
+    return rule
+
+
+def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
+    marked, cnn = pairs[pairs["model"].isin(audit.MARKED)]["gain"], pairs[pairs["family"] == "cnn"]["gain"]
+    told = [f"{name} {_points(gain)}" for name, gain in (("marked models", marked), ("CNNs", cnn)) if len(gain)]
+    if len(marked) < 3:
+        return "undecided", "; ".join(told)
+    interval = mean_interval(marked)
+    gains = sign_flip_test(marked).p < 0.05 and interval.mean > 0
+    cnn_gains = len(cnn) > 0 and sign_flip_test(cnn).p < 0.05 and cnn.mean() > 0
+    if interval.high < limits["least"]:
+        outcome = "partly" if gains else "not reproduced"
+    elif not gains:
+        outcome = "undecided"
+    elif cnn_gains:
+        outcome = "partly"
+    else:
+        outcome = "reproduced" if len(cnn) >= 3 else "undecided"
+    return outcome, "; ".join(told)
+
+
+def _judge_average_gain(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
+    intervals = _intervals(pairs[pairs["model"].isin(audit.MARKED)], ["model"], "gain")
+    told = "; ".join(f"{model} {_of(interval)}" for model, interval in intervals.items())
+    if not intervals:
+        return "undecided", "fewer than three pairs of each marked model"
+    good = [i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"] for i in intervals.values()]
+    if all(good):
+        return "reproduced", told
+    if any(good):
+        return "partly", told
+    return ("not reproduced" if all(i.high < limits["low"] for i in intervals.values()) else "undecided"), told
+
+
+def _judge_up_to_six(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
+    intervals = _intervals(pairs[pairs["family"].isin(["mlp", "attention"])], ["model", "dataset", "recipe"], "gain")
+    if not intervals:
+        return "undecided", "fewer than three pairs of each model"
+    (model, dataset, _), largest = max(intervals.items(), key=lambda item: item[1].mean)
+    told = f"at most {_of(largest)}: {model}, {audit.DATASETS.get(dataset, dataset)}"
+    if any(i.low > 0 and i.high >= limits["most"] for i in intervals.values()):
+        return "reproduced", told
+    return ("undecided" if any(i.high >= limits["most"] for i in intervals.values()) else "not reproduced"), told
+
+
+def _judge_toward(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
+    intervals = _intervals(pairs, ["model", "dataset", "recipe"], "nearer")
+    if not intervals:
+        return "undecided", "fewer than three pairs of each model"
+    toward, away = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
+    mean = np.mean([i.mean for i in intervals.values()])
+    told = f"{toward} of {len(intervals)} cells come nearer, {away} go away; {mean:+.3f} on average"
+    if toward >= limits["share"] * len(intervals):
+        return "reproduced", told
+    if toward > away:
+        return "partly", told
+    far = all(i.high < limits["least"] for i in intervals.values())
+    return ("not reproduced" if toward == 0 and far else "undecided"), told
+
+
+def _invariance(limits: _Limits, root: _Root) -> _Pair:
+    runs = records.read_all("invariance", root)
+    if runs.empty:
+        return NOT_RUN, NOT_RUN
+    runs = runs.assign(
+        model=[models.find(name).name for name in runs["config.model"]],
+        sigma=runs["metrics.sigma"].map(lambda ways: ways.get("released", math.nan)).astype(float),
+        delta=runs["metrics.delta"].map(lambda ways: ways.get("released", math.nan)).astype(float),
+    )
+    printed = audit.mean_gains()["points"]
+    large = runs[(runs["config.size"] == 224) & (runs["config.images"].isin(list(audit.DATASETS)))]
+    pretrained = large[large["config.weights"].str.startswith("pretrained")]
+    full = _correlated(limits, pretrained if pretrained["model"].nunique() >= limits["models"] else large, printed)
+
+    pairs = training_pairs(root)
+    own = runs[runs["config.weights"].str.startswith("trained")]
+    return full, _correlated(limits, own, pairs.groupby("model")["gain"].mean())
+
+
+def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding:
+    runs = runs[runs["model"].isin(gain.index)]
+    if runs.empty:
+        return NOT_RUN
+    table = runs.groupby(["model", "config.images"])[["sigma", "delta"]].mean().groupby("model").mean().dropna()
+    n = f"{len(table)} networks, {runs['seed'].nunique()} seeds"
+    if len(table) < limits["models"]:
+        return Finding("undecided", "too few networks for a rank correlation", n, _hardware(runs))
+    tests = {symbol: spearman_exact(table[column], gain[table.index]) for symbol, column in (("σ", "sigma"), ("Δ", "delta"))}
+    told = ", ".join(f"ρ({symbol}, gain) = {test.estimate:+.2f} (p = {test.p:.2f})" for symbol, test in tests.items())
+    sure = [test.p < 0.05 for test in tests.values()]
+    negative = [test.estimate < 0 for test in tests.values()]
+    if all(negative) and any(sure):
+        return Finding("reproduced" if all(sure) else "partly", told, n, _hardware(runs))
+    return Finding("not reproduced", told, n, _hardware(runs))
+
+
+def _boxes(limits: _Limits, root: _Root) -> _Pair:
+    return NOT_RUN, None
+
+
+def _intervals(pairs: pd.DataFrame, by: list[str], column: str) -> dict[Any, Interval]:
+    """Mean and interval of each group of at least three pairs."""
+    groups = pairs.dropna(subset=[column]).groupby(by if len(by) > 1 else by[0], sort=False)[column]
+    return {key: mean_interval(part) for key, part in groups if len(part) >= 3}
+
+
+def _points(gain: pd.Series) -> str:
+    return f"{gain.mean():+.2f} points, one pair" if len(gain) == 1 else _of(mean_interval(gain))
+
+
+def _of(interval: Interval) -> str:
+    """Mean and half the width of the 95 % interval."""
+    return f"{interval.mean:+.2f} ± {(interval.high - interval.low) / 2:.2f} points"
+
+
+def _count_runs(runs: pd.DataFrame) -> str:
+    return f"{len(runs)} runs of {runs['model'].nunique()} models"
+
+
+def _count_pairs(pairs: pd.DataFrame) -> str:
+    recipes = " and ".join(f"“{recipe}”" for recipe in sorted(pairs["recipe"].unique()))
+    return f"{len(pairs)} pairs of runs, {pairs['model'].nunique()} models, recipe {recipes}"
+
+
+def _hardware(runs: pd.DataFrame) -> str:
+    """What the runs ran on, by name, without the makers' decoration."""
+    if "device.name" not in runs or runs.empty:
+        return ""
+    pairs = runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False)
+    return "; ".join(sorted({_machine(kind, name) for kind, name in pairs}))
+
+
+def _machine(kind: str, name: str) -> str:
+    plain = " ".join(name.replace("(R)", "").replace("(TM)", "").replace("Processor", "").replace("CPU", "").split())
+    return plain if kind == "cuda" else f"CPU ({plain})"
+
+
+_RULES: Mapping[str, Callable[[_Limits, _Root], _Pair]] = {
+    "range": _range,
+    "cheap": _cheap,
+    "table2-untrained": _table_2("untrained"),
+    "table2-trained": _table_2("pretrained"),
+    "rises": _rises,
+    "low-dimensional": _low_dimensional,
+    "poolformer": _poolformer,
+    "helps": _on_pairs(_judge_helps),
+    "average-gain": _on_pairs(_judge_average_gain),
+    "up-to-six": _on_pairs(_judge_up_to_six),
+    "invariance": _invariance,
+    "boxes": _boxes,
+    "toward-target": _on_pairs(_judge_toward),
+}
