@@ -100,6 +100,18 @@ def best_of(epochs: int) -> tuple[float, float]:
     return mean, math.sqrt(moment(2) - mean**2)
 
 
+def sampling_errors() -> dict[str, float]:
+    """Standard error of one accuracy from the choice of the test images, in points, by data set.
+
+    Binomial, at the median baseline of Table 3. All runs share these images, so no spread over runs contains it.
+
+    >>> {dataset: round(error, 2) for dataset, error in sampling_errors().items()}
+    {'cifar10': 0.3, 'cifar100': 0.47, 'imagenette': 0.58}
+    """
+    share = gains().groupby("dataset", sort=False)["baseline"].median() / 100
+    return {d: 100 * math.sqrt(p * (1 - p) / TEST_IMAGES[d]) for d, p in share.items()}
+
+
 def invariance_against_gain(number: int) -> pd.DataFrame:
     """Table 4 or 5 beside the mean gain of Table 3: a row per model of that table, in its printed order.
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -168,6 +169,99 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
         axis.set_xlabel("depth (first to last module)")
     for axis in axes[0]:
         axis.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def plot_self_similarity(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """SS_rate along the layers of any models, over the band of their null value: a panel per model.
+
+    tables: title -> DataFrame of ``sslib.self_similarity``. The band is null +- 2 null_std.
+    """
+    columns = min(len(tables), 4)
+    rows = math.ceil(len(tables) / columns)
+    size = (2.35 * columns, 2.7 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True)
+    for axis, (title, table) in zip(axes.flat, tables.items()):
+        place = np.arange(len(table))
+        low, high = (table["null"] + side * table["null_std"] for side in (-2, 2))
+        axis.fill_between(place, low, high, color=GREY, alpha=0.25, linewidth=0, label="noise, ± 2 std")
+        axis.plot(place, table["null"], color=GREY, linestyle="--", linewidth=1)
+        axis.plot(place, table["SS_rate"], color=INK, marker="o", ms=4, label="SS_rate")
+        axis.set(title=title, ylim=(0, None), xticks=place)
+        axis.set_xticklabels(table.index, rotation=90, fontsize=8)
+    for axis in list(axes.flat)[len(tables) :]:
+        axis.remove()
+    axes[0, 0].set_ylabel("SS_rate")
+    axes[0, 0].legend(loc="best", fontsize=8)
+    return figure
+
+
+def plot_gains(gains: pd.DataFrame, decided: pd.Series) -> Figure:
+    """Table 3 as differences: gain and 95 % interval per model, a panel per data set; filled where `decided`.
+
+    gains: `audit.gains()`; decided: `audit.decided(gains)`, of the same index.
+    """
+    datasets = list(dict.fromkeys(gains.index.get_level_values("dataset")))
+    order = list(dict.fromkeys(gains.index.get_level_values("model")))[::-1]
+    figure, axes = plt.subplots(1, len(datasets), figsize=(2.75 * len(datasets), 3.3), sharey=True, sharex=True)
+    for axis, dataset in zip(axes, datasets):
+        axis.axvline(0, color=GREY, linewidth=1)
+        for (model, _), row in gains.xs(dataset, level="dataset", drop_level=False).iterrows():
+            colour = FAMILY_COLOURS[row["family"]]
+            face = "white" if decided[model, dataset] == "not told apart" else colour
+            bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
+            axis.errorbar(row["gain"], order.index(model), xerr=bar, fmt="none", ecolor=colour, elinewidth=1.5, zorder=2)
+            axis.scatter(row["gain"], order.index(model), s=26, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=3)
+        axis.set(title=dataset, xlabel="constrained − baseline, points")
+    axes[0].set_yticks(range(len(order)), order)
+    present = dict.fromkeys(gains["family"])
+    handles = [Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[f], label=FAMILY_LABELS[f]) for f in present]
+    handles.append(Line2D([], [], marker="o", ls="", markerfacecolor="white", color=GREY, label="not told apart"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8.5)
+    return figure
+
+
+def plot_invariance_gain(tables: Mapping[str, pd.DataFrame], families: Mapping[str, str]) -> Figure:
+    """Printed invariance against printed gain, a panel per table; filled: the models said to improve.
+
+    tables: panel title -> `audit.invariance_against_gain(number)`; families: model of Table 1 -> family.
+    """
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.1 * len(tables), 3.2), sharey=True, squeeze=False)
+    for axis, (title, table) in zip(axes[0], tables.items()):
+        axis.axhline(0, color=GREY, linewidth=1)
+        for model, row in table.iterrows():
+            colour = FAMILY_COLOURS[families[row["network"]]]
+            face = colour if row["marked"] else "white"
+            axis.scatter(row["average"], row["points"], s=34, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=3)
+            axis.annotate(model, (row["average"], row["points"]), (5, 4), textcoords="offset points", fontsize=8.5)
+        axis.margins(x=0.16, y=0.12)
+        axis.set(title=title, xlabel="printed average (smaller: more invariant)")
+    axes[0, 0].set_ylabel("mean gain of Table 3, points")
+    return figure
+
+
+def plot_movement(movement: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+    """Where SS_rate went in Table 3: an arrow from baseline to constrained per cell, targets as ticks and crosses.
+
+    movement: `audit.movement()`; names: data set -> its label.
+    """
+    figure, axis = plt.subplots(figsize=(7.6, 6.6))
+    for y, ((model, dataset), row) in enumerate(movement[::-1].iterrows()):
+        colour = FAMILY_COLOURS[row["family"]]
+        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+        axis.annotate("", (row["constrained"], y), (row["baseline"], y), arrowprops=arrow)
+        axis.scatter(row["baseline"], y, s=22, facecolor="white", edgecolor=colour, zorder=3)
+        axis.scatter(row["gamma: table 2"], y, marker="|", s=90, color=INK, zorder=2)
+        axis.scatter(row["gamma: released"], y, marker="x", s=26, color=INK, zorder=2)
+    labels = [f"{model}, {names.get(dataset, dataset)}" for model, dataset in movement.index[::-1]]
+    axis.set_yticks(range(len(labels)), labels, fontsize=8.5)
+    axis.set(xlabel="SS_rate", xlim=(0, 0.75), ylim=(-0.8, len(labels) - 0.2))
+    handles = [
+        Line2D([], [], marker="o", ls="", markerfacecolor="white", color=GREY, label="baseline; arrow: to constrained"),
+        Line2D([], [], marker="|", ls="", ms=9, color=INK, label="trained value of Table 2"),
+        Line2D([], [], marker="x", ls="", ms=5, color=INK, label="γ of the released command"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8.5)
     return figure
 
 
