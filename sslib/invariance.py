@@ -290,20 +290,43 @@ def null_exponent(D: int, B: int, *, estimator: str = "printed", seed: int = 0) 
     >>> round(float(null_exponent(150_528, 64, estimator="released")), 1) > 20
     True
     """
-    for name, value, least in (("D", D, 1), ("B", B, 3)):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    _check_shape(D, B)
     _check_estimator(estimator)
-    rng = np.random.default_rng(seed)
-    if D >= B:
-        F = np.triu(rng.standard_normal((B, B)), 1)
-        F[np.diag_indices(B)] = np.sqrt(rng.chisquare(D - np.arange(B)))
-    else:
-        F = rng.standard_normal((D, B))
+    F = _noise(D, B, seed)
     fit, reason = _powerlaw("eigenvalues", _spectrum(F, D, estimator), estimator)
     if reason:
         warnings.warn(f"power-law exponent of noise is NaN: {reason}", stacklevel=2)
     return fit
+
+
+def noise_gram(D: int, B: int, *, seed: int = 0) -> Gram:
+    """The Gram matrix of Gaussian noise: B samples of D features each, without ever holding them.
+
+    What a layer of that size would give if it knew nothing of the images. Same seed, same result.
+
+    >>> gram = noise_gram(3_000_000, 64)
+    >>> bool(abs(gram_distances(gram)[0, 1] - 2**0.5) < 0.01), gram.features
+    (True, 3000000)
+    """
+    _check_shape(D, B)
+    F = torch.from_numpy(_noise(D, B, seed))
+    return Gram(F.T @ F, D, D * B)
+
+
+def _noise(D: int, B: int, seed: int) -> np.ndarray:
+    """A matrix with the Gram matrix, hence the spectrum, of Gaussian (D, B): (min(D, B), B)."""
+    rng = np.random.default_rng(seed)
+    if D < B:
+        return rng.standard_normal((D, B))
+    F = np.triu(rng.standard_normal((B, B)), 1)
+    F[np.diag_indices(B)] = np.sqrt(rng.chisquare(D - np.arange(B)))
+    return F
+
+
+def _check_shape(D: int, B: int) -> None:
+    for name, value, least in (("D", D, 1), ("B", B, 3)):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
 def _powerlaw(name: str, eigenvalues: ArrayLike | torch.Tensor, estimator: str) -> tuple[PowerLaw, str]:

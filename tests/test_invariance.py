@@ -27,6 +27,7 @@ from sslib.invariance import (
     gram_spectrum,
     gram_update,
     known_points,
+    noise_gram,
     null_exponent,
     powerlaw_exponent,
     scale_invariance,
@@ -246,6 +247,21 @@ def test_gram_of_low_rank_has_exact_zeros():
     F = 1e4 * random_features(3, 40).repeat(50, axis=0)
     eigenvalues = gram_spectrum(gram_update(None, F.T))
     assert (eigenvalues[:3] > 1).all() and (eigenvalues[3:] == 0).all()
+
+
+def test_a_noise_gram_has_the_law_of_noise():
+    """Mean and variance of the products are those of Gaussian features, and the draws differ by seed alone."""
+    D, B = 5000, 40
+    products = np.stack([noise_gram(D, B, seed=seed).products.numpy() for seed in range(40)])
+    diagonal = np.diagonal(products, axis1=1, axis2=2)
+    off = products[:, ~np.eye(B, dtype=bool)]
+    assert diagonal.mean() == pytest.approx(D, rel=0.005) and diagonal.var() == pytest.approx(2 * D, rel=0.1)
+    assert abs(off.mean()) < 5 and off.var() == pytest.approx(D, rel=0.05)
+    assert np.array_equal(noise_gram(D, B, seed=3).products, products[3])
+    narrow = noise_gram(5, B)
+    assert np.linalg.matrix_rank(narrow.products) == 5 and narrow.nonzero_share == 1
+    with pytest.raises(ValueError, match="B: expected an integer of at least 3, got 2"):
+        noise_gram(5, 2)
 
 
 def test_gram_update_changes_nothing_and_counts_nonzero_activations():
