@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fragments
 import nbformat
+import provenance
 import yaml
 
 from sslib.paths import ROOT
@@ -24,29 +27,58 @@ NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time; torch gives each all cores
 
 
-def run_notebook(source: Path, target: Path, params: Path) -> str | None:
-    """Run one notebook into target; return what went wrong, or None."""
+def run_notebook(source: Path, target: Path, params: Path) -> float | str:
+    """Run one notebook into target, its reading of records into a log beside it; return the seconds, or what went wrong."""
     command = [sys.executable, "-m", "papermill", str(source), str(target), "-f", str(params)]
     command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
+    log = {"SSLIB_READS": str(target.with_suffix(".reads"))}
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | log)
     if done.returncode:
         return f"{source.name} failed (as far as it came: {target})\n{done.stdout}"
     notebook = nbformat.read(target, as_version=4)
-    _publish(notebook)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     if errors := [output for output in outputs if output.output_type == "error"]:
         return f"{source.name} shows an error: {errors[0].ename}: {errors[0].evalue}"
-    nbformat.write(notebook, target)
-    print(f"  {source.name}: {time.perf_counter() - start:.0f} s", flush=True)
-    return None
+    seconds = time.perf_counter() - start
+    print(f"  {source.name}: {seconds:.0f} s", flush=True)
+    return seconds
 
 
-def copy_notebook(source: Path, target: Path) -> None:
-    """Take a notebook with the outputs that it has, in place of running it."""
-    notebook = nbformat.read(source, as_version=4)
-    _publish(notebook)
-    nbformat.write(notebook, target)
+def run_all(notebooks: list[Path], folder: Path, params: Path) -> dict[str, float]:
+    """Run the notebooks into folder; return the seconds of each. SystemExit says what went wrong in each that failed."""
+    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        run = list(pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks))
+    if failures := [failure for failure in run if isinstance(failure, str)]:
+        raise SystemExit("\n".join(failures))
+    return {source.stem: seconds for source, seconds in zip(notebooks, run)}
+
+
+def finish(folder: Path, seconds: dict[str, float]) -> list[fragments.NotebookRun]:
+    """Stamp the notebooks in folder with where they come from and make them fit to be shown; return what is known of each."""
+    build, known, runs = provenance.Build.now(), fragments.known_records(), []
+    for path in sorted(folder.glob("*.ipynb")):
+        notebook, reads = nbformat.read(path, as_version=4), provenance.load_reads(path.with_suffix(".reads"))
+        provenance.stamp(notebook, path.stem, reads, build, known, ran=path.stem in seconds)
+        _publish(notebook)
+        nbformat.write(notebook, path)
+        read = tuple(dict.fromkeys(read.experiment for read in reads))
+        runs.append(fragments.NotebookRun(path.stem, seconds.get(path.stem), read))
+    return runs
+
+
+def write_fragments(stage: Path, runs: list[fragments.NotebookRun], params: Path) -> None:
+    """What pages under book/ include: {include} `_generated/NAME.md`."""
+    pages = set(_pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))))
+    made = {
+        "scorecard": fragments.scorecard(pages),
+        "verdicts": fragments.verdicts(pages),
+        "status": fragments.status(provenance.Build.now(), runs, params.name, pages),
+    }
+    (stage / "book/_generated").mkdir()
+    for name, text in made.items():
+        (stage / f"book/_generated/{name}.md").write_text(text, encoding="utf-8")
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
@@ -59,15 +91,6 @@ def _publish(notebook: nbformat.NotebookNode) -> None:
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "hide-input"]
             cell.metadata["mystnb"] = {"code_prompt_show": "Parameters of this build"}
-
-
-def run_all(notebooks: list[Path], folder: Path, params: Path) -> None:
-    """Run the notebooks into folder; SystemExit that says what went wrong in each that failed."""
-    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        run = pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks)
-    if failures := [failure for failure in run if failure]:
-        raise SystemExit("\n".join(failures))
 
 
 def mirror(stage: Path) -> list[Path]:
@@ -103,11 +126,13 @@ def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
     for folder in (stage, html, made / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     notebooks = mirror(stage)
+    seconds: dict[str, float] = {}
     if as_committed:
         for source in notebooks:
-            copy_notebook(source, stage / "notebooks" / source.name)
+            shutil.copy(source, stage / "notebooks")
     else:
-        run_all(notebooks, stage / "notebooks", params)
+        seconds = run_all(notebooks, stage / "notebooks", params)
+    write_fragments(stage, finish(stage / "notebooks", seconds), params)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(stage), "--path-output", str(output)]
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--all", "-q"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -557,13 +557,22 @@ def _hardware(runs: pd.DataFrame) -> str:
     """What the runs ran on, by name, without the makers' decoration."""
     if "device.name" not in runs or runs.empty:
         return ""
-    pairs = runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False)
-    return "; ".join(sorted({_machine(kind, name) for kind, name in pairs}))
+    return machines(runs[["device.type", "device.name"]].itertuples(index=False))
 
 
-def _machine(kind: str, name: str) -> str:
-    plain = " ".join(name.replace("(R)", "").replace("(TM)", "").replace("Processor", "").replace("CPU", "").split())
-    return plain if kind == "cuda" else f"CPU ({plain})"
+def machines(devices: Iterable[tuple[str, str]]) -> str:
+    """Types and names of devices, as records have them, for a reader: each once, without the makers' decoration.
+
+    >>> machines([("cpu", "Intel(R) Xeon(R) Processor"), ("cuda", "NVIDIA H100")])
+    'CPU (Intel Xeon); NVIDIA H100'
+    """
+    found = set()
+    for kind, name in devices:
+        for decoration in ("(R)", "(TM)", "Processor", "CPU"):
+            name = name.replace(decoration, "")
+        plain = " ".join(name.split())
+        found.add(plain if kind == "cuda" else f"CPU ({plain})")
+    return "; ".join(sorted(found))
 
 
 _RULES: Mapping[str, Callable[[_Limits, _Root], _Pair]] = {

@@ -218,6 +218,9 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
     Files that are broken, of another version, or not named after their own configuration are left out, each
     with a `RecordWarning` that names it. Raises ValueError if `experiment` cannot be a folder's name.
 
+    Where the environment variable SSLIB_READS names a file, a line about the reading is added to it; so the book
+    knows which records a page rests on.
+
     >>> read_all("no-such-experiment").empty
     True
     """
@@ -236,6 +239,10 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
             opened = value if isinstance(value, dict) else {}
             row |= {f"{field}.{key}": cell for key, cell in opened.items()} or {field: value}
         rows.append(row | {"path": str(path)})
+    if log := os.environ.get("SSLIB_READS"):
+        entry = {"time": datetime.now(UTC).isoformat(), "experiment": experiment, "records": len(rows)}
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
     return pd.DataFrame(rows, columns=None if rows else ["experiment", "seed", "path"])
 
 

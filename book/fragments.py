@@ -1,0 +1,202 @@
+"""The parts of pages that code writes when the book is built, as MyST text: scorecard, verdicts, status."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from provenance import Build
+
+from sslib import claims, records
+from sslib.paths import PAPER, RESULTS
+
+#: A sign beside each word, so that colour is not the only one.
+SIGNS = {
+    "reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not testable here": "?", "not run": "○",
+    "agrees": "✓", "agrees in part": "◐", "disagrees": "✗", "undecided": "?",
+    "holds": "✓", "holds in part": "◐", "does not hold": "✗", "no numbers in print": "–", "–": "–",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """One notebook of this build: seconds, or None where it was taken as committed; experiments it read."""
+
+    name: str
+    seconds: float | None
+    experiments: tuple[str, ...]
+
+
+def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
+    """The landing page's answer: counts by verdict, two sentences, and the table, a row per claim."""
+    table = claims.scorecard(root)
+    lines = [answer(table), "", ":::{div} scorecard", ""]
+    lines += ["| | the paper claims | in print | its own tables | ours | verdict | evidence |", "|-" * 7 + "|"]
+    common = _commonest(table)
+    for number, row in table.iterrows():
+        ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
+        if row["in small"] not in ("–", "not run"):
+            small = (row[f"in small: {part}"] for part in ("ours", "n", "hardware"))
+            ours.append(f"<i>in small:</i> {_measured(*small, common)}")
+        verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
+        if row["in small"] not in ("–", "not run"):
+            verdict += f"<br>in small: {_badge(row['in small'])}"
+        printed = SIGNS[row["in print"]] if row["in print"] == "no numbers in print" else _badge(row["in print"])
+        cells = [str(number), row["claim"], row["paper"], printed, "<br>".join(ours) or "–", verdict, _links(row["evidence"], pages)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
+    note = (
+        f"{where}± is one standard deviation over runs or half a 95 % interval, as [each verdict](verdicts.md) says. "
+        "A verdict counts runs at the paper's own settings only; what smaller runs found stands beside it."
+    )
+    return "\n".join([*lines, "", note, "", ":::", ""])
+
+
+def answer(table: pd.DataFrame) -> str:
+    """The first lines of the landing page: how many claims have which verdict, and what follows for a reader."""
+    counts = table["verdict"].value_counts()
+    told = [f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts]
+    against = (table["in print"] == "does not hold").sum()
+    ran_small = ~table["in small"].isin(["–", "not run"])
+    small = table.loc[ran_small, "in small"].value_counts()
+    text = (
+        f"*Self-similarity Analysis in Deep Neural Networks* {{cite:p}}`ding2025selfsimilarity` makes {len(table)} claims that can be tested. "
+        f"Measured here at the paper's settings: {', '.join(told)}. {against} of the {len(table)} do not hold even in the paper's own tables and equations"
+    )
+    if len(small):
+        text += "; of those tried in small runs " + ", ".join(f"{n} {word}" for word, n in small.items())
+    return f"{text}.\n\n{_believe(table)} {_use(table)}"
+
+
+def _by_key(table: pd.DataFrame) -> Mapping[str, pd.Series]:
+    return {claim.key: table.loc[claim.number] for claim in claims.load_claims()}
+
+
+def _believe(table: pd.DataFrame) -> str:
+    row = _by_key(table)
+    values, gain, why = row["table2-untrained"], row["helps"], row["invariance"]
+    measured = {"reproduced": "Its measurements of untrained networks, yes", "partly": "Its measurements of untrained networks, mostly"}
+    first = measured.get(values["verdict"], "Its measurements have not been confirmed here")
+    second = {
+        "reproduced": "that its constraint improves accuracy, yes",
+        "partly": "that its constraint improves accuracy, in part",
+        "not reproduced": "that its constraint improves accuracy, no",
+    }.get(gain["verdict"], "that its constraint improves accuracy is open")
+    if gain["verdict"] in ("not run", "not testable here") and gain["in small"] not in ("–", "not run"):
+        second += f" (small runs: {gain['in small']})"
+    third = "" if why["in print"] != "does not hold" else "; its explanation of who gains is not borne out by its own tables"
+    return f"**Can I believe it?** {first}; {second}{third}."
+
+
+def _use(table: pd.DataFrame) -> str:
+    row = _by_key(table)
+    cheap = {"reproduced": "yes, it is cheap and has a usable gradient", "partly": "yes, with a careful implementation"}
+    first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
+    moves = row["toward-target"]
+    word = moves["verdict"] if moves["verdict"] in ("reproduced", "partly", "not reproduced") else moves["in small"]
+    second = {
+        "reproduced": "the constraint does move it to its target", "agrees": "in small runs the constraint moves it to its target",
+        "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it to its target in part",
+        "not reproduced": "the constraint does not move it", "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
+    }.get(word, "whether the constraint moves it is open")  # fmt: skip
+    return f"**Can I use it?** As a measure {first}, but compare values only at equal [feature scale](method.md); {second}."
+
+
+def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
+    """Every claim in full: what is claimed, the test, the rule, what is printed, what was measured."""
+    table, parts = claims.scorecard(root), []
+    for claim in claims.load_claims():
+        row = table.loc[claim.number]
+        parts += [f"(claim-{claim.number})=", f"## {claim.number}. {claim.short}", "", f"{claim.claim} *({claim.where})*", ""]
+        parts += [f"**{SIGNS[row['verdict']]} {row['verdict']}**" + _told(row["ours"], row["n"], row["hardware"]), ""]
+        if row["in small"] != "–":
+            small = (row[f"in small: {part}"] for part in ("ours", "n", "hardware"))
+            parts += [f"In small: **{SIGNS[row['in small']]} {row['in small']}**" + _told(*small), ""]
+        parts += [f"Its own tables: **{row['in print']}**: {row['in print: why']}.", ""]
+        evidence = _links(claim.evidence, pages, full=True)
+        fields = {"Test": claim.test, "Rule": claim.rule, "Outcome known when the rule was written": claim.known, "Evidence": evidence}
+        for name, text in fields.items():
+            parts += [name, f": {' '.join(text.split())}", ""]
+    return "\n".join(parts)
+
+
+def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Collection[str]) -> str:
+    """What this build was made of: commit, machine, versions, notebooks and their times, records, printed tables."""
+    lines = [f"Built on {build.date} from commit `{build.commit}` on {build.machine}, notebooks at the settings of `{params}`.", ""]
+    if build.commit.endswith("+"):
+        lines += ["The plus sign says that files differed from that commit.", ""]
+    versions = records.provenance()["versions"]
+    lines += ["Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items() if version) + ".", ""]
+    lines += ["## Notebooks", "", "| notebook | run time | records it read |", "|-|-|-|"]
+    for run in sorted(runs, key=lambda run: run.name):
+        time = "as committed" if run.seconds is None else f"{run.seconds:.0f} s"
+        lines.append(f"| [{run.name}](../notebooks/{run.name}.ipynb) | {time} | {', '.join(run.experiments) or '–'} |")
+    lines += ["", "## Records", ""]
+    lines += ["| experiment | records | made | commits | machines | image sets (fingerprint) |", "|-|-|-|-|-|-|"]
+    for experiment in experiments():
+        lines.append("| " + " | ".join([experiment, *_origin(experiment)]) + " |")
+    lines += ["", "## Printed tables and rules", "", "| file | SHA-256, first 16 digits |", "|-|-|"]
+    for path in sorted(PAPER.glob("*.*")):
+        if path.suffix in (".csv", ".yml"):
+            lines.append(f"| `data/paper/{path.name}` | `{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}` |")
+    return "\n".join([*lines, ""])
+
+
+def experiments(root: Path = RESULTS) -> list[str]:
+    """The experiments that have records."""
+    return sorted({path.parent.name for path in root.glob("*/*.json")})
+
+
+def known_records(root: Path = RESULTS) -> dict[str, str]:
+    """Experiment -> how many records, when and on what they were made, for the line under a figure."""
+    return {e: "{0}, {1}, {3}".format(*_origin(e, root)) for e in experiments(root)}
+
+
+def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, str]:
+    """How many records, dates, commits, machines and image sets, each as text."""
+    runs = records.read_all(experiment, root)
+    dates = sorted({date[:10] for date in runs["date"]})
+    made = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    commits = ", ".join(f"`{commit[:7]}`" for commit in dict.fromkeys(runs["commit"].dropna()))
+    images = "–"
+    if "data.name" in runs:
+        sets = runs[["data.name", "data.fingerprint"]].dropna().drop_duplicates().groupby("data.name")["data.fingerprint"]
+        images = "; ".join(f"{name} ({', '.join(f'`{p}`' for p in list(prints)[:3])}{', …' * (len(prints) > 3)})" for name, prints in sets)
+    where = claims.machines(runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False))
+    return str(len(runs)), made, commits, where, images or "–"
+
+
+def _badge(word: str) -> str:
+    return f'<span class="verdict v-{word.replace(" ", "-")}">{SIGNS[word]} {word}</span>'
+
+
+def _measured(ours: str, n: str, hardware: str, common: str) -> str:
+    where = "" if hardware in (common, "") else f", {hardware}"
+    return f'{html.escape(ours)} <span class="n">{html.escape(n + where)}</span>'
+
+
+def _told(ours: str, n: str, hardware: str) -> str:
+    return f": {ours} ({'; '.join(part for part in (n, hardware) if part)})." if ours else "."
+
+
+def _commonest(table: pd.DataFrame) -> str:
+    used = pd.concat([table["hardware"], table["in small: hardware"]])
+    used = used[used != ""]
+    return "" if used.empty else used.value_counts().index[0]
+
+
+def _links(evidence: Collection[str], pages: Collection[str], *, full: bool = False) -> str:
+    """Links to those evidence pages that the book has, from a page in book/."""
+    links = []
+    for page in evidence:
+        if page in pages:
+            folder, name = page.split("/")
+            target = f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"
+            number, _, words = name.partition("_")
+            short = number if number.isdigit() else name
+            links.append(f"[{(words or name).replace('_', ' ') if full else short}]({target})")
+    return " ".join(links) if not full else ", ".join(links) or "none yet"
