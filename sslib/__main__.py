@@ -1,4 +1,4 @@
-"""Make records: ``python -m sslib ss-rate`` (Table 2), ``factors`` and ``invariance`` (Tables 4, 5).
+"""Make records: ``python -m sslib ss-rate`` (Table 2), ``factors``, ``run`` (Table 3) and ``invariance`` (Tables 4, 5).
 
 All write one JSON per cell under data/results (or --results), skip the cells that are there, and can be stopped and
 called again; several processes may share a folder.
@@ -7,9 +7,10 @@ called again; several processes may share a folder.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
-from sslib import experiments, invariance_grid, models, records
+from sslib import constraint_grid, experiments, invariance_grid, models, records, training
 from sslib.invariance import RELEASED_UMAP
 from sslib.paths import RESULTS
 
@@ -38,7 +39,20 @@ def main() -> None:
     invariance.add_argument("--weights", default="untrained", help="untrained, pretrained, or a folder of <model>.safetensors")
     invariance.add_argument("--umap-settings", action="store_true", help="the other UMAP settings instead of the released one")
     invariance.add_argument("--memory", type=float, default=2, metavar="GIB", help="activations kept at once")
-    for command in (table, factors, invariance):
+    instead = invariance.add_mutually_exclusive_group()
+    instead.add_argument("--noise", action="store_true", help="the null values: noise in place of every layer")
+    instead.add_argument("--recipe", help="the networks of this training recipe, before training")
+    instead.add_argument("--trained", type=Path, metavar="FOLDER", help="of matrices that training has kept, .npz")
+    run = commands.add_parser("run", help="Table 3: training with and without the constraint")
+    run.add_argument("--recipe", default="cpu", choices=training.RECIPES, help="how networks are trained")
+    run.add_argument("--dataset", default="cifar10", help="as for sslib.data.load_images")
+    run.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
+    run.add_argument("--arms", nargs="+", default=["baseline", "constrained"], metavar="ARM",
+                     help="baseline, constrained, released or placebo; also constrained:alpha=1, baseline@1e-4")
+    run.add_argument("--seeds", nargs="+", type=int, default=[0])
+    run.add_argument("--minutes", type=float, default=math.inf, help="stop after this time; call again to go on")
+    run.add_argument("--list", action="store_true", help="show what is done and what is not, and stop")
+    for command in (table, factors, invariance, run):
         command.add_argument("--device", help="where the networks run; default: cuda where there is one")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
@@ -55,6 +69,24 @@ def main() -> None:
                 n_images=asked.n_images,
                 device=asked.device,
                 root=asked.results,
+            )
+        elif asked.command == "invariance" and asked.trained:
+            written = invariance_grid.run_trained(asked.trained, root=asked.results)
+        elif asked.command == "invariance" and asked.noise:
+            written = invariance_grid.run_noise(
+                asked.models, asked.seeds, n_images=asked.n_images, root=asked.results
+            )
+        elif asked.command == "invariance" and asked.recipe:
+            written = invariance_grid.run_before_training(
+                asked.models, asked.seeds, asked.images, asked.recipe, device=asked.device, root=asked.results
+            )
+        elif asked.command == "run":
+            cells = constraint_grid.grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
+            if asked.list:
+                print(constraint_grid.progress(cells, asked.results).to_string(index=False))
+                return
+            written = constraint_grid.run_grid(
+                cells, device=asked.device, root=asked.results, minutes=asked.minutes
             )
         elif asked.command == "invariance":
             written = invariance_grid.run_invariance(

@@ -178,7 +178,7 @@ class SelfSimilarityConstraint(nn.Module):
                                "compiled before the constraint was there, even for another model of the same "
                                "class. Make the constraint before the first compiled call, or call "
                                "torch._dynamo.reset() after making it")
-        rate = ss_rate(reduced.T, **self._options, check=False)
+        rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
         deviation = (rate - self.gamma).nan_to_num(0.0)
         penalty = self.weight * self._damped(rate.detach()) * deviation.square()
@@ -263,6 +263,10 @@ class SelfSimilarityConstraint(nn.Module):
         count = f"{len(self.names)} module{'s' * (len(self.names) > 1)}"
         return (f"{count}, gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}, "
                 f"formula={self._options['formula']!r}")
+
+    def _features(self, reduced: Tensor) -> Tensor:
+        """F (D, B) from the averaged output (B, D); a control may look at something else."""
+        return reduced.T
 
     def _device(self) -> torch.device | None:
         parameter = next(self._model[0].parameters(), None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,8 @@ class ImageSet:
 
 
 def load_images(
-    name: str, n: int | None = 512, *, seed: int = 0, size: int = 224, split: str = "train"
+    name: str, n: int | None = 512, *, seed: int = 0, size: int = 224, split: str = "train",
+    crop_pct: float = 0.875,
 ) -> ImageSet:
     """`n` images of the set `name`, as `size` x `size` RGB pixels, the same on every call.
 
@@ -85,8 +86,9 @@ def load_images(
     that order. Only what is drawn is decoded. "photographs" has one fixed order, whatever the seed: the two
     pictures alternate, and the crops fill a 16 x 16 grid of positions from coarse to fine.
 
-    Which pixels: as in the released evaluation, the shorter side is scaled to ``round(size * 256 / 224)``
-    (bicubic) and the centre cropped. Digits and the photographs' crops are scaled to `size` directly.
+    Which pixels: the shorter side is scaled to ``round(size / crop_pct)`` (bicubic) and the centre cropped; the
+    default, 224 of 256, is the released evaluation's. `crop_pct` is in (0, 1], and 1 keeps the whole shorter side.
+    Digits and the photographs' crops are scaled to `size` directly.
 
     Raises ValueError for an unknown name or split, `n`, `seed` or `size` out of range, more images than there
     are, a file that is no image; FileNotFoundError for a set that is neither here nor could be downloaded.
@@ -101,6 +103,8 @@ def load_images(
     for argument, value, least in (("n", 1 if n is None else n, 1), ("seed", seed, 0), ("size", size, 1)):
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise ValueError(f"{argument} must be a whole number of at least {least}, got {value!r}")
+    if isinstance(crop_pct, bool) or not isinstance(crop_pct, Real) or not 0 < crop_pct <= 1:
+        raise ValueError(f"crop_pct must be a number above 0 and at most 1, got {crop_pct!r}")
     if split not in _FOLDERS:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     source = _source(name, split)
@@ -110,7 +114,7 @@ def load_images(
         raise ValueError(f"n={n}, but {name} ({split}) holds {total} images; n=None takes them all")
     order = np.arange(total) if name == "photographs" else np.random.default_rng(seed).permutation(total)
     order = order[:count].tolist()
-    short = round(size * 256 / 224)
+    short = round(size / crop_pct)
     pixels = np.empty((count, 3, size, size), np.uint8)
 
     def fill(k: int) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,6 @@ def untrained(
     >>> model.fc.out_features, model.training
     (10, False)
     """
-    import timm
-
     arch = find(arch)
     for argument, value in (("seed", seed), ("num_classes", num_classes)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -134,7 +133,61 @@ def untrained(
     # The CPU's generator alone: torch.manual_seed would also reseed the GPUs.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
-        return timm.create_model(arch.timm_name, num_classes=num_classes, **(options or {})).eval()
+        return _constructor(arch, options or {})(num_classes=num_classes, **(options or {})).eval()
+
+
+def _constructor(arch: Architecture, options: Mapping[str, Any]) -> Callable[..., nn.Module]:
+    """timm's function for the model; where it refuses options that it sets itself, the class with its settings."""
+    import timm
+    from timm.layers import GroupNorm1
+    from timm.models.metaformer import MetaFormer
+    from timm.models.mlp_mixer import Affine, MlpMixer, ResBlock
+    from timm.models.vgg import VGG
+
+    if arch.timm_name == "resmlp_12_224" and options:
+        return partial(MlpMixer, mlp_ratio=4, block_layer=ResBlock, norm_layer=Affine)
+    if arch.timm_name == "mixer_b16_224" and options:
+        return MlpMixer
+    if arch.timm_name == "poolformer_s12" and options:
+        return partial(
+            MetaFormer, downsample_norm=None, mlp_act=nn.GELU, mlp_bias=True, norm_layers=GroupNorm1,
+            layer_scale_init_values=1e-5, res_scale_init_values=None, use_mlp_head=False,
+        )
+    if arch.timm_name == "vgg11" and options:
+        return VGG
+    return partial(timm.create_model, arch.timm_name)
+
+
+_TOKENS = {"img_size": 32, "patch_size": 8, "embed_dim": 128}
+_DEPTHS = (1, 1, 2, 1)
+#: Small versions of Table 1's models for 32-pixel images: arguments of timm's constructors.
+SMALL: dict[str, dict[str, Any]] = {
+    "vit_small_patch16_224": {**_TOKENS, "depth": 6, "num_heads": 4},
+    "vit_base_patch16_224": {**_TOKENS, "embed_dim": 192, "depth": 6, "num_heads": 6},
+    "poolformer_s12": {"depths": _DEPTHS, "dims": (32, 64, 128, 192)},
+    "pvt_v2_b3": {"depths": _DEPTHS, "embed_dims": (32, 64, 128, 192), "num_heads": (1, 2, 4, 6)},
+    "resnet34": {"layers": (1, 1, 1, 1), "channels": (32, 64, 128, 256)},
+    "resnet50": {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128)},
+    "vgg11": {"cfg": [32, "M", 64, "M", 128, 128, "M", 256, 256, "M", 256, 256, "M"], "mlp_ratio": 1 / 16},
+    "resmlp_12_224": {**_TOKENS, "num_blocks": 6},
+    "mixer_b16_224": {**_TOKENS, "num_blocks": 6},
+}
+
+
+def small(arch: str | Architecture, seed: int, *, num_classes: int = 10) -> nn.Module:
+    """A small version of a Table 1 model for 32-pixel images (`SMALL`), random weights, in eval mode on the CPU.
+
+    It has the architecture's own parts, in fewer and narrower blocks.
+
+    Raises ValueError as `untrained` does, and for an architecture that has no small version.
+
+    >>> sum(p.numel() for p in small("MLP-Mixer", 0).parameters()) < 10**6
+    True
+    """
+    arch = find(arch)
+    if arch.timm_name not in SMALL:
+        raise ValueError(f"arch: {arch.timm_name!r} has no small version; expected one of {', '.join(SMALL)}")
+    return untrained(arch, seed, num_classes=num_classes, options=SMALL[arch.timm_name])
 
 
 def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Module:

@@ -158,6 +158,13 @@ def test_files_are_scaled_and_cropped_as_in_the_paper(tmp_path, size, shorter):
     assert f"shorter side {shorter}, centre crop {size} x {size} pixels." in images.description
 
 
+def test_crop_pct_one_keeps_the_whole_shorter_side(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    whole = load_images(f"imagefolder:{tmp_path}", None, size=32, crop_pct=1)
+    assert np.array_equal(whole.pixels[0].permute(1, 2, 0).numpy(), noise[:, 4:36])
+
+
 def test_grey_and_transparent_images_become_rgb(tmp_path):
     Image.new("L", (30, 40), 90).save(tmp_path / "a.png")
     Image.new("RGBA", (40, 30), (10, 20, 30, 255)).save(tmp_path / "b.PNG")
@@ -366,6 +373,8 @@ def test_imagenet_sample_needs_the_folder(root):
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"seed": 0.5}, "seed must be"),
         ({"size": 0}, "size must be a whole number of at least 1"),
+        ({"crop_pct": 0}, "crop_pct must be a number above 0 and at most 1"),
+        ({"crop_pct": 1.1}, "crop_pct must be a number above 0 and at most 1"),
         ({"size": "224"}, "size must be"),
         ({"split": "val"}, "split must be 'train' or 'test', got 'val'"),
     ],
