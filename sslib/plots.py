@@ -15,9 +15,11 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from sslib.invariance import CorrelationDimension, PowerLaw
 from sslib.rate import BoxCurve
 
 FAMILY_COLOURS = {"attention": "#0072B2", "cnn": "#D55E00", "mlp": "#009E73"}
@@ -262,6 +264,114 @@ def plot_movement(movement: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         Line2D([], [], marker="x", ls="", ms=5, color=INK, label="γ of the released command"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def plot_spectra(spectra: Mapping[str, Mapping[str, tuple[ArrayLike, PowerLaw]]]) -> Figure:
+    """Share of a layer's eigenvalues that reach a value, and the power law fitted to them: a row per way.
+
+    spectra: row title -> column title -> (eigenvalues, fit). A power law is a straight line here; the fit is drawn over
+    the eigenvalues it uses.
+    """
+    columns = max(map(len, spectra.values()))
+    figure, axes = plt.subplots(len(spectra), columns, figsize=(2.6 * columns, 2.5 * len(spectra)), squeeze=False)
+    for row, (way, panels) in zip(axes, spectra.items()):
+        for axis, (title, (values, fit)) in zip(row, panels.items()):
+            values = np.sort(_array(values))[::-1]
+            values = values[values > 1e-10]
+            axis.loglog(values, np.arange(1, len(values) + 1) / len(values), ".", ms=3, color=GREY)
+            tail = np.array([fit.x_min, values[0]])
+            share = fit.n_tail / fit.n * (tail / fit.x_min) ** (1 - fit.exponent)
+            axis.loglog(tail, share, color=FAMILY_COLOURS["cnn"], linewidth=1.8)
+            text = f"γ = {fit.exponent:.2f} ± {fit.standard_error:.2f}\nKS {fit.ks_distance:.2f}, n = {fit.n_tail}"
+            axis.text(0.04, 0.05, text, transform=axis.transAxes, fontsize=8)
+            axis.set(title=f"{title}, {way}", ylim=(0.5 / len(values), 1.5))
+        row[0].set_ylabel("share ≥ λ")
+    for axis in axes[-1]:
+        axis.set_xlabel("eigenvalue λ")
+    return figure
+
+
+def plot_correlation_integrals(fits: Mapping[str, Mapping[str, CorrelationDimension]]) -> Figure:
+    """T(r) against r on log-log axes and the line fitted to it: a row per estimator, a column per layer.
+
+    fits: row title -> column title -> CorrelationDimension. The shaded band is the region of the fit.
+    """
+    columns = max(map(len, fits.values()))
+    size = (2.6 * columns, 2.5 * len(fits))
+    figure, axes = plt.subplots(len(fits), columns, figsize=size, squeeze=False, sharex="row", sharey="row")
+    for row, (way, panels) in zip(axes, fits.items()):
+        for axis, (title, fit) in zip(row, panels.items()):
+            axis.loglog(fit.radii, fit.integral, ".", ms=2.5, color=GREY)
+            ends = np.array(fit.region)
+            axis.axvspan(*ends, color="#56B4E9", alpha=0.2, linewidth=0)
+            axis.loglog(ends, np.exp(fit.intercept) * ends**fit.dimension, color=FAMILY_COLOURS["cnn"], linewidth=1.8)
+            text = f"{fit.dimension:.2f} ± {fit.standard_error:.2f}"
+            axis.text(0.96, 0.05, text, transform=axis.transAxes, fontsize=8.5, ha="right")
+            axis.set(title=f"{title}, {way}")
+        row[0].set_ylabel("T(r)")
+    for axis in axes[-1]:
+        axis.set_xlabel("distance r")
+    return figure
+
+
+def plot_against_paper(table: pd.DataFrame, families: Mapping[str, str], ways: Sequence[str]) -> Figure:
+    """Measured values against the printed ones, a row per way and a column per data set; the line is equality.
+
+    table: columns model, images, way, paper, ours, std (``invariance_grid.invariance_table``); families: model -> family.
+    """
+    table = table.dropna(subset="ours")
+    sets = list(dict.fromkeys(table["images"]))
+    size = (3.4 * max(len(sets), 1), 3.1 * len(ways))
+    figure, axes = plt.subplots(len(ways), max(len(sets), 1), figsize=size, squeeze=False)
+    for row, way in zip(axes, ways):
+        for axis, images in zip(row, sets):
+            part = table[(table["way"] == way) & (table["images"] == images)]
+            for cell in part.itertuples():
+                colour = FAMILY_COLOURS[families[cell.model]]
+                style = {"marker": STATE_MARKERS["untrained"], "color": colour, "ms": 6, "ls": "", "capsize": 2}
+                axis.errorbar(cell.paper, cell.ours, yerr=cell.std if cell.std > 0 else None, **style)
+                side = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7.5}
+                axis.annotate(cell.model, (cell.paper, cell.ours), color=colour, **side)
+            axis.axline((0.1, 0.1), (1, 1), color=GREY, linestyle="--", linewidth=1)
+            limits = part["paper"].min() / 1.3, part["paper"].max() * 1.6
+            axis.set(xscale="log", yscale="log", xlim=limits, title=f"{images}, {way}", xlabel="printed")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        row[0].set_ylabel("ours")
+    return figure
+
+
+def plot_layers(
+    layers: pd.DataFrame, value: str, label: str, ways: Sequence[str], *, null: str | None = None, log: bool = False
+) -> Figure:
+    """A number of every layer along the depth: a row per way, a column per data set, a line per model.
+
+    layers: of ``invariance_grid.layer_table``; value: the column drawn, null: the column of its null value, drawn as a
+    grey band from the smallest to the largest; label: of the axis. Lines are means over seeds.
+    """
+    sets = list(dict.fromkeys(layers["images"]))
+    size = (3.7 * len(sets), 2.7 * len(ways) + 0.4)
+    figure, axes = plt.subplots(len(ways), len(sets), figsize=size, squeeze=False, sharex=True, sharey="row")
+    dashes = _dashes(layers)
+    for row, way in zip(axes, ways):
+        for axis, images in zip(row, sets):
+            part = layers[(layers["way"] == way) & (layers["images"] == images)]
+            if null and len(part):
+                low, high = part[null].min(), part[null].max()
+                axis.axhspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="noise of these shapes")
+            for model, rows in part.groupby("model", sort=False):
+                line = rows.groupby("depth")[value].mean()
+                colour = FAMILY_COLOURS[rows["family"].iloc[0]]
+                marker = STATE_MARKERS["untrained"]
+                axis.plot(line.index, line, ms=4, color=colour, marker=marker, ls=dashes[model], label=model)
+            axis.set(title=f"{images}, {way}", yscale="log" if log else "linear")
+        row[0].set_ylabel(label)
+    for axis in axes[-1]:
+        axis.set_xlabel("depth (first to last module)")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

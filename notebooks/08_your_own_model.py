@@ -1,0 +1,237 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own model
+#
+# SS_rate needs a PyTorch model, images, and the names of the layers to look at. Here are four models from four places:
+# a Mixer from timm, a ResNet from torchvision, a transformer from Hugging Face and a few layers put together by
+# hand, all with random weights, so that nothing is downloaded. Then: how to choose the layers and the number of images,
+# how to read the result, and how to hold SS_rate at a target in a training loop of your own.
+
+# %% tags=["parameters", "hide-input"]
+scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
+images = None  # "photographs", "imagenet-sample", "imagenette", "cifar10" or "imagefolder:PATH"
+n_images = None  # B, the number of images
+epochs = None  # of the small training runs at the end
+seed = 0  # of the random weights, the draw of images and the noise
+
+# %% tags=["hide-input"]
+from sslib.parameters import check_parameters
+
+scales = {
+    "quick": {"images": "photographs", "n_images": 48, "epochs": 4},
+    "gpu": {"images": "photographs", "n_images": 512, "epochs": 20},
+    "paper": {"images": "imagenet-sample", "n_images": 512, "epochs": 20},
+}
+allowed = {"images": str, "n_images": range(8, 100_001), "epochs": range(1, 1001), "seed": range(2**31)}
+settings = check_parameters(globals(), allowed, scales)
+
+import pandas as pd
+import timm
+import torch
+import torchvision
+from IPython.display import Markdown
+from torch import nn
+from transformers import ViTConfig, ViTModel
+
+import sslib
+from sslib import data, plots
+
+plots.use_style()
+# %config InlineBackend.figure_formats = ["svg"]
+
+# %% [markdown]
+# ## One call
+#
+# `sslib.self_similarity` runs the model once over the images, without gradients, and returns a row per layer. The model
+# comes back as it was.
+
+# %%
+seed = settings["seed"]
+pictures = data.load_images(
+    settings["images"], settings["n_images"], seed=seed
+)
+batch = pictures.normalised()
+torch.manual_seed(seed)
+resnet = torchvision.models.resnet18()  # weights=None: random
+by_layer = sslib.self_similarity(resnet, batch, "layer*.*")
+by_layer.round(3)
+
+# %% tags=["hide-input"]
+Markdown(f"Images: {pictures.description}")
+
+# %% [markdown]
+# `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
+# channels. `null` is the SS_rate that Gaussian noise of the same D, B and mean squared distance has, `null_std` its
+# spread over ten draws, and `z` how many of those spreads lie between the two.
+#
+# The same line works wherever the model comes from. A Hugging Face model is built from its configuration; layers that
+# return a tuple are read by their first tensor.
+
+# %%
+torch.manual_seed(seed)
+mixer = timm.create_model("mixer_s32_224")
+
+torch.manual_seed(seed)
+vit = ViTModel(ViTConfig(hidden_size=192, num_hidden_layers=6,
+                         num_attention_heads=3, intermediate_size=768))
+
+tables = {
+    "torchvision ResNet18": by_layer,
+    "timm Mixer-S/32": sslib.self_similarity(mixer, batch, "blocks.*"),
+    "Hugging Face ViT": sslib.self_similarity(vit, batch, "layers.*"),
+}
+
+
+# %%
+def stack(seed):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 32, 7, stride=4), nn.ReLU(),
+                         nn.Conv2d(32, 64, 3, stride=2), nn.ReLU(),
+                         nn.Conv2d(64, 128, 3, stride=2), nn.ReLU())
+
+
+tables["nn.Sequential"] = sslib.self_similarity(stack(seed), batch, "*")
+
+# %% tags=["hide-input", "nbval-check-output"]
+means = pd.concat(tables, names=["model"]).groupby("model", sort=False)[["SS_rate", "null"]].mean()
+print(means.round(2).to_string())
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}}
+plots.plot_self_similarity(tables);
+
+# %% tags=["hide-input"]
+everything = pd.concat(tables, names=["model"])
+inside = everything["z"].abs() < 2
+low, high = everything["null"].min(), everything["null"].max()
+Markdown(
+    f"Layers within two standard deviations of noise: {inside.sum()} of {len(everything)}; below: {(everything['z'] <= -2).sum()}; "
+    f"above: {(everything['z'] >= 2).sum()}. **Noise itself has an SS_rate of {low:.2f} to {high:.2f}** here: "
+    "a value in that range is no sign of structure, and a small one is a small one only next to its own null value."
+)
+
+# %% [markdown]
+# ## Which layers
+#
+# Any module can be tapped by its name in `model.named_modules()`, or several by a pattern; a `*` stands for one part of
+# a name between dots. What makes a good choice:
+#
+# - **Outputs of blocks.** The paper takes whole blocks or stages, where a residual sum has just been made. What lies
+#   inside a block (a normalisation, an attention) is on another scale.
+# - **Modules that run once per pass**, with one row per image. Others are refused, with a message: shared layers,
+#   attention in windows.
+# - **Channels on an axis of their own.** The layout is told from the shape: (B, C, H, W), (B, H, W, C), (B, N, D) or (B,
+#   D). Where two layouts are possible, a message asks for `layout=`.
+# - **Not dead.** All distances equal, as in a layer that always returns zero, has no SS_rate: NaN, and a warning.
+# - **Before or after a ReLU matters.** Half of the values become zero, and distances change.
+
+# %% tags=["hide-input", "nbval-check-output"]
+relu = tables["nn.Sequential"]["SS_rate"]
+for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
+    print(f"convolution {before}: {relu[before]:.2f}, after its ReLU: {relu[after]:.2f}")
+
+# %% [markdown]
+# ## How many images, how many channels
+#
+# B is the length of the vectors whose distances are taken. With few images, distances are rough. D sets how many pairs
+# are counted: 64 channels have 2016 pairs, and the extremes TZ and TV, on which everything is measured, come
+# from one pair each. Only compare values that were measured with the same B; drawing the same number of channels, as the
+# paper does for its Figure 2, makes different D comparable, at the price of noise.
+
+# %% tags=["hide-input", "nbval-check-output"]
+F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]
+D, B = F.shape
+for b in (3, 6, 12, 24, 48):
+    print(f"all {D} channels, the first {b:2} images: SS_rate = {float(sslib.ss_rate(F[:, :b])):.2f}")
+
+generator = torch.Generator().manual_seed(seed)
+for d in (8, 32, 128):
+    drawn = (F[torch.randperm(D, generator=generator)[:d]] for _ in range(20))
+    rates = [float(sslib.ss_rate(part)) for part in drawn]
+    print(f"{d:3} channels, drawn 20 times: SS_rate = {min(rates):.2f} to {max(rates):.2f}")
+
+# %% [markdown]
+# ## How to read the number
+#
+# - **0 is a perfect power law between N and 1 + θ, 1 the furthest from one.** It says how the distances of all pairs are
+#   distributed and nothing about which channels are near which.
+# - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer.
+# - **It depends on the scale of the features**, because θ enters as log(1 + θ). The same features, multiplied:
+
+# %% tags=["hide-input", "nbval-check-output"]
+for factor in (0.01, 0.1, 1, 10, 100):
+    print(f"features x {factor:<4}: SS_rate = {float(sslib.ss_rate(factor * F)):.2f}")
+
+# %% [markdown]
+# - **Say which formula.** The default is the released code's; `formula="printed"` is the one in the paper's text.
+# - **Repeat over seeds.** Random weights alone move SS_rate. The last layer of the `nn.Sequential` above, under five seeds;
+#   the [page on Table 2](02_ss_rate_averages) does the same for nine networks:
+
+# %% tags=["hide-input", "nbval-check-output"]
+for formula in ("released", "printed"):
+    rates = [sslib.self_similarity(stack(s), batch, "5", formula=formula).loc["5", "SS_rate"] for s in range(5)]
+    print(f"{formula:8}: SS_rate = {min(rates):.2f} to {max(rates):.2f} over five seeds")
+
+# %% [markdown]
+# ## The constraint in your own loop
+#
+# Three lines: make it, add it to the loss, remove it. Each training step draws one of the layers and pulls its SS_rate
+# towards the target (Eq. 6). Here on scikit-learn's 8 x 8 digits, with a weight far above the paper's $10^{-4}$, so that a
+# few steps show an effect.
+
+# %%
+train = data.load_images("digits", 1280, seed=seed, size=16)
+test = data.load_images("digits", None, size=16, split="test")
+
+
+def fit(weight):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+                          nn.Conv2d(32, 64, 3), nn.ReLU(),
+                          nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                          nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    constraint = sslib.SelfSimilarityConstraint(  # 1: once
+        model, ["0", "3"], target=0.1, weight=weight)
+    batches = train.normalised().split(64), train.labels.split(64)
+    for _ in range(settings["epochs"]):
+        for x, y in zip(*batches):
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss = loss + constraint()  # 2: in every step
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    constraint.remove()  # 3: at the end
+    return model
+
+
+# %% tags=["hide-input"]
+rows = {}
+for name, weight in (("without", 0.0), ("with constraint", 0.1)):
+    model = fit(weight)
+    rates = sslib.self_similarity(model, train.normalised()[:64], ["0", "3"])["SS_rate"]
+    right = (model(test.normalised()).argmax(1) == test.labels).double().mean().item()
+    rows[name] = {"SS_rate of conv 0": rates["0"], "SS_rate of conv 3": rates["3"], "test accuracy in %": 100 * right}
+outcome = pd.DataFrame(rows).T
+outcome.style.format({"SS_rate of conv 0": "{:.2f}", "SS_rate of conv 3": "{:.2f}", "test accuracy in %": "{:.0f}"})
+
+# %% tags=["hide-input"]
+gap = (outcome.iloc[:, :2] - 0.1).abs().mean(axis=1)
+nearer = "nearer to" if gap["with constraint"] < gap["without"] else "no nearer to"
+change = outcome.loc["with constraint", "test accuracy in %"] - outcome.loc["without", "test accuracy in %"]
+Markdown(
+    f"With the constraint, the two layers end {nearer} the target 0.1: {gap['with constraint']:.2f} away from it on average, "
+    f"{gap['without']:.2f} without. The accuracy differs by {change:+.0f} points; one seed and {settings['epochs']} epochs on {len(train)} "
+    "small images say nothing about whether the constraint helps."
+)
