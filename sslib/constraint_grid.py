@@ -348,3 +348,76 @@ def effects(differences: pd.DataFrame, by: str = "model") -> pd.DataFrame:
     tested = [name for name in groups if not math.isnan(table.loc[name, "p"])]
     table["p, Holm"] = pd.Series(stats.holm(list(table.loc[tested, "p"])), index=tested, dtype=float)
     return table
+
+
+def histories(runs: pd.DataFrame) -> pd.DataFrame:
+    """What was kept of every epoch, tidy: model, family, arm, alpha, seed, gamma, epoch (from 1), and a column per quantity of the
+    runs' "history": "test", "heldout" (top-1, %), "ss_rate_train", "gradient_ratio", ...
+    """
+    keys = ["model", "family", "arm", "alpha", "seed", "gamma"]
+    parts = [
+        pd.DataFrame(run["history"]).assign(epoch=lambda part: range(1, len(part) + 1), **{key: run[key] for key in keys})
+        for _, run in runs.iterrows()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*keys, "epoch"])
+
+
+def dose_response(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the size of alpha does, for the printed penalty and its placebo: a row per model, arm kind and alpha, indexed so.
+
+    The baseline of the same seed is alpha = 0: its SS_rate ends at gamma, so a distance to gamma means nothing there, and for
+    the others it says how far the penalty drove SS_rate off, or failed to hold it. Columns: n pairs; "SS_rate" and "off
+    target" (SS_rate - gamma), at the end as the penalty sees it; "top-1" difference to the baseline in points with "low" and "high" of its
+    95 % interval; "gradient" (mean ratio over training).
+    """
+    rows = {}
+    for (model, text), part in runs.groupby(["model", "arm"], sort=False):
+        arm = Arm.parse(text)
+        if arm.kind not in ("constrained", "placebo") or arm.lr is not None:
+            continue
+        gains = paired(runs[runs["model"] == model], text)["difference"]
+        interval = stats.mean_interval(gains) if len(gains) else stats.Interval(math.nan, math.nan, math.nan, 0)
+        ratio = histories(part)["gradient_ratio"].mean()
+        rows[model, arm.kind, ALPHA if arm.alpha is None else arm.alpha] = {
+            "n": len(gains), "SS_rate": part["ss_rate_train"].mean(),
+            "off target": (part["ss_rate_train"] - part["gamma"].astype(float)).mean(),
+            "top-1": interval.mean, "low": interval.low, "high": interval.high, "gradient": ratio,
+        }
+    columns = ["n", "SS_rate", "off target", "top-1", "low", "high", "gradient"]
+    index = pd.MultiIndex.from_tuples(list(rows), names=["model", "penalty", "alpha"]) if rows else None
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns).sort_index(level="alpha", sort_remaining=False)
+
+
+def choices(runs: pd.DataFrame, arms: Sequence[str] = ("baseline", "constrained")) -> pd.DataFrame:
+    """What the choice of the epoch makes, per model: test top-1 at the best test epoch, and at the epoch that is best on held-out images,
+    both minus the last epoch's, in points, averaged over seeds and `arms`; and the mean difference between the arms by each rule.
+    """
+    part, rules = runs[runs["arm"].isin(arms)], {"last": "top1_last", "held-out": "top1_heldout", "best test": "top1_best"}
+    rows = {}
+    for model, own in part.groupby("model", sort=False):
+        row = {f"{rule} - last": (own[column] - own["top1_last"]).mean() for rule, column in rules.items() if rule != "last"}
+        for rule, column in rules.items():
+            row[f"gain, {rule}"] = paired(own, arms[1], against=arms[0], metric=column)["difference"].mean()
+        rows[model] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """Both arms at more than one learning rate: a row per model and rate (before scaling with the batch), mean top-1 per arm, n,
+    and the gain of the constraint within the rate. Models that were run at one rate only are left out.
+    """
+    rows = {}
+    for (model, text), part in runs.groupby(["model", "arm"], sort=False):
+        arm = Arm.parse(text)
+        if arm.kind in ("baseline", "constrained") and arm.alpha is None:
+            rate = arm.lr or RECIPES[part["recipe"].iloc[0]].lr
+            row = rows.setdefault((model, rate), {})
+            row |= {arm.kind: part["top1_last"].mean(), f"{arm.kind}: n": len(part)}
+            if arm.kind == "constrained":
+                base = str(Arm("baseline", lr=arm.lr))
+                row["gain"] = paired(runs[runs["model"] == model], text, against=base)["difference"].mean()
+    several = {model for model, _ in rows if sum(other == model for other, _ in rows) > 1}
+    kept = {key: row for key, row in rows.items() if key[0] in several}
+    columns = ["baseline", "baseline: n", "constrained", "constrained: n", "gain"]
+    index = pd.MultiIndex.from_tuples(list(kept), names=["model", "learning rate"]) if kept else None
+    return pd.DataFrame(list(kept.values()), index=index, columns=columns)

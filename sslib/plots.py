@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sslib.invariance import CorrelationDimension, PowerLaw
 from sslib.rate import BoxCurve
+from sslib.stats import mean_interval
 
 FAMILY_COLOURS = {"attention": "#0072B2", "cnn": "#D55E00", "mlp": "#009E73"}
 FAMILY_LABELS = {"attention": "attention", "cnn": "convolution", "mlp": "MLP"}
@@ -372,6 +373,96 @@ def plot_layers(
         axis.set_xlabel("depth (first to last module)")
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
+def plot_differences(differences: pd.DataFrame, *, label: str = "top-1, points") -> Figure:
+    """Paired differences, a row per model: a dot per pair, and the mean with its 95 % interval (t).
+
+    differences: columns model, family, difference, as of ``constraint_grid.paired``.
+    """
+    names = list(dict.fromkeys(differences["model"]))[::-1]
+    figure, axis = plt.subplots(figsize=(6.4, 0.6 * len(names) + 1.1))
+    axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
+    for height, name in enumerate(names):
+        part = differences[differences["model"] == name]
+        values, colour = part["difference"].to_numpy(), FAMILY_COLOURS[part["family"].iloc[0]]
+        spread = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0.0]
+        axis.scatter(values, height + 0.22 + np.asarray(spread), s=16, color=colour, alpha=0.6, linewidths=0)
+        mean, low, high, n = mean_interval(values)
+        if n > 1:
+            axis.plot([low, high], [height, height], color=colour, linewidth=2)
+        axis.plot(mean, height, marker="D", ms=6, color=colour)
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=f"constrained - baseline, {label}", ylim=(-0.6, len(names) - 0.3))
+    axis.grid(False, axis="y")
+    return figure
+
+
+def plot_histories(histories: pd.DataFrame) -> Figure:
+    """SS_rate (upper row) and test accuracy (lower row) over epochs, a column per model, a line per arm with a band of one std.
+
+    histories: of ``constraint_grid.histories``. The constrained arm is dashed, so that equal lines stay visible.
+    """
+    names = list(dict.fromkeys(histories["model"]))
+    rows = {"ss_rate_train": "SS_rate", "test": "test top-1, %"}
+    figure, axes = plt.subplots(2, len(names), figsize=(2.6 * len(names) + 0.6, 4.8), squeeze=False, sharex=True, sharey="row")
+    for column, name in zip(axes.T, names):
+        part = histories[histories["model"] == name]
+        for axis, quantity in zip(column, rows):
+            for arm, own in part.groupby("arm", sort=True):
+                drawn = own.groupby("epoch")[quantity].agg(["mean", "std"])
+                colour = FAMILY_COLOURS[own["family"].iloc[0]] if arm != "baseline" else INK
+                axis.plot(drawn.index, drawn["mean"], color=colour, ls="-" if arm == "baseline" else "--", linewidth=1.8, label=arm)
+                axis.fill_between(drawn.index, drawn["mean"] - drawn["std"], drawn["mean"] + drawn["std"], color=colour, alpha=0.13, linewidth=0)
+        column[0].set_title(name)
+        column[1].set_xlabel("epoch")
+    for axis, label in zip(axes[:, 0], rows.values()):
+        axis.set_ylabel(label)
+    axes[0, 0].legend(loc="best", fontsize=8)
+    return figure
+
+
+def plot_gradient_ratios(histories: pd.DataFrame) -> Figure:
+    """The penalty's gradient over the task's, over epochs and on a logarithmic axis: a panel per model, a line per arm.
+
+    histories: of ``constraint_grid.histories``, arms with a penalty; ratios of 0, as with damping 0, are not drawn.
+    """
+    names = list(dict.fromkeys(histories["model"]))
+    figure, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 0.8, 2.9), squeeze=False, sharey=True)
+    for axis, name in zip(axes[0], names):
+        part = histories[(histories["model"] == name) & (histories["gradient_ratio"] > 0)]
+        order = sorted(dict.fromkeys(part["arm"]), key=lambda arm: part.loc[part["arm"] == arm, "gradient_ratio"].median())
+        shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, max(2, len(order))))
+        for arm, shade in zip(order, shades):
+            mean = part[part["arm"] == arm].groupby("epoch")["gradient_ratio"].median()
+            axis.plot(mean.index, mean, color=shade, ls=":" if arm.startswith("placebo") else "-", label=arm)
+        axis.axhline(1, color=GREY, linestyle="--", linewidth=1)
+        axis.set(title=name, xlabel="epoch", yscale="log")
+        axis.legend(fontsize=6.5, loc="lower right")
+    axes[0, 0].set_ylabel("gradient ratio")
+    return figure
+
+
+def plot_doses(doses: pd.DataFrame) -> Figure:
+    """What alpha does to SS_rate's distance from its target (left) and to accuracy (right), with the placebo as open squares.
+
+    doses: of ``constraint_grid.dose_response``, with the models' names.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.0))
+    models = list(dict.fromkeys(doses.index.get_level_values("model")))
+    colours = dict(zip(models, [INK, *FAMILY_COLOURS.values()]))
+    for (model, penalty), part in doses.groupby(level=["model", "penalty"], sort=False):
+        alpha = part.index.get_level_values("alpha").to_numpy(float) * (1.12 if penalty == "placebo" else 1)
+        placebo = penalty == "placebo"
+        style = {"color": colours[model], "marker": "s" if placebo else "o", "ms": 6, "ls": "" if placebo else "-",
+                 "mfc": "white" if placebo else colours[model], "label": f"{model}, {penalty}"}
+        axes[0].plot(alpha, part["off target"], **style)
+        error = np.abs(part[["low", "high"]].to_numpy().T - part["top-1"].to_numpy())
+        axes[1].errorbar(alpha, part["top-1"], yerr=error, capsize=2, linewidth=1, **style)
+    for axis, label in zip(axes, (r"SS_rate $-\ \gamma$", "top-1 against baseline, points")):
+        axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
+        axis.set(xscale="log", xlabel=r"$\alpha$", ylabel=label)
+    axes[0].legend(fontsize=7)
     return figure
 
 
