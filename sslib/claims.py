@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from scipy import stats as scipy_stats
 
-from sslib import audit, experiments, models, records
+from sslib import audit, experiments, measures_grid, models, records
 from sslib.paper import load_table
 from sslib.paths import PAPER, RESULTS
 from sslib.stats import Interval, mean_interval, sign_flip_test, spearman_exact
@@ -254,9 +255,27 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
     values = pd.DataFrame(layers)[["released", "printed"]]
     held = bool(((values >= 0) & (values <= 1)).all(axis=None))
     ours = f"{values.min(axis=None):.3f} to {values.max(axis=None):.3f} after two corrections of the equations"
+    if order := _order(root):
+        ours += f"; {order}"
     # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
     outcome = "partly" if held else "not reproduced"
     return Finding(outcome, ours, f"{len(values)} layers", _hardware(runs)), None
+
+
+def _order(root: _Root) -> str:
+    """Whether sets that are known to be self-similar have smaller SS_rates than Gaussian clouds of as many points."""
+    sets, layers = records.read_all("box-covering", root), records.read_all("ss-rate-measures", root)
+    if sets.empty or layers.empty or "config.points" not in sets:
+        return ""
+    points = sets[sets["config.points"].isin(["cantor", "sierpinski"])]
+    size = {layer["D"] for run in points["metrics.layers"] for layer in run.values()}
+    fractal = [layer["rates"]["released"] for run in points["metrics.layers"] for layer in run.values()]
+    measured = [layer for run in layers["metrics.layers"] for layer in run.values() if layer["D"] in size]
+    cloud = [layer["nulls"]["gaussian"]["released"] for layer in measured if "gaussian" in layer["nulls"]]
+    if not fractal or not cloud:
+        return ""
+    held = "below" if max(fractal) < min(cloud) else "not below"
+    return f"two fractals at {min(fractal):.2f} and {max(fractal):.2f}, {held} Gaussian clouds ({min(cloud):.2f} to {max(cloud):.2f})"
 
 
 def _cheap(limits: _Limits, root: _Root) -> _Pair:
@@ -389,27 +408,32 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """Constrained minus baseline, seed by seed: what the rules on training look at.
 
     Returns a row per recipe, data set, model and seed that has both arms: gain (top-1 of the last epoch, points) and
-    nearer (by how much the constrained run ends nearer to its target, SS_rate as the penalty sees it); the record's
-    device. No rows if there are no records.
+    nearer (by how much the modules end nearer to gamma: mean |SS_rate - gamma| of the baseline's minus that of the
+    constrained run's, training mode); the record's device. No rows if there are no records.
 
     >>> len(training_pairs("no-such-folder"))
     0
     """
-    runs = _training(root)
-    columns = ["top1_last", "ss_rate_train", "gamma"]
+    runs, device = _training(root), ["device.type", "device.name"]
     if runs.empty:
-        return pd.DataFrame(columns=[*_CELL, "gain", "nearer", "device.type", "device.name"])
-    runs = runs.rename(columns={f"metrics.{column}": column for column in columns}).reindex(
-        columns=[*_CELL, "arm", *columns, "device.type", "device.name"]
-    )
-    baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", "device.type", "device.name"])
+        return pd.DataFrame(columns=[*_CELL, "gain", "nearer", *device])
+    runs = runs.rename(columns={f"metrics.{c}": c for c in ("top1_last", "ss_rate_train_modules", "gamma")})
+    runs = runs.reindex(columns=[*_CELL, "arm", "top1_last", "ss_rate_train_modules", "gamma", *device])
+    baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *device])
     pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=_CELL, suffixes=("", "_baseline"))
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
-    gamma = pairs["gamma"].astype(float)
-    pairs["nearer"] = (pairs["ss_rate_train_baseline"].astype(float) - gamma).abs() - (
-        pairs["ss_rate_train"].astype(float) - gamma
-    ).abs()
-    return pairs[[*_CELL, "gain", "nearer", "device.type", "device.name"]]
+    without, with_it = (
+        [_off_target(modules, gamma) for modules, gamma in zip(pairs[column], pairs["gamma"])]
+        for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
+    )
+    pairs["nearer"] = np.subtract(without, with_it)
+    return pairs[[*_CELL, "gain", "nearer", *device]]
+
+
+def _off_target(modules: Any, gamma: float | None) -> float:
+    if not isinstance(modules, dict) or gamma is None:
+        return math.nan
+    return float(np.mean([abs(rate - gamma) for rate in modules.values()]))
 
 
 def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Callable[[_Limits, _Root], _Pair]:
@@ -526,7 +550,23 @@ def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding
 
 
 def _boxes(limits: _Limits, root: _Root) -> _Pair:
-    return NOT_RUN, None
+    runs = records.read_all("box-covering", root)
+    if runs.empty:
+        return NOT_RUN, None
+    table = measures_grid.cover_table(runs)
+    table = table[table["of"] == "network"]
+    if table.empty:
+        return NOT_RUN, None
+    covering = (table["rate: lower"] + table["rate: upper"]) / 2
+    best, told = 0, []
+    for formula in ("printed", "released"):
+        off = table[f"{formula}: worst"].median()
+        rank = float(scipy_stats.spearmanr(table[f"rate: {formula}"], covering).statistic)
+        best = max(best, (off <= limits["factor"]) + (rank >= limits["rank"]))
+        told.append(f"{formula}: off by up to {off:.1f}× in the median layer, ranks correlate {rank:+.2f}")
+    outcome = ("not reproduced", "partly", "reproduced")[best]
+    n = f"{len(table)} layers, {table['model'].nunique()} networks"
+    return Finding(outcome, "; ".join(told), n, _hardware(runs)), None
 
 
 def _intervals(pairs: pd.DataFrame, by: list[str], column: str) -> dict[Any, Interval]:
