@@ -701,6 +701,45 @@ KNOWN_SETS: Mapping[str, float] = MappingProxyType({
 })
 
 
+#: Those that the rule for the scaling region was chosen on; the others had no say in it.
+RULE_CHOSEN_ON = ("line", "swiss_roll", "cantor", "henon")
+
+#: Spectra that are no power law, and one that is one above a bulk which is not.
+OTHER_SPECTRA = ("noise", "low rank", "exponential", "bulk and tail 2.5")
+
+
+def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
+    """n eigenvalues of a known kind, in no order: one of `OTHER_SPECTRA`, or "tail 2.5", a pure power law λ^-2.5.
+
+    "tail 2.5" (or another exponent above 1) has λ >= 1. "noise" is the spectrum of n samples of 4n Gaussian features,
+    "low rank" 20 eigenvalues between 1 and 10 above noise of the size of 1e-4, "exponential" is drawn from an exponential
+    distribution, and in "bulk and tail 2.5" half lie evenly below 1, half in the tail. ValueError: another name, n < 40.
+
+    >>> bool(known_spectrum("tail 3", 1000).min() >= 1), known_spectrum("low rank").shape
+    (True, (300,))
+    """
+    if not isinstance(n, (int, np.integer)) or n < 40:
+        raise ValueError(f"n: expected an integer of at least 40, got {n!r}")
+    rng = np.random.default_rng(seed)
+    if name.startswith("tail "):
+        try:
+            exponent = float(name.removeprefix("tail "))
+        except ValueError:
+            exponent = math.nan
+        if exponent > 1:
+            return 1 + rng.pareto(exponent - 1, n)
+    match name:
+        case "noise":
+            return _spectrum(_noise(4 * n, n, seed), 4 * n, "printed")
+        case "low rank":
+            return np.concatenate([rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]])
+        case "exponential":
+            return rng.exponential(size=n)
+        case "bulk and tail 2.5":
+            return np.concatenate([rng.random(n // 2), 1 + rng.pareto(1.5, n - n // 2)])
+    raise ValueError(f"name: expected one of {OTHER_SPECTRA} or 'tail <exponent above 1>', got {name!r}")
+
+
 def known_points(name: str, n: int = 2000, *, seed: int = 0) -> np.ndarray:
     """n independent points of a set whose correlation dimension ``KNOWN_SETS[name]`` is known: (n, 1 … 5).
 

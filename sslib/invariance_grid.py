@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,23 +27,34 @@ from sslib.data import load_images
 from sslib.experiments import default_device, weights_label, written
 from sslib.features import grams_and_features
 from sslib.invariance import (
+    ESTIMATORS,
+    KNOWN_SETS,
+    OTHER_SPECTRA,
     RELEASED_UMAP,
+    RULE_CHOSEN_ON,
     CorrelationDimension,
     Gram,
     PowerLaw,
+    correlation_dimension,
     geometric_invariance,
     gram_distances,
     gram_spectrum,
-    gram_update,
+    known_points,
+    known_spectrum,
+    noise_gram,
     null_exponent,
+    powerlaw_exponent,
     scale_invariance,
     spectrum,
     umap_points,
 )
 from sslib.paper import load_table
 from sslib.paths import RESULTS
+from sslib.stats import spearman_exact
+from sslib.training import GRAM_IMAGES, RECIPES, Run, load_pictures, network_of, normalise
 
-INVARIANCE = "invariance"
+#: Tables 4 and 5; and the same networks under other settings of UMAP.
+INVARIANCE, INVARIANCE_UMAP = "invariance", "invariance-umap"
 
 #: Name of a way -> (estimator, what it looks at). The first two are the paper's text and the released code; the
 #: others, which mix them, tell whether the formula or the features make the difference.
@@ -94,6 +106,7 @@ def invariance_metrics(
 
     Raises ValueError as ``scale_invariance``, ``umap_points`` and ``geometric_invariance`` do.
 
+    >>> from sslib.invariance import gram_update
     >>> x = torch.randn(60, 200, generator=torch.Generator().manual_seed(0))
     >>> metrics = invariance_metrics({"a": gram_update(None, x), "b": gram_update(None, x.relu())})
     >>> list(metrics["sigma"]), metrics["layers"]["a"]["activations"], round(metrics["layers"]["b"]["nonzero_share"], 1)
@@ -207,7 +220,7 @@ def run_invariance(
                     invariance_config(name, source, weights=label, n_images=n_images, size=size, umap=umap)
                     for umap in settings
                 ]
-                todo = [config for config in configs if not records.exists(INVARIANCE, config, seed, root)]
+                todo = [config for config in configs if not records.exists(_experiment(config), config, seed, root)]
                 if not todo:
                     continue
                 start = time.perf_counter()
@@ -216,17 +229,390 @@ def run_invariance(
                 pictures = sets[source]
                 network = models.load(architecture, weights, seed)
                 batch = pictures.normalised(architecture.mean, architecture.std)
-                modules = list(architecture.modules)
-                grams, F = grams_and_features(network, batch, modules, device=device, memory=memory)
-                F = {module: matrix.cpu() for module, matrix in F.items()}
+                grams, F = grams_and_features(network, batch, architecture.modules, device=device, memory=memory)
                 del batch
-                walk = time.perf_counter() - start
                 data = {"name": pictures.name, "n": len(pictures), "fingerprint": pictures.fingerprint}
+                walk = time.perf_counter() - start
                 for config in todo:
-                    start = time.perf_counter()
-                    metrics = invariance_metrics(grams, F, umap=config["umap"])
-                    seconds = round(walk + time.perf_counter() - start, 2)  # alone, the cell would need the walk too
-                    record = records.new_record(
-                        INVARIANCE, config, seed, metrics, data=data, device=device, seconds=seconds
-                    )
-                    yield from written(record, root)
+                    yield from written(_record(config, seed, grams, F, data=data, device=device, seconds=walk), root)
+
+
+def _record(
+    config: Mapping[str, Any],
+    seed: int,
+    grams: Mapping[str, Gram],
+    features: Mapping[str, Tensor] | None,
+    *,
+    data: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    seconds: float,
+) -> dict[str, Any]:
+    """The record of one cell; seconds: what its matrices took, to which the time of the measures is added."""
+    start = time.perf_counter()
+    if features is not None:
+        features = {module: F.cpu() for module, F in features.items()}
+    metrics = invariance_metrics(grams, features, umap=config["umap"])
+    seconds = round(seconds + time.perf_counter() - start, 2)
+    return records.new_record(_experiment(config), config, seed, metrics, data=data, device=device, seconds=seconds)
+
+
+def _experiment(config: Mapping[str, Any]) -> str:
+    return INVARIANCE if config["umap"] == dict(RELEASED_UMAP) else INVARIANCE_UMAP
+
+
+def run_noise(
+    names: Iterable[str], seeds: Iterable[int], *, n_images: int = N_IMAGES, root: Path = RESULTS
+) -> Iterable[Path]:
+    """The null value of σ and Δ: every layer replaced by Gaussian noise of its shape; a record per model and seed.
+
+    Skips what is done. seeds: of the noise.
+    """
+    for seed in seeds:
+        for name in names:
+            config = invariance_config(name, "noise", weights="noise", n_images=n_images)
+            if records.exists(INVARIANCE, config, seed, root):
+                continue
+            start = time.perf_counter()
+            architecture = models.find(config["model"])
+            probe = torch.zeros(3, 3, config["size"], config["size"])
+            shapes, narrow = grams_and_features(models.untrained(architecture, 0), probe, architecture.modules)
+            draws = np.random.SeedSequence([seed, 1]).generate_state(2 * len(shapes)).tolist()
+            grams = {m: noise_gram(gram.features, n_images, seed=draws.pop()) for m, gram in shapes.items()}
+            F = {
+                m: torch.randn(len(matrix), n_images, generator=torch.Generator().manual_seed(draws.pop()))
+                for m, matrix in narrow.items()
+            }
+            yield from written(_record(config, seed, grams, F, seconds=time.perf_counter() - start), root)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The networks of Table 3
+
+
+def recipe_config(
+    model: str, images: str, recipe: str, *, arm: str = "untrained", n_images: int = GRAM_IMAGES
+) -> dict[str, Any]:
+    """What names a cell of a network of Table 3, apart from its seed: before training (arm "untrained") or after it.
+
+    recipe, arm: as in the record of its training. The images are training images, cropped as for evaluation.
+    """
+    return {
+        "model": models.find(MODELS.get(model, model)).timm_name,
+        "weights": "untrained" if arm == "untrained" else "trained",
+        "images": images,
+        "n_images": n_images,
+        "recipe": recipe,
+        "arm": arm,
+        "umap": dict(RELEASED_UMAP),
+    }
+
+
+def run_before_training(
+    names: Iterable[str],
+    seeds: Iterable[int],
+    images: Sequence[str],
+    recipe: str,
+    *,
+    device: str | None = None,
+    root: Path = RESULTS,
+) -> Iterable[Path]:
+    """Measure the networks that a recipe trains, as they are before training; skips what is done.
+
+    Raises ValueError for an unknown model or recipe, and as ``load_pictures`` does.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
+    device = device or default_device()
+    for source in images:
+        pictures = load_pictures(source, RECIPES[recipe])
+        data = {"name": source, "n": len(pictures.probe), "fingerprint": pictures.fingerprint}
+        for seed in seeds:
+            for name in names:
+                config = recipe_config(name, source, recipe, n_images=len(pictures.probe))
+                if records.exists(INVARIANCE, config, seed, root):
+                    continue
+                start = time.perf_counter()
+                network, modules = network_of(Run(config["model"], RECIPES[recipe], seed), pictures.classes)
+                batch = normalise(pictures.probe, models.find(config["model"]))
+                grams, F = grams_and_features(network, batch, modules, device=device)
+                walk = time.perf_counter() - start
+                yield from written(_record(config, seed, grams, F, data=data, device=device, seconds=walk), root)
+
+
+def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
+    """The Gram matrices that a training run leaves in an .npz file: module -> Gram.
+
+    Raises FileNotFoundError, and ValueError naming the file if it holds no Gram matrices, or not all that belongs to one.
+    """
+    path = Path(path)
+    with np.load(path) as arrays:
+        names = [name.removeprefix("gram/") for name in arrays.files if name.startswith("gram/")]
+        missing = [key for name in names for key in (f"features/{name}", f"nonzero/{name}") if key not in arrays]
+        if not names or missing:
+            raise ValueError(f"{path.name}: expected gram/, features/ and nonzero/ of each module, "
+                             f"got {', '.join(arrays.files) or 'nothing'}")
+        grams = {}
+        for name in names:
+            products = arrays[f"gram/{name}"]
+            if products.ndim != 2 or products.shape[0] != products.shape[1] or not np.isfinite(products).all():
+                raise ValueError(f"{path.name}: expected finite (B, B) products for {name!r}, got {products.shape}")
+            products = torch.from_numpy(products.astype(np.float64))
+            grams[name] = Gram(products, int(arrays[f"features/{name}"]), int(arrays[f"nonzero/{name}"]))
+    return grams
+
+
+def run_trained(folder: str | os.PathLike[str], *, root: Path = RESULTS) -> Iterable[Path]:
+    """Turn the matrices of trained networks into records, beside the records of their training; skips what is done.
+
+    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in ``<root>/constraint``. Only
+    the two ways that look at activations can be computed. Files without a record are passed over, with a warning.
+
+    Raises ValueError if there are no .npz files, and as ``read_matrices`` does.
+    """
+    files = sorted(Path(folder).glob("*.npz"))
+    if not files:
+        raise ValueError(f"folder: expected .npz files of trained networks, found none in {str(folder)!r}")
+    for path in files:
+        places = path.with_suffix(".json"), Path(root) / "constraint" / f"{path.stem}.json"
+        training = [place for place in places if place.exists()]
+        if not training:
+            warnings.warn(f"{path.name} passed over: no record {path.stem}.json of its training", stacklevel=2)
+            continue
+        run = records.read(training[0])
+        asked = run["config"]
+        config = recipe_config(asked["model"], asked["dataset"], asked["recipe"], arm=asked["arm"])
+        if records.exists(INVARIANCE, config, run["seed"], root):
+            continue
+        start = time.perf_counter()
+        grams = read_matrices(path)
+        B = len(next(iter(grams.values())).products)
+        if B != GRAM_IMAGES:
+            raise ValueError(f"{path.name}: expected matrices of {GRAM_IMAGES} images, got {B}")
+        yield from written(
+            _record(config, run["seed"], grams, None, data=run["data"], seconds=time.perf_counter() - start), root
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Tables
+
+#: Number of the paper's table -> the metric it prints.
+METRICS: Mapping[int, str] = MappingProxyType({4: "sigma", 5: "delta"})
+
+
+def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
+    """The records among `runs` that may be held against Tables 4 and 5: 640 images at 224 px."""
+    if runs.empty or "config.size" not in runs:
+        return runs.iloc[:0]
+    return runs[(runs["config.n_images"] == N_IMAGES) & (runs["config.draw"] == DRAW) & (runs["config.size"] == 224)]
+
+
+def invariance_table(runs: pd.DataFrame, number: int, *, weights: str = "untrained") -> pd.DataFrame:
+    """Table 4 (σ) or 5 (Δ) beside the records, tidy: model, images, way, paper, ours, std, seeds, rank, paper rank.
+
+    runs: ``records.read_all("invariance")``; only what ``full_scale`` keeps counts. A row per printed cell and way,
+    printed ones first; ours is the mean over seeds, std their sample standard deviation, both NaN where nothing was
+    run (seeds is then 0), as for CIFAR-100. Rank 1 is the smallest, the most invariant, among the models that were run.
+    """
+    if number not in METRICS:
+        raise ValueError(f"number: expected one of {tuple(METRICS)}, got {number!r}")
+    runs = full_scale(runs)
+    if not runs.empty:
+        runs = runs[runs["config.weights"] == weights]
+    rows = []
+    printed = load_table(number)
+    for images in ("cifar10", "cifar100", "imagenette"):
+        for way in WAYS:
+            for model, paper in zip(printed["model"], printed[images]):
+                values = _values(runs, METRICS[number], way, MODELS[model], images)
+                rows.append({
+                    "model": model, "images": images, "way": way, "paper": paper, "ours": values.mean(),
+                    "std": values.std(), "seeds": int(values.notna().sum()),
+                })
+    table = pd.DataFrame(rows)
+    cells = table.groupby(["images", "way"], sort=False)
+    return table.assign(**{"rank": cells["ours"].rank(), "paper rank": cells["paper"].rank()})
+
+
+def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) -> pd.Series:
+    """One value per seed."""
+    if runs.empty:
+        return pd.Series(dtype=float)
+    part = runs[(runs["config.model"] == model) & (runs["config.images"] == images)]
+    values = part[f"metrics.{metric}"].map(lambda by_way: by_way.get(way, math.nan)).astype(float)
+    return values.groupby(part["seed"]).mean()
+
+
+def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rho of the models' order, ours against the printed one, per data set and way, with exact two-sided p.
+
+    table: of ``invariance_table``. Models that were not run are left out; n says how many are in. Cells with fewer than
+    3 have NaN.
+    """
+    rows = []
+    for (images, way), part in table.groupby(["images", "way"], sort=False):
+        part = part.dropna(subset="ours")
+        rho, p = spearman_exact(part["ours"], part["paper"]) if len(part) > 2 else (math.nan, math.nan)
+        rows.append({"images": images, "way": way, "rho": rho, "p": p, "n": len(part)})
+    return pd.DataFrame(rows).set_index(["images", "way"])
+
+
+def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Every layer of every record by every way, tidy.
+
+    Columns: model (the paper's name), family, weights, images, seed, module, depth (0 to 1), way, nonzero_share, and of
+    the fits exponent, exponent_error, n_tail, ks_distance, null_exponent, dimension, dimension_error; NaN where the
+    layer was left out.
+    """
+    names = {timm_name: name for name, timm_name in MODELS.items()}
+    rows = []
+    for _, run in runs.iterrows():
+        layers = run["metrics.layers"]
+        architecture = models.find(run["config.model"])
+        for k, (module, layer) in enumerate(layers.items()):
+            for way in layer["exponents"]:
+                exponent, dimension = layer["exponents"][way] or {}, layer["dimensions"][way] or {}
+                rows.append({
+                    "model": names.get(architecture.timm_name, architecture.name),
+                    "family": architecture.family,
+                    "weights": run["config.weights"],
+                    "images": run["config.images"],
+                    "seed": run["seed"],
+                    "module": module,
+                    "depth": k / max(len(layers) - 1, 1),
+                    "way": way,
+                    "nonzero_share": layer["nonzero_share"],
+                    "exponent": exponent.get("exponent", math.nan),
+                    "exponent_error": exponent.get("standard_error", math.nan),
+                    "n_tail": exponent.get("n_tail", math.nan),
+                    "ks_distance": exponent.get("ks_distance", math.nan),
+                    "null_exponent": layer["null_exponents"][way],
+                    "dimension": dimension.get("dimension", math.nan),
+                    "dimension_error": dimension.get("standard_error", math.nan),
+                })
+    return pd.DataFrame(rows)
+
+
+def sensitivity_table(runs: pd.DataFrame, others: pd.DataFrame, way: str) -> pd.DataFrame:
+    """Δ of each network under other UMAP settings: a row per setting, the released one first, a column per network.
+
+    runs, others: ``records.read_all`` of `INVARIANCE` and `INVARIANCE_UMAP`; a network is in if it has records of both
+    with random weights of one seed. NaN where a setting was not run.
+    """
+    columns: dict[str, dict[str, float]] = {}
+    labels = {timm_name: name for name, timm_name in MODELS.items()}
+    if not others.empty:
+        runs = pd.concat([full_scale(runs), full_scale(others)])
+        for (model, images, weights, seed), part in runs.groupby(["config.model", "config.images", "config.weights", "seed"]):
+            if weights == "untrained" and (part["experiment"] == INVARIANCE_UMAP).any():
+                columns[f"{labels[model]}, {images}, seed {seed}"] = {
+                    _setting(umap): delta[way] for umap, delta in zip(part["config.umap"], part["metrics.delta"])
+                }
+    order = [_setting(umap) for umap in (RELEASED_UMAP, *UMAP_SETTINGS)]
+    return pd.DataFrame(columns, index=order, dtype=float)
+
+
+def _setting(umap: Mapping[str, float]) -> str:
+    changed = {key: value for key, value in umap.items() if value != RELEASED_UMAP[key]}
+    return ", ".join(f"{key} = {value:g}" for key, value in changed.items()) or "as released"
+
+
+def trained_table(runs: pd.DataFrame, number: int) -> pd.DataFrame:
+    """σ or Δ of the networks of Table 3 before and after training, tidy: model, images, recipe, way, arm, ours, std, seeds.
+
+    runs: ``records.read_all("invariance")``. Only networks with a trained record are in, and of the arm "untrained" the
+    seeds that were trained.
+    """
+    columns = ["model", "images", "recipe", "way", "arm", "ours", "std", "seeds"]
+    if runs.empty or "config.recipe" not in runs:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    runs = runs[runs["config.recipe"].notna()]
+    for (model, images, recipe), part in runs.groupby(["config.model", "config.images", "config.recipe"]):
+        trained = part[part["config.weights"] == "trained"]
+        part = part[part["seed"].isin(trained["seed"])]
+        for (arm, way) in ((arm, way) for way in WAYS for arm in part["config.arm"].unique()):
+            values = part.loc[part["config.arm"] == arm, f"metrics.{METRICS[number]}"]
+            values = values.map(lambda by_way, way=way: by_way.get(way, math.nan)).astype(float).dropna()
+            if len(values):
+                name = models.find(model).name
+                rows.append(dict(zip(columns, (name, images, recipe, way, arm, values.mean(), values.std(), len(values)))))
+    return pd.DataFrame(rows, columns=columns)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Does the ruler work?
+
+
+def exponent_recovery(
+    exponents: Sequence[float] = (1.5, 2.0, 2.5, 3.0, 3.5), *, n: int = 300, draws: int = 100, seed: int = 0
+) -> pd.DataFrame:
+    """Pure power laws of known exponent, given to both estimators: a row per exponent and estimator.
+
+    Columns: exponent, estimator, mean and std of the estimates over the draws, standard_error (their mean), within: how
+    many of the draws lie within three of their own standard errors of the truth.
+
+    >>> exponent_recovery([2.5], n=100, draws=3)["within"].tolist()
+    [3, 3]
+    """
+    rows = []
+    for j, exponent in enumerate(exponents):
+        spectra = [known_spectrum(f"tail {exponent}", n, seed=seed + draws * j + k) for k in range(draws)]
+        for estimator in ESTIMATORS:
+            fits = [powerlaw_exponent(values, estimator=estimator) for values in spectra]
+            found, errors = (np.array([getattr(f, name) for f in fits]) for name in ("exponent", "standard_error"))
+            rows.append({
+                "exponent": exponent, "estimator": estimator, "mean": found.mean(), "std": found.std(ddof=1),
+                "standard_error": errors.mean(), "within": int((np.abs(found - exponent) <= 3 * errors).sum()),
+            })
+    return pd.DataFrame(rows)
+
+
+def exponent_examples(*, n: int = 300, seed: int = 0) -> pd.DataFrame:
+    """What both estimators say of spectra that are no power law: exponent, standard_error, n_tail, ks_distance of each."""
+    rows = []
+    for name in OTHER_SPECTRA:
+        for estimator in ESTIMATORS:
+            fit = powerlaw_exponent(known_spectrum(name, n, seed=seed), estimator=estimator)
+            rows.append({"spectrum": name, **dataclasses.asdict(fit)})
+    return pd.DataFrame(rows)
+
+
+def dimension_recovery(
+    *, n: int = 2000, scales: Sequence[float] = (0.01, 1.0, 100.0), seed: int = 0
+) -> pd.DataFrame:
+    """Point sets of known dimension in three units, given to both estimators: a row per set, estimator and unit.
+
+    Columns: set, true, held_out (the set had no say in the rule for the scaling region), estimator, scale, dimension,
+    standard_error; NaN where there is no dimension.
+
+    >>> found = dimension_recovery(n=300, scales=[1.0])
+    >>> found.loc[found["estimator"] == "printed", "dimension"].round(0).tolist()[:2]
+    [1.0, 2.0]
+    """
+    rows = []
+    for name, true in KNOWN_SETS.items():
+        points = known_points(name, n, seed=seed)
+        for estimator in ESTIMATORS:
+            for scale in scales:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # NaN says it
+                    fit = correlation_dimension(scale * points, estimator=estimator)
+                rows.append({
+                    "set": name, "true": true, "held_out": name not in RULE_CHOSEN_ON, "estimator": estimator,
+                    "scale": scale, "dimension": fit.dimension, "standard_error": fit.standard_error,
+                })
+    return pd.DataFrame(rows)
+
+
+def umap_repeats(gram: Gram, seeds: Sequence[int], *, umap: Mapping[str, float] = RELEASED_UMAP) -> pd.DataFrame:
+    """One layer's dimension under several seeds of UMAP: a row per seed, a column per estimator.
+
+    Nothing differs between the rows but UMAP's random numbers, so Δ of a column is what UMAP alone gives.
+    """
+    distances = gram_distances(gram)
+    rows = {}
+    for seed in seeds:
+        points = umap_points(distances, metric="precomputed", **{**umap, "seed": seed})
+        rows[seed] = {estimator: float(correlation_dimension(points, estimator=estimator)) for estimator in ESTIMATORS}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")

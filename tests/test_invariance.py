@@ -18,6 +18,7 @@ from sslib import invariance
 from sslib.invariance import (
     ESTIMATORS,
     KNOWN_SETS,
+    OTHER_SPECTRA,
     PROPERTIES,
     RELEASED_UMAP,
     correlation_dimension,
@@ -27,6 +28,7 @@ from sslib.invariance import (
     gram_spectrum,
     gram_update,
     known_points,
+    known_spectrum,
     noise_gram,
     null_exponent,
     powerlaw_exponent,
@@ -278,6 +280,24 @@ def test_gram_distances_are_those_of_unit_length_samples():
     x[7] = 0.0
     unit = torch.nn.functional.normalize(torch.from_numpy(x).double())
     np.testing.assert_allclose(gram_distances(gram_update(None, x)), torch.cdist(unit, unit), atol=1e-7)
+
+
+def test_known_spectra_are_what_they_are_called():
+    tail = known_spectrum("tail 3.0", 20_000, seed=1)
+    assert np.mean(tail > 2) == pytest.approx(0.25, abs=0.01) and tail.min() >= 1  # P(λ > x) = x^(1 - exponent)
+    low = known_spectrum("low rank")
+    assert np.sum(low >= 1) == 20 and low[20:].max() < 1e-3
+    noise = known_spectrum("noise", 200)  # the edges of Marchenko and Pastur's law, at 4 features per sample
+    assert noise.max() / noise.min() == pytest.approx(9, rel=0.15)
+    for name in OTHER_SPECTRA:
+        values = known_spectrum(name, 100, seed=2)
+        assert values.shape == (100,) and np.array_equal(values, known_spectrum(name, 100, seed=2))
+        assert not np.array_equal(values, known_spectrum(name, 100, seed=3))
+    for name in ("tail", "tail 1", "tail x", "wishart"):
+        with pytest.raises(ValueError, match=f"name: expected one of .*got '{name}'"):
+            known_spectrum(name)
+    with pytest.raises(ValueError, match="n: expected an integer of at least 40, got 10"):
+        known_spectrum("noise", 10)
 
 
 def test_null_exponent_is_that_of_gaussian_features():
