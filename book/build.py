@@ -74,6 +74,8 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], params: Path
     made = {
         "scorecard": fragments.scorecard(pages),
         "verdicts": fragments.verdicts(pages),
+        "differences": fragments.differences(),
+        "errata": fragments.errata(),
         "status": fragments.status(provenance.Build.now(), runs, params.name, pages),
     }
     (stage / "book/_generated").mkdir()

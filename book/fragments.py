@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from provenance import Build
 
-from sslib import claims, records
+from sslib import audit, claims, records
+from sslib.differences import differences as point_by_point
 from sslib.paths import PAPER, RESULTS
 
 #: A sign beside each word, so that colour is not the only one.
@@ -45,31 +47,30 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
         verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
         if row["in small"] not in ("–", "not run"):
             verdict += f"<br>in small: {_badge(row['in small'])}"
-        printed = SIGNS[row["in print"]] if row["in print"] == "no numbers in print" else _badge(row["in print"])
+        printed = _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–"
         cells = [str(number), row["claim"], row["paper"], printed, "<br>".join(ours) or "–", verdict, _links(row["evidence"], pages)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
-        f"{where}± is one standard deviation over runs or half a 95 % interval, as [each verdict](verdicts.md) says. "
-        "A verdict counts runs at the paper's own settings only; what smaller runs found stands beside it."
+        "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; – nothing to compare. A verdict counts runs "
+        f"at the paper's own settings only; what smaller runs found stands beside it. {where}± is one standard deviation over seeds "
+        "(2, 3) or half a 95 % interval (8 to 10). [Every claim, its rule and its evidence](verdicts.md)."
     )
     return "\n".join([*lines, "", note, "", ":::", ""])
 
 
 def answer(table: pd.DataFrame) -> str:
-    """The first lines of the landing page: how many claims have which verdict, and what follows for a reader."""
+    """The first lines of the landing page: the question, how many claims have which verdict, what follows for a reader."""
     counts = table["verdict"].value_counts()
     told = [f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts]
     against = (table["in print"] == "does not hold").sum()
-    ran_small = ~table["in small"].isin(["–", "not run"])
-    small = table.loc[ran_small, "in small"].value_counts()
-    text = (
-        f"*Self-similarity Analysis in Deep Neural Networks* {{cite:p}}`ding2025selfsimilarity` makes {len(table)} claims that can be tested. "
-        f"Measured here at the paper's settings: {', '.join(told)}. {against} of the {len(table)} do not hold even in the paper's own tables and equations"
+    small = table.loc[~table["in small"].isin(["–", "not run"]), "in small"].value_counts()
+    tried = "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items()) if len(small) else ""
+    return (
+        "**Can I believe *Self-similarity Analysis in Deep Neural Networks* {cite:p}`ding2025selfsimilarity`, and can I use its method?** "
+        f"It makes {len(table)} claims that can be tested. At its own settings: {', '.join(told)}{tried}. By its own tables and "
+        f"equations alone, {against} do not hold.\n\n{_believe(table)} {_use(table)}"
     )
-    if len(small):
-        text += "; of those tried in small runs " + ", ".join(f"{n} {word}" for word, n in small.items())
-    return f"{text}.\n\n{_believe(table)} {_use(table)}"
 
 
 def _by_key(table: pd.DataFrame) -> Mapping[str, pd.Series]:
@@ -89,7 +90,7 @@ def _believe(table: pd.DataFrame) -> str:
     if gain["verdict"] in ("not run", "not testable here") and gain["in small"] not in ("–", "not run"):
         second += f" (small runs: {gain['in small']})"
     third = "" if why["in print"] != "does not hold" else "; its explanation of who gains is not borne out by its own tables"
-    return f"**Can I believe it?** {first}; {second}{third}."
+    return f"**Believe:** {first[0].lower()}{first[1:]}; {second}{third}."
 
 
 def _use(table: pd.DataFrame) -> str:
@@ -103,7 +104,7 @@ def _use(table: pd.DataFrame) -> str:
         "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it to its target in part",
         "not reproduced": "the constraint does not move it", "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
     }.get(word, "whether the constraint moves it is open")  # fmt: skip
-    return f"**Can I use it?** As a measure {first}, but compare values only at equal [feature scale](method.md); {second}."
+    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](method.md); {second}."
 
 
 def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
@@ -170,8 +171,9 @@ def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, 
     return str(len(runs)), made, commits, where, images or "–"
 
 
-def _badge(word: str) -> str:
-    return f'<span class="verdict v-{word.replace(" ", "-")}">{SIGNS[word]} {word}</span>'
+def _badge(word: str, text: str = "") -> str:
+    """A word, or a text that it stands for, with its sign and colour."""
+    return f'<span class="verdict v-{word.replace(" ", "-")}" title="{word}">{SIGNS[word]} {html.escape(text or word)}</span>'
 
 
 def _measured(ours: str, n: str, hardware: str, common: str) -> str:
@@ -200,3 +202,47 @@ def _links(evidence: Collection[str], pages: Collection[str], *, full: bool = Fa
             short = number if number.isdigit() else name
             links.append(f"[{(words or name).replace('_', ' ') if full else short}]({target})")
     return " ".join(links) if not full else ", ".join(links) or "none yet"
+
+
+def differences(root: Path = RESULTS) -> str:
+    """Print against release: a table per part, a row per difference."""
+    lines = []
+    for part, rows in point_by_point(root).groupby("part", sort=False):
+        lines += [f"## {part}", "", ":::{div} wide", ""]
+        lines += ["| step | printed | released | effect | here |", "|-|-|-|-|-|"]
+        for row in rows.itertuples():
+            cells = (row.step, row.printed, row.released, row.effect, row.ours)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |")
+        lines += ["", ":::", ""]
+    return "\n".join(lines)
+
+
+def errata() -> str:
+    """The errata as a table, numbers filled in from the printed tables."""
+    numbers = _errata_numbers()
+    lines = [":::{div} wide", "", "| where | printed | should be | why | found |", "|-|-|-|-|-|"]
+    for row in yaml.safe_load((PAPER / "errata.yml").read_text(encoding="utf-8")):
+        cells = (row[key].format(**numbers) for key in ("where", "printed", "should_be", "why", "found"))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |")
+    return "\n".join([*lines, "", ":::", ""])
+
+
+def _errata_numbers() -> dict[str, object]:
+    gains, means, change = audit.gains(), audit.mean_gains().loc[list(audit.MARKED)], audit.table_2_changes()
+    alpha = audit.released_commands()["alpha"].dropna()
+    pool, averages = gains.loc[("PoolFormer", "imagenette")], audit.readded_averages()["mean"]
+    trained = change["pretrained"]
+    return {
+        "largest": audit.largest_ss_rate_as_printed(384),
+        "smallest_table2": change[["untrained", "pretrained"]].min(axis=None),
+        "alpha_low": f"{alpha.min():g}", "alpha_high": f"{alpha.max():g}", "alpha_n": len(alpha), "alpha_large": (alpha == alpha.max()).sum(),
+        "points_low": means["points"].min(), "points_high": means["points"].max(),
+        "relative_low": means["relative"].min(), "relative_high": means["relative"].max(),
+        "largest_gain": gains["gain"].max(), "largest_relative": gains["relative"].max(),
+        "mixer_from": gains.loc[("MLP-Mixer", "imagenette"), "baseline"], "mixer_to": gains.loc[("MLP-Mixer", "imagenette"), "constrained"],
+        "poolformer_gain": pool["gain"], "poolformer_low": pool["low"], "poolformer_high": pool["high"],
+        "rising": (change["change"] > 0).sum(), "n_models": len(change), "falling": " and ".join(change.index[change["change"] < 0]),
+        "rho4": audit.invariance_correlation(4).estimate, "rho5": audit.invariance_correlation(5).estimate,
+        "vgg_trained": trained["VGG"], "vgg_rank": int(trained.rank()["VGG"]), "vit_trained": trained["ViT (small)"],
+        "resnet5": averages[5, "ResNet"], "pvt5": averages[5, "PVT"],
+    }  # fmt: skip

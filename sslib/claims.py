@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -102,8 +102,8 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 
     root: the folder of records. Whatever is missing there is "not run"; nothing fails.
 
-    Returns columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`) and "in print:
-    why", ours (value ± spread), n, hardware, verdict (one of `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–"
+    Returns columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`), "in print: fact" and
+    "in print: why", ours (value ± spread), n, hardware, verdict (one of `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–"
     where the claim has no smaller form), "in small: ours", "in small: n", "in small: hardware", known, evidence.
 
     >>> scorecard("no-such-folder")["verdict"].unique().tolist()
@@ -111,10 +111,11 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """
     rows = []
     for claim in load_claims():
-        paper, in_print, why = _PRINT[claim.key]()
+        printed = _PRINT[claim.key]()
         full, small = _RULES[claim.key](claim.limits, root)
         row: dict[str, Any] = {"number": claim.number, "claim": claim.short, "where": claim.where}
-        row |= {"paper": paper or claim.printed, "in print": in_print, "in print: why": why}
+        row |= {"paper": printed.paper or claim.printed, "in print": printed.verdict}
+        row |= {"in print: fact": printed.fact, "in print: why": printed.why}
         row |= {"ours": full.ours, "n": full.n, "hardware": full.hardware}
         row["verdict"] = "not testable here" if full.outcome == "undecided" else full.outcome
         row["in small"] = IN_SMALL[small.outcome] if small else "–"
@@ -127,94 +128,104 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 # --- what is printed --------------------------------------------------------------------------------------
 
 
-def _print_range() -> tuple[str, str, str]:
+class _Printed(NamedTuple):
+    """What the paper's own tables do for a claim: one of `IN_PRINT`, the fact in a few words, and why in a sentence.
+
+    paper: the printed value, where it comes from a table and not from the text in claims.yml.
+    """
+
+    verdict: str
+    fact: str
+    why: str
+    paper: str = ""
+
+
+def _print_range() -> _Printed:
     D = 384
     largest = audit.largest_ss_rate_as_printed(D)
-    return "", "does not hold", f"with the printed factor 2/D no value exceeds log D / D: {largest:.3f} for D = {D}"
+    why = f"with the printed factor 2/D no value exceeds log D / D: {largest:.3f} for D = {D}"
+    return _Printed("does not hold", "Eq. 3 ends at log D / D", why)
 
 
-def _print_cheap() -> tuple[str, str, str]:
-    return "", "no numbers in print", "no time or memory is printed"
-
-
-def _print_table_2(state: str) -> tuple[str, str, str]:
+def _print_table_2(state: str) -> _Printed:
     values = load_table(2)[state]
-    return f"{values.min():.2f} to {values.max():.2f}", "no numbers in print", "nothing else to hold them against"
+    span = f"{values.min():.2f} to {values.max():.2f}"
+    return _Printed("no numbers in print", "", "nothing else in print to hold them against", span)
 
 
-def _print_rises() -> tuple[str, str, str]:
+def _print_rises() -> _Printed:
     change = audit.table_2_changes()["change"]
     falling = " and ".join(change.index[change < 0])
-    up = f"{(change > 0).sum()} of {len(change)} models"
-    return up, "holds", f"a majority, but no “universal” rise: {falling} fall"
+    fact = f"{(change > 0).sum()} of {len(change)} rise"
+    return _Printed("holds", fact, f"a majority, but no “universal” rise: {falling} fall")
 
 
-def _print_figure() -> tuple[str, str, str]:
-    return "", "no numbers in print", "a picture without a measure"
-
-
-def _print_helps() -> tuple[str, str, str]:
+def _print_helps() -> _Printed:
     table = audit.gains()
     table["decided"] = audit.decided(table)
     marked, cnn = table[table["marked"]], table[table["family"] == "cnn"]
     gains, losses = ((marked["decided"] == word).sum() for word in ("gain", "loss"))
     others = table[~table["marked"] & (table["decided"] == "gain")].index
-    odd = "; ".join(f"{model} gains on {audit.DATASETS[dataset]}" for model, dataset in others)
-    why = f"{gains} of {len(marked)} marked cells gain, {losses} loses; no CNN gains; {odd}, unmarked"
-    if (cnn["decided"] == "gain").any():
-        why = why.replace("no CNN gains", "a CNN gains")
-    return f"{gains} of {len(marked)} cells gain", "holds in part", why
+    odd = "; ".join(f"{model} on {audit.DATASETS[dataset]}" for model, dataset in others)
+    why = (
+        f"of {len(marked)} comparisons of marked models {gains} are gains and {losses} a loss; of {len(cnn)} of CNNs "
+        f"{(cnn['decided'] == 'gain').sum()} are gains; unmarked, but a gain: {odd}"
+    )
+    return _Printed("holds in part", f"{gains} of {len(marked)} gain, not only these", why)
 
 
-def _print_average_gain() -> tuple[str, str, str]:
+def _print_average_gain() -> _Printed:
     table = audit.mean_gains().loc[list(audit.MARKED)]
     points, relative = ((table[column].min(), table[column].max()) for column in ("points", "relative"))
-    why = f"Table 3 gives {points[0]:.2f}–{points[1]:.2f} points, or {relative[0]:.2f}–{relative[1]:.2f} % of the baseline"
-    return "1.2–5.3 %", "does not hold", why
+    fact = f"{points[0]:.2f}–{points[1]:.2f} points"
+    why = f"Table 3 gives {fact}, or {relative[0]:.2f}–{relative[1]:.2f} % of the baseline"
+    return _Printed("does not hold", fact, why)
 
 
-def _print_up_to_six() -> tuple[str, str, str]:
-    largest = audit.gains()["gain"]
-    model, dataset = largest.idxmax()
-    return "6 %", "holds", f"{largest.max():.2f} points at most: {model}, {audit.DATASETS[dataset]}"
+def _print_up_to_six() -> _Printed:
+    gain = audit.gains()["gain"]
+    model, dataset = gain.idxmax()
+    return _Printed("holds", f"{gain.max():.2f} points", f"{gain.max():.2f} points at most: {model}, {audit.DATASETS[dataset]}")
 
 
-def _print_invariance() -> tuple[str, str, str]:
+def _print_invariance() -> _Printed:
     tests = [audit.invariance_correlation(number) for number in (4, 5)]
     rho, p = (" and ".join(f"{value:.2f}" for value in column) for column in zip(*tests))
-    return "", "does not hold", f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
+    why = f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
+    return _Printed("does not hold", "ρ = " + ", ".join(f"{test.estimate:.2f}" for test in tests), why)
 
 
-def _print_boxes() -> tuple[str, str, str]:
-    return "", "no numbers in print", "N_θ is compared with no covering"
-
-
-def _print_toward() -> tuple[str, str, str]:
+def _print_toward() -> _Printed:
     table = audit.movement_summary()
     told = {
-        reading: f"{row['nearer']:.0f} of {row['cells']:.0f} cells come nearer, {row['away']:.0f} go away"
+        reading: f"{row['nearer']:.0f} of {row['cells']:.0f} comparisons come nearer, {row['away']:.0f} go away"
         for reading, row in table.iterrows()
     }
     why = (
         f"with Table 2's trained value for γ {told['table 2']} (by more than rounding); with the released commands' "
         f"{told['released']}; with the baseline's own value none can come nearer"
     )
-    return "to γ", "holds in part", why
+    best = table.loc["table 2"]
+    return _Printed("holds in part", f"{best['nearer']:.0f} of {best['cells']:.0f} come nearer", why)
 
 
-_PRINT: Mapping[str, Callable[[], tuple[str, str, str]]] = {
+def _nothing_printed(why: str) -> Callable[[], _Printed]:
+    return lambda: _Printed("no numbers in print", "", why)
+
+
+_PRINT: Mapping[str, Callable[[], _Printed]] = {
     "range": _print_range,
-    "cheap": _print_cheap,
+    "cheap": _nothing_printed("no time or memory is printed"),
     "table2-untrained": lambda: _print_table_2("untrained"),
     "table2-trained": lambda: _print_table_2("pretrained"),
     "rises": _print_rises,
-    "low-dimensional": _print_figure,
-    "poolformer": _print_figure,
+    "low-dimensional": _nothing_printed("a picture without a measure"),
+    "poolformer": _nothing_printed("a picture without a measure"),
     "helps": _print_helps,
     "average-gain": _print_average_gain,
     "up-to-six": _print_up_to_six,
     "invariance": _print_invariance,
-    "boxes": _print_boxes,
+    "boxes": _nothing_printed("N_θ is compared with no covering"),
     "toward-target": _print_toward,
 }
 
