@@ -1,0 +1,424 @@
+"""Records of what moves SS_rate and of true covering numbers: per network, per point set, per graph.
+
+One pass of the images through a network gives two records, of its measures and of its covering numbers; three networks,
+one per family, are also measured with one factor at a time changed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sslib import measures, models, records
+from sslib.data import ImageSet, load_images
+from sslib.experiments import default_device, features_of, layer_metrics
+from sslib.graph import (
+    COVERS,
+    box_counts,
+    box_dimension,
+    box_sizes,
+    covering_numbers,
+    flower,
+    hop_distances,
+    song_havlin_makse,
+)
+from sslib.invariance import KNOWN_SETS, known_points
+from sslib.paths import RESULTS
+from sslib.rate import FORMULAS, box_curve, pair_distances, ss_rate
+
+#: Per network: SS_rate of its layers beside other measures, null models, and the statistics of A_epsilon.
+MEASURES = "ss-rate-measures"
+#: Per network of one family: one factor at a time.
+ONE_FACTOR = "ss-rate-one-factor"
+#: Per network or point set: both N_theta against bounds on the covering number.
+COVERING = "box-covering"
+#: Per graph: boxes against box size, and the dimension.
+GRAPHS = "box-covering-graphs"
+
+#: One network per family, for one factor at a time; its layer is the one in the middle of Table 1's.
+ONE_PER_FAMILY = ("vit_small_patch16_224", "resnet34", "mixer_b16_224")
+#: Shares of all pairs that A_epsilon joins.
+DENSITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+#: Scales that features are multiplied with.
+SCALES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
+
+# Thresholds at which covering numbers are bounded: as for SS_rate, but fewer, as each takes a search.
+_COVER_THRESHOLDS = 33
+
+
+def config(model: str, images: str = "imagenet-sample", n_images: int = 512, draw: int = 0) -> dict[str, Any]:
+    """What names a network's records, apart from the seed of its weights.
+
+    >>> config("ResNet34")["model"]
+    'resnet34'
+    """
+    return {
+        "model": models.find(model).timm_name,
+        "weights": "untrained",
+        "images": images,
+        "n_images": n_images,
+        "draw": draw,
+        "size": 224,
+    }
+
+
+def middle(model: str) -> str:
+    """The name of the module in the middle of a model's modules of Table 1.
+
+    >>> middle("ResNet34")
+    'layer3'
+    """
+    modules = models.find(model).modules
+    return modules[len(modules) // 2]
+
+
+def layer_measures(F: Tensor) -> dict[str, float]:
+    """``layer_metrics`` of one layer, and SS_rate's scale-free variants, effective rank and TwoNN dimension beside it.
+
+    F: (D, B), not all channels equal. Keys of the variants: "<formula>, <axis>" with the axes of ``scale_free_rate``.
+    """
+    variants = {
+        f"{formula}, {axis}": measures.scale_free_rate(F, axis=axis, formula=formula)
+        for formula in FORMULAS
+        for axis in measures.AXES
+    }
+    return layer_metrics(F) | variants | {
+        "effective_rank": measures.effective_rank(F),
+        "two_nn": measures.two_nn(F),
+    }
+
+
+def null_rates(F: Tensor, *, seed: int = 0) -> dict[str, dict[str, float]]:
+    """SS_rate of every null model of F, by both formulas; NaN where all distances are equal but for rounding.
+
+    >>> rates = null_rates(torch.randn(8, 20, generator=torch.Generator().manual_seed(0)))
+    >>> list(rates), math.isnan(rates["whitened"]["released"])
+    (['gaussian', 'shuffled', 'one direction', 'standardised', 'whitened'], True)
+    """
+    rates = {}
+    for kind in measures.NULLS:
+        null = measures.null_features(F, kind, seed=seed)
+        exists = not math.isnan(measures.scale_free_rate(null, axis="linear"))
+        rates[kind] = {f: float(ss_rate(null, formula=f)) if exists else math.nan for f in FORMULAS}
+    return rates
+
+
+def graph_profile(F: Tensor, *, seed: int = 0) -> list[dict[str, Any]]:
+    """``graph_statistics`` of A_epsilon at each of ``DENSITIES``, for F and for Gaussian features of its shape."""
+    rows = []
+    for name, X in (("features", F), ("gaussian", measures.null_features(F, "gaussian", seed=seed))):
+        C = pair_distances(X)
+        rows += [{"of": name, "asked": d} | measures.graph_statistics(C, d, seed=seed) for d in DENSITIES]
+    return rows
+
+
+def measures_metrics(model: str, features: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The metrics of a ``MEASURES`` record: per module of Table 1, and A_epsilon of the one in the middle.
+
+    features: module -> (D, B); others than Table 1's are ignored. "cka" is that of each module with the one before it
+    (None for the first), "nulls" as ``null_rates``.
+    """
+    layers, before = {}, None
+    for module in models.find(model).modules:
+        F = features[module]
+        cka = None if before is None else measures.linear_cka(before, F)
+        layers[module] = layer_measures(F) | {"cka": cka, "nulls": null_rates(F)}
+        before = F
+    return {"layers": layers, "graph": {"module": middle(model), "statistics": graph_profile(features[middle(model)])}}
+
+
+def cover_curves(F: Tensor) -> dict[str, Any]:
+    """Both N_theta of F and the bounds on its covering number, at 33 thresholds from TZ to TV.
+
+    Keys: D, "theta"; "released", "printed", "lower", "upper", lists of boxes; "rates", SS_rate of each of the four by
+    the same sum (``rate_of_boxes``).
+    """
+    curves = {formula: box_curve(F, formula=formula, thresholds=_COVER_THRESHOLDS) for formula in FORMULAS}
+    theta = curves["released"].theta.cpu().numpy()
+    cover = covering_numbers(pair_distances(F), theta)
+    boxes = {formula: curve.boxes.cpu().numpy() for formula, curve in curves.items()}
+    boxes |= {"lower": cover.lower, "upper": cover.upper}
+    rates = {name: measures.rate_of_boxes(values, len(F)) for name, values in boxes.items()}
+    return {"D": len(F), "theta": theta, **boxes, "rates": rates}
+
+
+def adjacency_covers(F: Tensor, *, densities: Iterable[float] = (0.02, 0.05, 0.1)) -> list[dict[str, Any]]:
+    """Boxes of A_epsilon by greedy colouring, at some densities: rows of density, nodes, diameter and ``covers``.
+
+    Nodes and diameter are those of the largest component, which is what is covered.
+    """
+    rows = []
+    for density in densities:
+        hops = hop_distances(measures.adjacency_at(pair_distances(F), density))
+        within = np.isfinite(hops[np.isfinite(hops).sum(1).argmax()])
+        hops = hops[np.ix_(within, within)]
+        found = covers(hops, box_sizes(hops), methods=["colouring"])["colouring"]
+        rows.append({"density": density, "nodes": len(hops), "diameter": int(hops.max())} | found)
+    return rows
+
+
+def one_factor(F: Tensor, *, draws: int = 10, resamples: int = 200, seed: int = 0) -> list[dict[str, Any]]:
+    """SS_rate of F with one thing changed at a time: rows of factor, value, draw, and SS_rate by both formulas.
+
+    - "scale": F times each of ``SCALES``.
+    - "D", "B": so many channels or images, drawn at random `draws` times, in powers of 2 up to all.
+    - "thresholds": T from 16 to 1024.
+    - "precision": F rounded to float16 and bfloat16, and all computed in float64.
+    - "images": `resamples` bootstrap samples of the images, all as large as B.
+    """
+    D, B = F.shape
+    generator = torch.Generator().manual_seed(seed)
+    rows: list[dict[str, Any]] = []
+
+    def add(factor: str, value: Any, X: Tensor, draw: int = 0, **options: Any) -> None:
+        rates = {f: float(ss_rate(X, formula=f, **options)) for f in FORMULAS}
+        rows.append({"factor": factor, "value": value, "draw": draw} | rates)
+
+    for scale in SCALES:
+        add("scale", scale, F * scale)
+    for factor, total in (("D", D), ("B", B)):
+        for size in [2**k for k in range(4, 11) if 2**k < total] + [total]:
+            for draw in range(draws if size < total else 1):
+                keep = torch.randperm(total, generator=generator)[:size]
+                add(factor, size, F[keep] if factor == "D" else F[:, keep], draw)
+    for thresholds in (16, 64, 256, 1024):
+        add("thresholds", thresholds, F, thresholds=thresholds)
+    for name, dtype in (("float16", torch.float16), ("bfloat16", torch.bfloat16), ("float64", torch.float64)):
+        add("precision", name, F.to(dtype))
+    for draw in range(resamples):
+        add("images", "bootstrap", F[:, torch.randint(B, (B,), generator=generator)], draw)
+    return rows
+
+
+def one_factor_metrics(model: str, seed: int, images: ImageSet, F: Tensor, *, device: str | None = None) -> dict[str, Any]:
+    """The metrics of a ``ONE_FACTOR`` record: ``one_factor`` of the middle module, and the training mode.
+
+    F: of that module. Training mode takes another pass of the images, batch norm with the statistics of each batch of
+    64; where no layer behaves otherwise in it, there is no row of it.
+    """
+    architecture, module = models.find(model), middle(model)
+    rows, network = one_factor(F), models.untrained(model, seed)
+    if any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in network.modules()):
+        batches = _batches(architecture, images)
+        changed = features_of(architecture, network, batches, modules=[module], training=True, device=device)
+        rates = {f: float(ss_rate(changed[module], formula=f)) for f in FORMULAS}
+        rows.append({"factor": "mode", "value": "training", "draw": 0} | rates)
+    return {"module": module, "D": len(F), "rows": rows}
+
+
+def run_measures(
+    names: Iterable[str],
+    seeds: Iterable[int],
+    *,
+    images: str = "imagenet-sample",
+    n_images: int = 512,
+    device: str | None = None,
+    root: Path = RESULTS,
+) -> Iterable[Path]:
+    """Write the records of networks that are missing, and yield their paths.
+
+    Raises ValueError or FileNotFoundError for an unknown model, or images that are not there.
+    """
+    device, shown = device or default_device(), None
+    for seed in seeds:
+        for name in names:
+            asked = config(name, images, n_images)
+            wanted = [MEASURES, COVERING, *([ONE_FACTOR] if asked["model"] in ONE_PER_FAMILY else [])]
+            wanted = [experiment for experiment in wanted if not records.exists(experiment, asked, seed, root)]
+            if not wanted:
+                continue
+            shown = shown or load_images(images, n_images)
+            start = time.perf_counter()
+            architecture = models.find(name)
+            network, batches = models.untrained(architecture, seed), _batches(architecture, shown)
+            features = features_of(architecture, network, batches, modules=architecture.modules, device=device)
+            yield from write_network(asked, seed, shown, features, wanted, device=device, start=start, root=root)
+
+
+def write_network(
+    asked: Mapping[str, Any],
+    seed: int,
+    images: ImageSet,
+    features: Mapping[str, Tensor],
+    experiments: Iterable[str],
+    *,
+    device: str = "cpu",
+    start: float,
+    root: Path = RESULTS,
+) -> Iterable[Path]:
+    """Reduce a network's features to the asked records and write them; yields the paths. start: a ``perf_counter``."""
+    model = asked["model"]
+    for experiment in experiments:
+        if experiment == MEASURES:
+            metrics = measures_metrics(model, features)
+        elif experiment == COVERING:
+            metrics = {
+                "layers": {m: cover_curves(features[m]) for m in models.find(model).modules},
+                "graph": {"module": middle(model), "covers": adjacency_covers(features[middle(model)])},
+            }
+        else:
+            metrics = one_factor_metrics(model, seed, images, features[middle(model)], device=device)
+        data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
+        yield from _written(experiment, asked, seed, metrics, data, device, start, root)
+
+
+def run_covers(*, n: int = 512, root: Path = RESULTS) -> Iterable[Path]:
+    """Write the missing records of sets of known dimension (``COVERING``) and of graphs (``GRAPHS``); no images.
+
+    n: points of each set.
+    """
+    for name in KNOWN_SETS:
+        asked, start = {"points": name, "n": n}, time.perf_counter()
+        if not records.exists(COVERING, asked, 0, root):
+            F = torch.from_numpy(known_points(name, n))
+            yield from _written(COVERING, asked, 0, {"layers": {name: cover_curves(F)}}, None, "cpu", start, root)
+    for name in graphs():
+        asked, start = {"graph": name}, time.perf_counter()
+        if not records.exists(GRAPHS, asked, 0, root):
+            yield from _written(GRAPHS, asked, 0, graph_metrics(name), None, "cpu", start, root)
+
+
+#: Graphs that boxes are counted on: name -> box dimension, NaN where there is none.
+KNOWN_GRAPHS: Mapping[str, float] = {
+    "(2, 2)-flower": 2.0,
+    "(2, 3)-flower": math.log(5) / math.log(2),
+    "(3, 3)-flower": math.log(6) / math.log(3),
+    "Song-Havlin-Makse": math.log(5) / math.log(3),
+    "square lattice": 2.0,
+    "Erdős-Rényi": math.nan,
+    "(1, 3)-flower": math.nan,
+}
+
+
+def graphs(*, smaller: int = 0) -> dict[str, np.ndarray]:
+    """Adjacency matrices of ``KNOWN_GRAPHS``, connected.
+
+    smaller: generations less than the records have; also of the lattice's and the random graph's halvings.
+
+    >>> {name: len(A) for name, A in graphs(smaller=2).items()}["(2, 2)-flower"]
+    172
+    """
+    import networkx as nx
+
+    side, nodes = 40 >> smaller, 1000 >> smaller
+    random = nx.gnm_random_graph(nodes, 5 * nodes // 2, seed=0)
+    return {
+        "(2, 2)-flower": flower(2, 2, 6 - smaller),
+        "(2, 3)-flower": flower(2, 3, 5 - smaller),
+        "(3, 3)-flower": flower(3, 3, 4 - smaller),
+        "Song-Havlin-Makse": song_havlin_makse(2, 4 - smaller),
+        "square lattice": nx.to_numpy_array(nx.grid_2d_graph(side, side)) > 0,
+        "Erdős-Rényi": nx.to_numpy_array(random.subgraph(max(nx.connected_components(random), key=len))) > 0,
+        "(1, 3)-flower": flower(1, 3, 5 - smaller),
+    }
+
+
+def graph_metrics(name: str) -> dict[str, Any]:
+    """The metrics of a ``GRAPHS`` record: nodes, longest distance, and per way to cover, sizes, boxes and the fit."""
+    hops = hop_distances(graphs()[name])
+    sizes = box_sizes(hops)
+    return {"nodes": len(hops), "diameter": int(hops.max()), "dimension": KNOWN_GRAPHS[name], "covers": covers(hops, sizes)}
+
+
+def covers(hops: np.ndarray, sizes: list[int], *, methods: Iterable[str] = COVERS, passes: int = 10) -> dict[str, Any]:
+    """Boxes against sizes by each method, and what ``box_dimension`` makes of them, as plain numbers."""
+    found = {}
+    for method in methods:
+        # balls hold no more at even sizes than at the odd ones below
+        used = [size for size in sizes if size % 2] if method == "growing" else sizes
+        boxes = box_counts(hops, used, method=method, passes=passes)
+        fit = box_dimension(used, boxes)
+        found[method] = {
+            "sizes": used,
+            "boxes": boxes,
+            "dimension": float(fit),
+            "slope": fit.slope,
+            "error": fit.error,
+            "window": list(fit.window),
+            "n": fit.n,
+            "power_residual": fit.power_residual,
+            "exponential_residual": fit.exponential_residual,
+            "reason": fit.reason,
+        }
+    return found
+
+
+def _batches(architecture: models.Architecture, images: ImageSet) -> Iterable[Tensor]:
+    for part in images.pixels.split(64):
+        yield ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
+
+
+def _written(experiment, asked, seed, metrics, data, device, start, root) -> Iterable[Path]:
+    """The path of the new record, or nothing where another process was first."""
+    seconds = round(time.perf_counter() - start, 2)
+    record = records.new_record(experiment, asked, seed, metrics, data=data, device=device, seconds=seconds)
+    try:
+        yield records.write(record, root)
+    except FileExistsError:
+        return
+
+
+def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """The layers of ``MEASURES`` or of ``experiments.SS_RATE`` records, a row each, with the moments of the distances.
+
+    Columns: model, family, seed, module, all numbers of the record's layer, and "log_scale" (log of the mean distance),
+    "cv" (standard deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        architecture = models.find(run["config.model"])
+        for module, layer in run["metrics.layers"].items():
+            numbers = {key: value for key, value in layer.items() if isinstance(value, int | float)}
+            rows.append({"model": architecture.name, "family": architecture.family, "seed": run["seed"],
+                         "draw": run["config.draw"], "module": module, **numbers})
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    return table.assign(
+        log_scale=np.log(table["distance_mean"]),
+        cv=table["distance_std"] / table["distance_mean"],
+        log_D=np.log(table["D"]),
+        log_range=np.log1p(table["TV"]) - np.log1p(table["TZ"]),
+    )
+
+
+def cover_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """``COVERING`` records, a row per layer or point set, with how far each N_theta lies outside the bounds.
+
+    Columns: of ("network" or "points"), model, family, seed, module, D; "bracket", the largest ratio of upper to lower
+    bound; per formula "<formula>: worst", the largest ratio, up or down, of N_theta to the nearer bound over all theta,
+    and "<formula>: rank", Spearman's correlation of N_theta with the geometric mean of the bounds over theta; "rate:
+    <name>" for the four SS_rates.
+    """
+    from scipy.stats import spearmanr
+
+    rows = []
+    for run in runs.to_dict("records"):
+        known = run.get("config.points")
+        of_points = isinstance(known, str)
+        architecture = None if of_points else models.find(run["config.model"])
+        for module, curve in run["metrics.layers"].items():
+            lower, upper = np.array(curve["lower"]), np.array(curve["upper"])
+            row = {
+                "of": "points" if of_points else "network",
+                "model": known if of_points else architecture.name,
+                "family": "" if of_points else architecture.family,
+                "seed": run["seed"],
+                "module": module,
+                "D": curve["D"],
+                "bracket": float((upper / lower).max()),
+            }
+            for formula in FORMULAS:
+                boxes = np.array(curve[formula])
+                row[f"{formula}: worst"] = float(np.maximum(boxes / upper, lower / boxes).max())
+                row[f"{formula}: rank"] = float(spearmanr(boxes, np.sqrt(lower * upper)).statistic)
+            rows.append(row | {f"rate: {name}": rate for name, rate in curve["rates"].items()})
+    return pd.DataFrame(rows)
