@@ -443,6 +443,33 @@ def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) 
     return values.groupby(part["seed"]).mean()
 
 
+def shown_table(table: pd.DataFrame, images: str) -> pd.DataFrame:
+    """One data set of `invariance_table` as a reader sees it: a row per model, text.
+
+    Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing), "ranks" (paper, then
+    printed, then released; 1 is the smallest) and "seeds".
+    """
+    part = table[table["images"] == images]
+    cells = {way: group.set_index("model") for way, group in part.groupby("way", sort=False)}
+    first = cells["printed"]
+    shown = {"paper": first["paper"].map("{:.4f}".format)}
+    for way, group in cells.items():
+        shown[way] = [_mean_and_std(row.ours, row.std) for row in group.itertuples()]
+    ranks = [first["paper rank"], cells["printed"]["rank"], cells["released"]["rank"]]
+    shown["ranks"] = [
+        " / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in zip(*ranks)
+    ]
+    shown["seeds"] = first["seeds"].map(str)
+    return pd.DataFrame(shown).rename_axis(None)
+
+
+def _mean_and_std(mean: float, std: float) -> str:
+    if math.isnan(mean):
+        return "not run"
+    shown = [f"{value:.3f}" if value >= 0.001 else f"{value:.0e}" for value in (mean, std) if not math.isnan(value)]
+    return " ± ".join(shown)
+
+
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rho of the models' order, ours against the printed one, per data set and way, with exact two-sided p.
 

@@ -273,6 +273,16 @@ def test_table_4_is_the_mean_over_seeds_beside_the_printed_value(runs):
     assert math.isnan(found.loc[("cifar100", "printed"), "rho"])
 
 
+def test_the_shown_table_has_a_text_per_cell(runs):
+    table = grid.invariance_table(runs, 4)
+    shown = grid.shown_table(table, "cifar10")
+    assert list(shown.columns) == ["paper", *grid.WAYS, "ranks", "seeds"]
+    assert shown.loc["ViT"].tolist() == ["0.1521", *["0.252 ± 0.100"] * 4, "2 / 2 / 2", "3"]
+    assert grid.shown_table(table, "cifar100").loc["ViT"].tolist() == ["0.1779", *["not run"] * 4, "3 / – / –", "0"]
+    tiny = table.assign(ours=7.4e-6, std=float("nan"))
+    assert grid.shown_table(tiny, "cifar10").loc["VGG", "released"] == "7e-06"
+
+
 def test_tables_without_records_say_nothing_was_run():
     for runs in (pd.DataFrame(), records.read_all("no-such-experiment")):
         table = grid.invariance_table(runs, 5)
