@@ -236,7 +236,11 @@ def plot_invariance_gain(tables: Mapping[str, pd.DataFrame], families: Mapping[s
             colour = FAMILY_COLOURS[families[row["network"]]]
             face = colour if row["marked"] else "white"
             axis.scatter(row["average"], row["points"], s=34, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=3)
-            axis.annotate(model, (row["average"], row["points"]), (5, 4), textcoords="offset points", fontsize=8.5)
+            # beside a neighbour on the right, the name goes to the left
+            ahead = (table["average"] - row["average"]) / np.ptp(table["average"])
+            crowded = ((ahead > 0) & (ahead < 0.05) & ((table["points"] - row["points"]).abs() < 0.3)).any()
+            place = {"xytext": (-5, 4), "ha": "right"} if crowded else {"xytext": (5, 4)}
+            axis.annotate(model, (row["average"], row["points"]), textcoords="offset points", fontsize=8.5, **place)
         axis.margins(x=0.16, y=0.12)
         axis.set(title=title, xlabel="printed average (smaller: more invariant)")
     axes[0, 0].set_ylabel("mean gain of Table 3, points")
@@ -463,6 +467,44 @@ def plot_doses(doses: pd.DataFrame) -> Figure:
         axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
         axis.set(xscale="log", xlabel=r"$\alpha$", ylabel=label)
     axes[0].legend(fontsize=7)
+    return figure
+
+
+def plot_boxes(
+    places: ArrayLike, boxes: Mapping[str, Sequence[Sequence[int]]], counts: Mapping[str, ArrayLike], steps: Sequence[int]
+) -> Figure:
+    """The still picture of the explorer: one layer's boxes at some thresholds, and the numbers of boxes at all of them.
+
+    places: (D, 2); boxes: panel title -> groups of channels; counts: "released", "printed", "lower" and "upper" ->
+    (T,) number of boxes at thresholds uniform in log(1 + theta); steps: the panels' positions among them.
+    """
+    from matplotlib.patches import Polygon
+    from scipy.spatial import ConvexHull, QhullError
+
+    place, D = _array(places), len(_array(places))
+    figure, axes = plt.subplots(1, len(boxes) + 1, figsize=(2.1 * (len(boxes) + 2.1), 2.5), width_ratios=[1] * len(boxes) + [1.6])
+    for axis, (title, groups) in zip(axes, boxes.items()):
+        for group in groups:
+            corners = place[list(group)]
+            try:
+                corners = corners[ConvexHull(corners).vertices]
+            except (QhullError, ValueError):
+                pass  # one point, or all on a line
+            style = {"facecolor": FAMILY_COLOURS["attention"], "edgecolor": FAMILY_COLOURS["attention"]}
+            axis.add_patch(Polygon(corners, alpha=0.25, linewidth=1, **style))
+        axis.scatter(*place.T, s=6, color=FAMILY_COLOURS["attention"], linewidths=0)
+        axis.set(title=title, xticks=[], yticks=[], aspect="equal")
+        axis.spines[:].set_visible(False)
+    axis, share = axes[-1], np.linspace(0, 1, len(_array(counts["released"])))
+    low, high = (np.log(_array(counts[bound])) for bound in ("lower", "upper"))
+    axis.fill_between(share, low, high, color=GREY, alpha=0.4, label="boxes that exist")
+    axis.plot([0, 1], [math.log(D), 0], color=GREY, linestyle="--", label="line (Eq. 4)")
+    for formula, style in (("released", "-"), ("printed", ":")):
+        axis.plot(share, np.log(_array(counts[formula])), color=INK, linestyle=style, label=formula)
+    for step in steps:
+        axis.axvline(share[step], color=GREY, linewidth=0.6)
+    axis.set(xlabel=r"$\log(1+\theta)$, from TZ to TV", ylabel=r"$\log N$", xticks=[])
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
