@@ -395,6 +395,50 @@ def explained(
     )
 
 
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's rank correlation of two columns, and its 95 % interval from resampling whole groups."""
+
+    rho: float
+    interval: tuple[float, float]
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.rho:.2f} [{self.interval[0]:.2f}, {self.interval[1]:.2f}]"
+
+
+def rank_correlation(
+    table: pd.DataFrame, x: str, y: str, group: str, *, resamples: int = 1000, seed: int = 0
+) -> RankCorrelation:
+    """Whether two columns put the rows in the same order, with an interval that allows for alike rows of one group.
+
+    Rows with a NaN in either column are left out. Raises ValueError if a column is missing or fewer than 3 groups are
+    left.
+
+    >>> table = pd.DataFrame({"x": range(12), "net": list("abcd") * 3}).assign(y=lambda t: t["x"] ** 2)
+    >>> str(rank_correlation(table, "x", "y", "net"))
+    '1.00 [1.00, 1.00]'
+    """
+    missing = [column for column in (x, y, group) if column not in table]
+    if missing:
+        raise ValueError(f"columns {missing} are not in the table, which has {list(table.columns)}")
+    table = table[[x, y, group]].dropna()
+    codes, names = pd.factorize(table[group])
+    if len(names) < 3:
+        raise ValueError(f"{len(table)} rows of {len(names)} groups are left; expected at least 3 groups")
+
+    def rho(rows: np.ndarray) -> float:
+        ranks = [table[column].iloc[rows].rank().to_numpy() for column in (x, y)]
+        return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(r) > 0 for r in ranks) else math.nan
+
+    members, rng = [np.flatnonzero(codes == k) for k in range(len(names))], np.random.default_rng(seed)
+    drawn = [
+        rho(np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))])) for _ in range(resamples)
+    ]
+    interval = tuple(float(q) for q in np.nanquantile(drawn, [0.025, 0.975])) if drawn else (math.nan, math.nan)
+    return RankCorrelation(rho(np.arange(len(table))), interval, len(table))
+
+
 def _pairs(F: Tensor) -> np.ndarray:
     """Distances of pairs i < j, float64."""
     C = pair_distances(F).cpu().double().numpy()

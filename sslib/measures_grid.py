@@ -33,6 +33,7 @@ from sslib.graph import (
 from sslib.invariance import KNOWN_SETS, known_points
 from sslib.paths import RESULTS
 from sslib.rate import FORMULAS, box_curve, pair_distances, ss_rate
+from sslib.stats import mean_interval
 
 #: Per network: SS_rate of its layers beside other measures, null models, and the statistics of A_epsilon.
 MEASURES = "ss-rate-measures"
@@ -111,12 +112,16 @@ def null_rates(F: Tensor, *, seed: int = 0) -> dict[str, dict[str, float]]:
     return rates
 
 
-def graph_profile(F: Tensor, *, seed: int = 0) -> list[dict[str, Any]]:
-    """``graph_statistics`` of A_epsilon at each of ``DENSITIES``, for F and for Gaussian features of its shape."""
-    rows = []
+def graph_profile(F: Tensor, *, nodes: int = 256, seed: int = 0) -> list[dict[str, Any]]:
+    """``graph_statistics`` of A_epsilon at each of ``DENSITIES``, for F and for Gaussian features of its shape.
+
+    At most `nodes` random channels are taken, so that networks of different width can be compared: sigma grows with the
+    number of nodes.
+    """
+    F, rows = F[torch.randperm(len(F), generator=torch.Generator().manual_seed(seed))[:nodes]], []
     for name, X in (("features", F), ("gaussian", measures.null_features(F, "gaussian", seed=seed))):
         C = pair_distances(X)
-        rows += [{"of": name, "asked": d} | measures.graph_statistics(C, d, seed=seed) for d in DENSITIES]
+        rows += [{"of": name, "asked": d} | measures.graph_statistics(C, d, draws=3, seed=seed) for d in DENSITIES]
     return rows
 
 
@@ -422,3 +427,139 @@ def cover_table(runs: pd.DataFrame) -> pd.DataFrame:
                 row[f"{formula}: rank"] = float(spearmanr(boxes, np.sqrt(lower * upper)).statistic)
             rows.append(row | {f"rate: {name}": rate for name, rate in curve["rates"].items()})
     return pd.DataFrame(rows)
+
+
+def one_factor_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """``ONE_FACTOR`` records: a row per model, factor and value.
+
+    Columns: model, family, module, factor, value, draws; per formula its mean over draws, "<formula>, low" and
+    "<formula>, high" (for the factor "images" the 2.5 and 97.5 % quantiles, else the 95 % interval of the mean, NaN for
+    one draw), and "<formula>, change" of the mean from the unchanged layer.
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        architecture = models.find(run["config.model"])
+        found = pd.DataFrame(run["metrics.rows"])
+        plain = found[(found["factor"] == "scale") & (found["value"] == 1)].iloc[0]
+        for (factor, value), part in found.groupby(["factor", "value"], sort=False):
+            row = {"model": architecture.name, "family": architecture.family, "module": run["metrics.module"],
+                   "factor": factor, "value": value, "draws": len(part)}
+            for formula in FORMULAS:
+                rates = part[formula].astype(float)
+                mean = rates.mean()
+                if factor == "images":
+                    low, high = rates.quantile(0.025), rates.quantile(0.975)
+                elif len(part) > 1:
+                    low, high = mean_interval(rates)[1:3]
+                else:
+                    low = high = math.nan
+                row |= {formula: mean, f"{formula}, low": low, f"{formula}, high": high,
+                        f"{formula}, change": mean - float(plain[formula])}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+#: What a reader may want to compare SS_rate across: the rows of a factor that stand for it.
+COMPARED: Mapping[str, tuple[str, tuple]] = {
+    "another sample of as many images": ("images", ("bootstrap",)),
+    "64 or more images instead of all": ("B", (64, 128, 256)),
+    "half precision of F": ("precision", ("float16", "bfloat16")),
+    "64 or 1024 thresholds instead of 256": ("thresholds", (64, 1024)),
+    "training instead of eval mode": ("mode", ("training",)),
+    "half or a quarter of the channels": ("D", ("half", "quarter")),
+    "features three times larger or smaller": ("scale", (0.3, 3.0)),
+    "features ten times larger or smaller": ("scale", (0.1, 10.0)),
+}
+
+
+def comparable(table: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
+    """What a raw SS_rate can be compared across: how far each change moves it, against the spread over images.
+
+    table: ``one_factor_table``. The yardstick of a layer is half the width of its bootstrap interval over images. Per
+    change of ``COMPARED``: "moves by", the largest shift of the mean over layers and values; "interval", 95 %, of that
+    shift, from the draws of the change itself, or the yardstick where it is a single number; "times the spread", the
+    largest ratio of a shift to its layer's yardstick; "comparable", whether that is at most 1.
+    """
+    rows = {}
+    yardstick = {}
+    for model, part in table.groupby("model", sort=False):
+        boot = part[part["factor"] == "images"].iloc[0]
+        yardstick[model] = (boot[f"{formula}, high"] - boot[f"{formula}, low"]) / 2
+    for change, (factor, values) in COMPARED.items():
+        part = table[table["factor"] == factor]
+        if factor == "D":
+            full = part.groupby("model")["value"].transform("max")
+            share = {"half": 2, "quarter": 4}
+            # the drawn sizes are powers of 2: the nearest below the share asked for
+            wanted = [(full / share[v]).map(lambda x: 2 ** int(math.log2(x))) for v in values]
+            part = part[np.logical_or.reduce([part["value"] == w for w in wanted])]
+        else:
+            part = part[part["value"].isin(values)]
+        if part.empty:
+            continue
+        part = part.assign(
+            ratio=(part[f"{formula}, change"].abs() / part["model"].map(yardstick)),
+            half=((part[f"{formula}, high"] - part[f"{formula}, low"]) / 2).fillna(part["model"].map(yardstick)),
+        )
+        worst = part.loc[part[f"{formula}, change"].abs().idxmax()]
+        moved = worst[f"{formula}, change"]
+        rows[change] = {
+            "moves by": moved,
+            "low": moved - worst["half"],
+            "high": moved + worst["half"],
+            "times the spread": part["ratio"].max(),
+            "comparable": bool(part["ratio"].max() <= 1),
+            "layers": part["model"].nunique(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def null_table(runs: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
+    """``MEASURES`` records: SS_rate of the layers and of their null models, a row per layer.
+
+    Columns: model, family, module, "features", and one per null model.
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        architecture = models.find(run["config.model"])
+        for module, layer in run["metrics.layers"].items():
+            nulls = {kind: rates[formula] for kind, rates in layer["nulls"].items()}
+            rows.append({"model": architecture.name, "family": architecture.family, "module": module,
+                         "features": layer[formula]} | nulls)
+    return pd.DataFrame(rows)
+
+
+def ranking(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Networks by SS_rate, mean over modules: one column per measure, and per measure its rank from 1, the smallest.
+
+    table: ``layer_table``; columns: heading -> column of it. A layer for which a measure is NaN makes its network's mean
+    NaN, and no rank.
+    """
+    means = table.groupby("model", sort=False)[list(columns.values())].agg(lambda values: values.mean(skipna=False))
+    means.columns = list(columns)
+    return pd.concat([means, means.rank().add_prefix("rank, ")], axis=1)
+
+
+def graph_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """``MEASURES`` records: statistics of A_epsilon of each network's middle module, a row per density and kind.
+
+    Columns: model, family, module, "of" ("features", or "gaussian" of the same shape), and the keys of
+    ``graph_statistics``.
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        architecture, graph = models.find(run["config.model"]), run["metrics.graph"]
+        for row in graph["statistics"]:
+            rows.append({"model": architecture.name, "family": architecture.family, "module": graph["module"], **row})
+    return pd.DataFrame(rows)
+
+
+def dimension_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """``GRAPHS`` records: a row per graph and way to cover, with the known dimension and what was found."""
+    rows = []
+    for run in runs.to_dict("records"):
+        for method, found in run["metrics.covers"].items():
+            rows.append({"graph": run["config.graph"], "nodes": run["metrics.nodes"],
+                         "diameter": run["metrics.diameter"], "known": run["metrics.dimension"], "method": method, **found})
+    order = list(KNOWN_GRAPHS)
+    return pd.DataFrame(rows).sort_values("graph", key=lambda names: names.map(order.index), kind="stable") if rows else pd.DataFrame()
