@@ -43,10 +43,10 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
         ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
         if row["in small"] not in ("–", "not run"):
             small = (row[f"in small: {part}"] for part in ("ours", "n", "hardware"))
-            ours.append(f"<i>in small:</i> {_measured(*small, common)}")
+            ours.append(f"<i>small:</i> {_measured(*small, common)}")
         verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
         if row["in small"] not in ("–", "not run"):
-            verdict += f"<br>in small: {_badge(row['in small'])}"
+            verdict += f"<br>small: {_badge(row['in small'])}"
         printed = _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–"
         cells = [str(number), row["claim"], row["paper"], printed, "<br>".join(ours) or "–", verdict, _links(row["evidence"], pages)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -112,7 +112,7 @@ def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
     table, parts = claims.scorecard(root), []
     for claim in claims.load_claims():
         row = table.loc[claim.number]
-        parts += [f"(claim-{claim.number})=", f"## {claim.number}. {claim.short}", "", f"{claim.claim} *({claim.where})*", ""]
+        parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", "", f"{claim.claim} *({claim.where})*", ""]
         parts += [f"**{SIGNS[row['verdict']]} {row['verdict']}**" + _told(row["ours"], row["n"], row["hardware"]), ""]
         if row["in small"] != "–":
             small = (row[f"in small: {part}"] for part in ("ours", "n", "hardware"))
@@ -182,7 +182,7 @@ def _measured(ours: str, n: str, hardware: str, common: str) -> str:
 
 
 def _told(ours: str, n: str, hardware: str) -> str:
-    return f": {ours} ({'; '.join(part for part in (n, hardware) if part)})." if ours else "."
+    return f": {ours}. *{'; '.join(part for part in (n, hardware) if part)}.*" if ours else "."
 
 
 def _commonest(table: pd.DataFrame) -> str:
@@ -199,9 +199,11 @@ def _links(evidence: Collection[str], pages: Collection[str], *, full: bool = Fa
             folder, name = page.split("/")
             target = f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"
             number, _, words = name.partition("_")
-            short = number if number.isdigit() else name
-            links.append(f"[{(words or name).replace('_', ' ') if full else short}]({target})")
-    return " ".join(links) if not full else ", ".join(links) or "none yet"
+            if full:
+                links.append(f"[{(words if number.isdigit() else name).replace('_', ' ')}]({target})")
+            elif number.isdigit():
+                links.append(f"[{number}]({target})")
+    return ", ".join(links) or "none yet" if full else " ".join(links)
 
 
 def differences(root: Path = RESULTS) -> str:

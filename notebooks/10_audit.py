@@ -45,7 +45,7 @@ families = load_table(1).set_index("model")["family"]
 # %% [markdown]
 # ## Who gains
 #
-# The text: the constraint improves ResMLP, MLP-Mixer and the two ViTs ("↑" in Table 3), and these exclusively; on
+# The text: the constraint improves ResMLP, MLP-Mixer and the two ViTs (an arrow in Table 3), and these exclusively; on
 # convolutional networks it makes no difference.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**What the constraint adds to top-1 accuracy, by Table 3.** Bars: 95 % intervals from the printed standard deviations, n = 10. Filled: told apart from 0 after Holm's correction over all 27. What to see: large gains for three of the four marked models, a loss of MLP-Mixer on Imagenette, and PoolFormer, which is not marked, moving as far as they do, in both directions.", "name": "fig-gains"}, "image": {"alt": "Three panels, one per data set: gain in points with interval for nine models. ViT (base) gains 3 to 6 points, ResMLP and ViT (small) 0.5 to 2; MLP-Mixer loses 0.8 on Imagenette; PoolFormer loses 1.4 and 2.8 on CIFAR and gains 1.9 on Imagenette; the others are near zero."}}
@@ -53,7 +53,7 @@ plots.plot_gains(gains.rename(index=audit.DATASETS, level="dataset"), decided.re
 
 # %% tags=["hide-input"]
 def cells(index):
-    return ", ".join(f"{model} on {audit.DATASETS[dataset]} ({gains.loc[(model, dataset), 'gain']:+.2f})" for model, dataset in index)
+    return ", ".join(f"{model} on {audit.DATASETS[dataset]} {gains.loc[(model, dataset), 'gain']:+.2f}" for model, dataset in index)
 
 
 marked, cnn = gains["marked"], gains["family"] == "cnn"
@@ -62,7 +62,7 @@ Markdown(
     f"Of the {marked.sum()} comparisons of marked models **{(marked & up).sum()} are gains and {(marked & down).sum()} is a loss**: "
     f"{cells(gains.index[marked & down])}. Among the others, {(~marked & up).sum()} is a gain that the text does not mark "
     f"({cells(gains.index[~marked & up])}) and {(~marked & down).sum()} are losses: {cells(gains.index[~marked & down])}. "
-    f"Of the {cnn.sum()} comparisons of convolutional networks {(cnn & up).sum()} is a gain"
+    f"Of the {cnn.sum()} comparisons of convolutional networks {(cnn & up).sum() or 'none'} is a gain"
     f" and {(cnn & down).sum()} are (small) losses, both of VGG, as the text says. **“Exclusively” does not hold for PoolFormer on "
     "Imagenette; for convolutional networks it does.**"
 )
@@ -70,7 +70,7 @@ Markdown(
 # %% [markdown]
 # ## How much, on average
 #
-# The text: "averaging 1.2–5.3 % gain". The abstract: "by up to 6 %".
+# The text: 1.2 to 5.3 % on average for the models that gain. The abstract: up to 6 %.
 
 # %% tags=["hide-input", "nbval-check-output"]
 means = audit.mean_gains()
@@ -119,8 +119,8 @@ Markdown(
 # %% [markdown]
 # ## Whether invariance explains it
 #
-# The text: the models that improve are "precisely those that demonstrate better statistical scale invariance and geometric
-# invariance", that is, small values in Tables 4 and 5. Then the rank correlation between value and gain should be near −1.
+# The text: the models that improve are "precisely those" of better invariance, that is, of small values in Tables 4 and 5.
+# Then the rank correlation between value and gain should be near −1.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**Tables 4 and 5 against the gains of Table 3.** Filled: marked models. If invariance explained the gain, the points would fall from left to right and the filled ones lie left of all others. What to see: PoolFormer, which loses most, stands among the most invariant in both.", "name": "fig-invariance-gain"}, "image": {"alt": "Two scatter plots of seven models, printed average against mean gain. MLP-Mixer, PoolFormer and ViT lie on the left with gains from -0.7 to 1.5; VGG, ResNet and PVT on the right near zero; ResMLP lies in the middle of Table 4 and on the left of Table 5."}}
 tables = {f"Table {n}: {what}": audit.invariance_against_gain(n) for n, what in ((4, "scale invariance"), (5, "geometric invariance"))}
@@ -172,9 +172,9 @@ Markdown(
 # %% [markdown]
 # ## Where SS_rate went
 #
-# The constraint is to draw SS_rate to a target γ. The text calls γ "the inherent self-similarity level of feature networks after
-# standard training without regularization constraints". That may be the baseline's own value, from which every
-# movement leads away; or the trained value of Table 2. The released commands have a third one, 0.2 or 0.3.
+# The constraint is to draw SS_rate to a target γ. By the text, γ is the level that the model's feature networks have after
+# ordinary training, without the constraint. That may be the baseline's own value, from which every movement leads
+# away; or the trained value of Table 2. The released commands have a third one, 0.2 or 0.3.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate in Table 3, from baseline to constrained.** Ring: baseline, arrowhead: with the constraint; tick: trained value of Table 2; cross: \u03b3 of the released command, where there is one. What to see: many arrows point away from the cross, and the convolutional networks hardly move.", "name": "fig-movement"}, "image": {"alt": "27 rows, an arrow each from the baseline's SS_rate to the constrained one. ResMLP moves up on all data sets; ViT and MLP-Mixer move up and down; PoolFormer moves up on CIFAR and down on Imagenette; convolutional networks stay."}}
 plots.plot_movement(audit.movement(), audit.DATASETS);

@@ -188,8 +188,8 @@ def released_commands() -> pd.DataFrame:
 def movement() -> pd.DataFrame:
     """Where SS_rate went in Table 3: a row per model and data set, printed means.
 
-    The text calls the target gamma the model's level "after standard training without regularization". That can be
-    read in two ways, and the released commands have a third value:
+    By the text, the target gamma is the level that the model reaches in ordinary training. That can be read in two
+    ways, and the released commands have a third value:
 
     - "own": the baseline's SS_rate in the same row, from which every change then leads away;
     - "table 2": Table 2's value after training;

@@ -231,6 +231,7 @@ _PRINT: Mapping[str, Callable[[], _Printed]] = {
 
 # --- what records say -------------------------------------------------------------------------------------
 
+_TOO_FEW = "too few runs yet"
 _Limits = Mapping[str, float]
 _Root = str | os.PathLike[str]
 _Pair = tuple[Finding, Finding | None]
@@ -265,7 +266,7 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
     layers = [layer for run in runs["metrics.layers"] for layer in run.values()]
     values = pd.DataFrame(layers)[["released", "printed"]]
     held = bool(((values >= 0) & (values <= 1)).all(axis=None))
-    ours = f"{values.min(axis=None):.3f} to {values.max(axis=None):.3f} after two corrections of the equations"
+    ours = f"{values.min(axis=None):.2f} to {values.max(axis=None):.2f} once Eq. 3 and the density are corrected"
     if order := _order(root):
         ours += f"; {order}"
     # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
@@ -304,8 +305,8 @@ def _cheap(limits: _Limits, root: _Root) -> _Pair:
         outcome = "partly"
     else:
         outcome = "not reproduced"
-    text = f"{_percent(plain)} of a training step as first written down, {_percent(ours)} in sslib"
-    return Finding(outcome, text, f"{len(runs)} machine{'s' * (len(runs) > 1)}", _hardware(runs)), None
+    text = f"{_percent(plain)} of a training step if written down plainly, {_percent(ours)} in sslib"
+    return Finding(outcome, text, _count(len(runs), "machine"), _hardware(runs)), None
 
 
 def _percent(share: pd.Series) -> str:
@@ -329,7 +330,7 @@ def _rises(limits: _Limits, root: _Root) -> _Pair:
     runs = runs.assign(change=after - before).dropna(subset=["change"])
     intervals = {model: mean_interval(part["change"]) for model, part in runs.groupby("model") if len(part) >= 3}
     if not intervals:
-        return full, Finding("undecided", "fewer than three runs of each model", _count_runs(runs), _hardware(runs))
+        return full, Finding("undecided", _TOO_FEW, _count_runs(runs), _hardware(runs))
     up, down = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
     mean = np.mean([i.mean for i in intervals.values()])
     ours = f"{up} of {len(intervals)} models rise, {down} fall; {mean:+.2f} on average"
@@ -470,7 +471,7 @@ def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     marked, cnn = pairs[pairs["model"].isin(audit.MARKED)]["gain"], pairs[pairs["family"] == "cnn"]["gain"]
     told = [f"{name} {_points(gain)}" for name, gain in (("marked models", marked), ("CNNs", cnn)) if len(gain)]
     if len(marked) < 3:
-        return "undecided", "; ".join(told)
+        return "undecided", "; ".join([_TOO_FEW, *told])
     interval = mean_interval(marked)
     gains = sign_flip_test(marked).p < 0.05 and interval.mean > 0
     cnn_gains = len(cnn) > 0 and sign_flip_test(cnn).p < 0.05 and cnn.mean() > 0
@@ -489,7 +490,7 @@ def _judge_average_gain(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]
     intervals = _intervals(pairs[pairs["model"].isin(audit.MARKED)], ["model"], "gain")
     told = "; ".join(f"{model} {_of(interval)}" for model, interval in intervals.items())
     if not intervals:
-        return "undecided", "fewer than three pairs of each marked model"
+        return "undecided", _TOO_FEW
     good = [i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"] for i in intervals.values()]
     if all(good):
         return "reproduced", told
@@ -501,7 +502,7 @@ def _judge_average_gain(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]
 def _judge_up_to_six(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     intervals = _intervals(pairs[pairs["family"].isin(["mlp", "attention"])], ["model", "dataset", "recipe"], "gain")
     if not intervals:
-        return "undecided", "fewer than three pairs of each model"
+        return "undecided", _TOO_FEW
     (model, dataset, _), largest = max(intervals.items(), key=lambda item: item[1].mean)
     told = f"at most {_of(largest)}: {model}, {audit.DATASETS.get(dataset, dataset)}"
     if any(i.low > 0 and i.high >= limits["most"] for i in intervals.values()):
@@ -512,7 +513,7 @@ def _judge_up_to_six(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
 def _judge_toward(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     intervals = _intervals(pairs, ["model", "dataset", "recipe"], "nearer")
     if not intervals:
-        return "undecided", "fewer than three pairs of each model"
+        return "undecided", _TOO_FEW
     toward, away = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
     mean = np.mean([i.mean for i in intervals.values()])
     told = f"{toward} of {len(intervals)} cells come nearer, {away} go away; {mean:+.3f} on average"
@@ -550,7 +551,7 @@ def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding
     table = runs.groupby(["model", "config.images"])[["sigma", "delta"]].mean().groupby("model").mean().dropna()
     n = f"{len(table)} networks, {runs['seed'].nunique()} seeds"
     if len(table) < limits["models"]:
-        return Finding("undecided", "too few networks for a rank correlation", n, _hardware(runs))
+        return Finding("undecided", "too few networks yet", n, _hardware(runs))
     tests = {symbol: spearman_exact(table[column], gain[table.index]) for symbol, column in (("σ", "sigma"), ("Δ", "delta"))}
     told = ", ".join(f"ρ({symbol}, gain) = {test.estimate:+.2f} (p = {test.p:.2f})" for symbol, test in tests.items())
     sure = [test.p < 0.05 for test in tests.values()]
@@ -596,12 +597,16 @@ def _of(interval: Interval) -> str:
 
 
 def _count_runs(runs: pd.DataFrame) -> str:
-    return f"{len(runs)} runs of {runs['model'].nunique()} models"
+    return f"{_count(len(runs), 'run')}, {_count(runs['model'].nunique(), 'model')}"
 
 
 def _count_pairs(pairs: pd.DataFrame) -> str:
     recipes = " and ".join(f"“{recipe}”" for recipe in sorted(pairs["recipe"].unique()))
-    return f"{len(pairs)} pairs of runs, {pairs['model'].nunique()} models, recipe {recipes}"
+    return f"{_count(len(pairs), 'pair')}, {_count(pairs['model'].nunique(), 'model')}, recipe {recipes}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _hardware(runs: pd.DataFrame) -> str:

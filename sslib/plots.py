@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -420,6 +420,7 @@ def plot_histories(histories: pd.DataFrame) -> Figure:
                 axis.fill_between(drawn.index, drawn["mean"] - drawn["std"], drawn["mean"] + drawn["std"], color=colour, alpha=0.13, linewidth=0)
         column[0].set_title(name)
         column[1].set_xlabel("epoch")
+        column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axis, label in zip(axes[:, 0], rows.values()):
         axis.set_ylabel(label)
     axes[0, 0].legend(loc="best", fontsize=8)
@@ -432,41 +433,42 @@ def plot_gradient_ratios(histories: pd.DataFrame) -> Figure:
     histories: of ``constraint_grid.histories``, arms with a penalty; ratios of 0, as with damping 0, are not drawn.
     """
     names = list(dict.fromkeys(histories["model"]))
-    figure, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 0.8, 2.9), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 0.8, 3.3), squeeze=False, sharey=True)
+    arms = histories.groupby("arm")["gradient_ratio"].median().sort_values().index
+    shades = dict(zip(arms, plt.get_cmap("viridis")(np.linspace(0, 0.85, max(2, len(arms))))))
     for axis, name in zip(axes[0], names):
         part = histories[(histories["model"] == name) & (histories["gradient_ratio"] > 0)]
-        order = sorted(dict.fromkeys(part["arm"]), key=lambda arm: part.loc[part["arm"] == arm, "gradient_ratio"].median())
-        shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, max(2, len(order))))
-        for arm, shade in zip(order, shades):
-            mean = part[part["arm"] == arm].groupby("epoch")["gradient_ratio"].median()
-            axis.plot(mean.index, mean, color=shade, ls=":" if arm.startswith("placebo") else "-", label=arm)
+        for arm in dict.fromkeys(part["arm"]):
+            median = part[part["arm"] == arm].groupby("epoch")["gradient_ratio"].median()
+            axis.plot(median.index, median, color=shades[arm], ls=":" if arm.startswith("placebo") else "-", label=arm)
         axis.axhline(1, color=GREY, linestyle="--", linewidth=1)
         axis.set(title=name, xlabel="epoch", yscale="log")
-        axis.legend(fontsize=6.5, loc="lower right")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylabel("gradient ratio")
+    lines = {label: line for axis in axes[0] for line, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def plot_doses(doses: pd.DataFrame) -> Figure:
+def plot_doses(doses: pd.DataFrame, families: Mapping[str, str]) -> Figure:
     """What alpha does to SS_rate's distance from its target (left) and to accuracy (right), with the placebo as open squares.
 
-    doses: of ``constraint_grid.dose_response``, with the models' names.
+    doses: of ``constraint_grid.dose_response``; families: name of the model -> family.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.0))
-    models = list(dict.fromkeys(doses.index.get_level_values("model")))
-    colours = dict(zip(models, [INK, *FAMILY_COLOURS.values()]))
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.2))
     for (model, penalty), part in doses.groupby(level=["model", "penalty"], sort=False):
         alpha = part.index.get_level_values("alpha").to_numpy(float) * (1.12 if penalty == "placebo" else 1)
         placebo = penalty == "placebo"
-        style = {"color": colours[model], "marker": "s" if placebo else "o", "ms": 6, "ls": "" if placebo else "-",
-                 "mfc": "white" if placebo else colours[model], "label": f"{model}, {penalty}"}
+        colour = FAMILY_COLOURS[families[model]]
+        style = {"color": colour, "marker": "s" if placebo else "o", "ms": 6, "ls": "" if placebo else "-",
+                 "mfc": "white" if placebo else colour, "label": f"{model}, {penalty}"}
         axes[0].plot(alpha, part["off target"], **style)
         error = np.abs(part[["low", "high"]].to_numpy().T - part["top-1"].to_numpy())
         axes[1].errorbar(alpha, part["top-1"], yerr=error, capsize=2, linewidth=1, **style)
     for axis, label in zip(axes, (r"SS_rate $-\ \gamma$", "top-1 against baseline, points")):
         axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
         axis.set(xscale="log", xlabel=r"$\alpha$", ylabel=label)
-    axes[0].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
