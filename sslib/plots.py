@@ -510,6 +510,118 @@ def plot_boxes(
     return figure
 
 
+def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log: Sequence[str] = (), columns_per_row: int = 4) -> Figure:
+    """One point per layer: the column `y` against each of several others, a panel each.
+
+    table: with `y`, `family` and the keys of `columns`, whose values are labels; log: the columns drawn on a log axis.
+    """
+    rows = math.ceil(len(columns) / columns_per_row)
+    across = min(columns_per_row, len(columns))
+    figure, axes = plt.subplots(rows, across, figsize=(2.3 * across, 2.5 * rows), squeeze=False, sharey=True)
+    for axis, (column, label) in zip(axes.flat, columns.items()):
+        for family, part in table.groupby("family", sort=False):
+            style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"], "label": FAMILY_LABELS[family]}
+            axis.scatter(part[column], part[y], s=9, alpha=0.5, linewidths=0, rasterized=True, **style)
+        axis.set(xlabel=label, xscale="log" if column in log else "linear")
+    for axis in list(axes.flat)[len(columns) :]:
+        axis.remove()
+    for row in axes:
+        row[0].set_ylabel("SS_rate")
+    axes[0, 0].legend(fontsize=8, markerscale=2)
+    return figure
+
+
+def plot_factors(table: pd.DataFrame, factors: Mapping[str, str], formulas: Sequence[str] = ("released", "printed")) -> Figure:
+    """SS_rate of one layer per family as one thing changes: a column per factor, a row per formula.
+
+    table: ``measures_grid.one_factor_table``; factors: name of a factor with numbers as values -> label of its axis.
+    """
+    size = (3.1 * len(factors), 2.5 * len(formulas) + 0.3)
+    figure, axes = plt.subplots(len(formulas), len(factors), figsize=size, squeeze=False, sharex="col", sharey="row")
+    for row, formula in zip(axes, formulas):
+        for axis, (factor, label) in zip(row, factors.items()):
+            for (model, family), part in table[table["factor"] == factor].groupby(["model", "family"], sort=False):
+                part = part.assign(value=part["value"].astype(float)).sort_values("value")
+                style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"]}
+                axis.plot(part["value"], part[formula], ms=4, label=f"{model} {part['module'].iloc[0]}", **style)
+                low, high = (part[f"{formula}, {end}"].fillna(part[formula]) for end in ("low", "high"))
+                axis.fill_between(part["value"], low, high, color=style["color"], alpha=0.15, linewidth=0)
+            axis.set(xscale="log", title=formula, xlabel=label if formula == formulas[-1] else "")
+        row[0].set_ylabel("SS_rate")
+    axes[0, 0].legend(fontsize=7.5)
+    return figure
+
+
+def plot_graph_profile(table: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
+    """Statistics of A_epsilon against the share of pairs it joins: solid for features, dashed for Gaussian noise.
+
+    table: ``measures_grid.graph_table``; columns: statistic -> label, a panel each.
+    """
+    figure, axes = plt.subplots(1, len(columns), figsize=(2.4 * len(columns), 2.8), squeeze=False)
+    for axis, (column, label) in zip(axes[0], columns.items()):
+        for (model, family, kind), part in table.groupby(["model", "family", "of"], sort=False):
+            noise = kind == "gaussian"
+            style = {"color": GREY, "ls": "--", "lw": 0.8} if noise else {"color": FAMILY_COLOURS[family], "lw": 1.3}
+            axis.plot(part["density"], part[column], **style)
+        axis.set(xscale="log", xlabel="share of pairs joined", title=label)
+        if column == "sigma":
+            axis.axhline(1, color=INK, lw=0.8, ls=":")
+            axis.set_yscale("log")
+    shown = [plt.Line2D([], [], color=colour, label=FAMILY_LABELS[f]) for f, colour in FAMILY_COLOURS.items() if f in set(table["family"])]
+    figure.legend(handles=[*shown, plt.Line2D([], [], color=GREY, ls="--", label="Gaussian noise")], loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
+def plot_covers(curves: Mapping[str, Mapping[str, ArrayLike]], *, columns: int = 3) -> Figure:
+    """Both N_theta against bounds on the true covering number, as logarithms, with the line of Eq. 4: a panel each.
+
+    curves: title -> ``measures_grid.cover_curves``.
+    """
+    rows, across = math.ceil(len(curves) / columns), min(columns, len(curves))
+    figure, axes = plt.subplots(rows, across, figsize=(3.1 * across, 2.6 * rows), squeeze=False)
+    for axis, (title, curve) in zip(axes.flat, curves.items()):
+        x = np.log1p(_array(curve["theta"]))
+        lower, upper, released, printed = (np.log(_array(curve[k])) for k in ("lower", "upper", "released", "printed"))
+        axis.plot(x[[0, -1]], [math.log(curve["D"]), 0], color=GREY, ls="--", lw=1, label="line (Eq. 4)")
+        axis.plot(x, printed, color="#CC79A7", lw=1.4, label=r"$N_\theta$, printed")
+        axis.plot(x, released, color="#0072B2", lw=1.4, label=r"$N_\theta$, released")
+        axis.fill_between(x, lower, upper, color=INK, alpha=0.45, linewidth=0.8, label="covering number")
+        axis.set(title=title, xlabel=r"$\log(1+\theta)$")
+    for axis in list(axes.flat)[len(curves) :]:
+        axis.remove()
+    for row in axes:
+        row[0].set_ylabel(r"$\log N$")
+    axes[0, 0].legend(fontsize=7.5)
+    return figure
+
+
+def plot_graph_boxes(graphs: Mapping[str, Mapping[str, Mapping]], *, columns: int = 4) -> Figure:
+    """Boxes against box size of graphs, both on log axes, and the fit where a power law is claimed: a panel per graph.
+
+    graphs: title -> way to cover -> what ``measures_grid.covers`` gives.
+    """
+    marks = {"colouring": ("o", "#0072B2"), "burning": ("x", "#D55E00"), "growing": ("+", "#009E73")}
+    rows, across = math.ceil(len(graphs) / columns), min(columns, len(graphs))
+    figure, axes = plt.subplots(rows, across, figsize=(2.4 * across, 2.5 * rows), squeeze=False, sharey=True)
+    for axis, (title, found) in zip(axes.flat, graphs.items()):
+        for method, one in found.items():
+            marker, colour = marks[method]
+            axis.scatter(one["sizes"], one["boxes"], s=13, marker=marker, color=colour, linewidths=0.9, label=method)
+            if method == "colouring" and not one["reason"]:
+                size = np.array(one["sizes"], dtype=float)
+                boxes = np.array(one["boxes"], dtype=float)
+                inside = (size >= one["window"][0]) & (size <= one["window"][1]) & (boxes > 1)
+                level = np.mean(np.log(boxes[inside] - 1) + one["slope"] * np.log(size[inside]))
+                axis.plot(size[inside], 1 + np.exp(level) * size[inside] ** -one["slope"], color=INK, lw=1)
+        axis.set(title=title, xscale="log", yscale="log", xlabel=r"box size $\ell$")
+    for axis in list(axes.flat)[len(graphs) :]:
+        axis.remove()
+    for row in axes:
+        row[0].set_ylabel(r"boxes $N(\ell)$")
+    axes[0, 0].legend(fontsize=7.5)
+    return figure
+
+
 def _array(values: Tensor | ArrayLike) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 

@@ -91,7 +91,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({
     "paper": Recipe(224, 200, by_epoch=True),
     "short": Recipe(224, 10, warmup_epochs=2),
     "cpu": Recipe(32, 10, warmup_epochs=1, train_images=8000, test_images=2000, **_LIGHT),
-    "quick": Recipe(32, 3, warmup_epochs=1, **_LIGHT),
+    "quick": Recipe(32, 6, warmup_epochs=1, **_LIGHT),
 })
 
 
