@@ -348,7 +348,7 @@ def plot_against_paper(table: pd.DataFrame, families: Mapping[str, str], ways: S
     return figure
 
 
-def plot_layers(
+def plot_invariance_layers(
     layers: pd.DataFrame, value: str, label: str, ways: Sequence[str], *, null: str | None = None, log: bool = False
 ) -> Figure:
     """A number of every layer along the depth: a row per way, a column per data set, a line per model.
