@@ -574,7 +574,7 @@ def _boxes(limits: _Limits, root: _Root) -> _Pair:
     for formula in ("printed", "released"):
         off = table[f"{formula}: worst"].median()
         rank = float(scipy_stats.spearmanr(table[f"rate: {formula}"], covering).statistic)
-        best = max(best, (off <= limits["factor"]) + (rank >= limits["rank"]))
+        best = max(best, int(off <= limits["factor"]) + int(rank >= limits["rank"]))
         told.append(f"{formula}: off by up to {off:.1f}× in the median layer, ranks correlate {rank:+.2f}")
     outcome = ("not reproduced", "partly", "reproduced")[best]
     n = f"{len(table)} layers, {table['model'].nunique()} networks"
