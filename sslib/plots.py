@@ -354,7 +354,8 @@ def plot_invariance_layers(
     """A number of every layer along the depth: a row per way, a column per data set, a line per model.
 
     layers: of ``invariance_grid.layer_table``; value: the column drawn, null: the column of its null value, drawn as a
-    grey band from the smallest to the largest; label: of the axis. Lines are means over seeds.
+    grey band from the smallest to the largest; label: of the axis; log: rows that span more than a decade have a
+    logarithmic axis. Lines are means over seeds.
     """
     sets = list(dict.fromkeys(layers["images"]))
     size = (3.7 * len(sets), 2.7 * len(ways) + 0.4)
@@ -371,7 +372,10 @@ def plot_invariance_layers(
                 colour = FAMILY_COLOURS[rows["family"].iloc[0]]
                 marker = STATE_MARKERS["untrained"]
                 axis.plot(line.index, line, ms=4, color=colour, marker=marker, ls=dashes[model], label=model)
-            axis.set(title=f"{images}, {way}", yscale="log" if log else "linear")
+            axis.set(title=f"{images}, {way}")
+        drawn = layers.loc[layers["way"] == way, [value, null] if null else [value]]
+        if log and drawn.max().max() > 10 * drawn.min().min():
+            row[0].set_yscale("log")  # shared along the row
         row[0].set_ylabel(label)
     for axis in axes[-1]:
         axis.set_xlabel("depth (first to last module)")
