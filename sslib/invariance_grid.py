@@ -85,7 +85,7 @@ UMAP_SETTINGS: tuple[Mapping[str, float], ...] = tuple(
     for value in values
 )
 
-#: Images, and the seed they are drawn with, as in the released scripts.
+#: Images, as many as the released scripts take, and the seed of the draw (theirs too, in another generator).
 N_IMAGES, DRAW = 640, 42
 
 

@@ -359,3 +359,36 @@ def test_one_layer_under_several_seeds_of_umap():
     table = grid.umap_repeats(Gram(x @ x.T, 200, x.numel()), [0, 1], umap=UMAP)
     assert list(table.index) == [0, 1] and list(table.columns) == ["printed", "released"]
     assert (table.loc[0] != table.loc[1]).any() and (table > 0).all().all()
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("options", "function", "expected"), [
+    ([], "run_invariance", {"settings": [RELEASED_UMAP], "memory": 2 * 2**30, "n_images": 640, "weights": "untrained"}),
+    (["--umap-settings", "--memory", "0.5"], "run_invariance", {"settings": grid.UMAP_SETTINGS, "memory": 2**29}),
+    (["--noise", "--n-images", "99"], "run_noise", {"n_images": 99}),
+    (["--recipe", "cpu"], "run_before_training", {}),
+    (["--trained", "kept"], "run_trained", {}),
+])
+def test_the_command_runs_what_its_options_ask_for(options, function, expected, monkeypatch, tmp_path, capsys):
+    from sslib import __main__ as command
+
+    calls = []
+    monkeypatch.setattr(grid, function, lambda *a, **k: calls.append((a, k)) or ["a record"])
+    monkeypatch.setattr("sys.argv", ["sslib", "invariance", *options, "--results", str(tmp_path)])
+    command.main()
+    ((arguments, keywords),) = calls
+    assert keywords["root"] == tmp_path and {name: keywords[name] for name in expected} == expected
+    if function != "run_trained":
+        assert arguments[:2] == ([*grid.MODELS], [0])
+    assert capsys.readouterr().out == "a record\n1 new record(s)\n"
+
+
+def test_the_command_refuses_two_kinds_of_networks_at_once(monkeypatch, capsys):
+    from sslib import __main__ as command
+
+    monkeypatch.setattr("sys.argv", ["sslib", "invariance", "--noise", "--recipe", "cpu"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "not allowed with argument" in capsys.readouterr().err
