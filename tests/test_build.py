@@ -124,7 +124,7 @@ def test_the_first_page_opens_with_the_question_and_counts(fragments):
     assert all(f"**{n} {word}**" in text for word, n in counts.items())
     rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
     assert len(rows) == len(claims.load_claims())
-    assert "../notebooks/10_audit.ipynb" in text and "03_constraint" not in text, "links only to pages that exist"
+    assert "../notebooks/10_audit.ipynb" in text and "03_regularization" not in text, "links only to pages that exist"
 
 
 def test_the_first_page_changes_with_the_records(fragments, tmp_path):
