@@ -37,7 +37,7 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
     """The landing page's answer: counts by verdict, two sentences, and the table, a row per claim."""
     table = claims.scorecard(root)
     lines = [answer(table), "", ":::{div} scorecard", ""]
-    lines += ["| | the paper claims | in print | its own tables | ours | verdict | evidence |", "|-" * 7 + "|"]
+    lines += ["| | the paper claims | verdict | in print | its own tables | ours | evidence |", "|-" * 7 + "|"]
     common = _commonest(table)
     for number, row in table.iterrows():
         ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
@@ -48,7 +48,8 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
         if row["in small"] not in ("–", "not run"):
             verdict += f"<br>small: {_badge(row['in small'])}"
         printed = _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–"
-        cells = [str(number), row["claim"], row["paper"], printed, "<br>".join(ours) or "–", verdict, _links(row["evidence"], pages)]
+        links = _links(row["evidence"], pages)
+        cells = [str(number), row["claim"], verdict, row["paper"], printed, "<br>".join(ours) or "–", links]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
@@ -104,7 +105,8 @@ def _use(table: pd.DataFrame) -> str:
         "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it to its target in part",
         "not reproduced": "the constraint does not move it", "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
     }.get(word, "whether the constraint moves it is open")  # fmt: skip
-    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](method.md); {second}."
+    boxes = ", and it is no count of boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
+    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](method.md){boxes}; {second}."
 
 
 def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
@@ -136,11 +138,11 @@ def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Coll
     for run in sorted(runs, key=lambda run: run.name):
         time = "as committed" if run.seconds is None else f"{run.seconds:.0f} s"
         lines.append(f"| [{run.name}](../notebooks/{run.name}.ipynb) | {time} | {', '.join(run.experiments) or '–'} |")
-    lines += ["", "## Records", ""]
+    lines += ["", "## Records", "", ":::{div} wide", ""]
     lines += ["| experiment | records | made | commits | machines | image sets (fingerprint) |", "|-|-|-|-|-|-|"]
     for experiment in experiments():
         lines.append("| " + " | ".join([experiment, *_origin(experiment)]) + " |")
-    lines += ["", "## Printed tables and rules", "", "| file | SHA-256, first 16 digits |", "|-|-|"]
+    lines += ["", ":::", "", "## Printed tables and rules", "", "| file | SHA-256, first 16 digits |", "|-|-|"]
     for path in sorted(PAPER.glob("*.*")):
         if path.suffix in (".csv", ".yml"):
             lines.append(f"| `data/paper/{path.name}` | `{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}` |")

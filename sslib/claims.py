@@ -266,16 +266,15 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
     layers = [layer for run in runs["metrics.layers"] for layer in run.values()]
     values = pd.DataFrame(layers)[["released", "printed"]]
     held = bool(((values >= 0) & (values <= 1)).all(axis=None))
-    ours = f"{values.min(axis=None):.2f} to {values.max(axis=None):.2f} once Eq. 3 and the density are corrected"
-    if order := _order(root):
-        ours += f"; {order}"
+    ours = f"{values.min(axis=None):.2f} to {values.max(axis=None):.2f} once corrected"
+    ours += _order(root)
     # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
     outcome = "partly" if held else "not reproduced"
     return Finding(outcome, ours, f"{len(values)} layers", _hardware(runs)), None
 
 
 def _order(root: _Root) -> str:
-    """Whether sets that are known to be self-similar have smaller SS_rates than Gaussian clouds of as many points."""
+    """Whether sets that are known to be self-similar have smaller SS_rates than Gaussian clouds of as many points; "" if not run."""
     sets, layers = records.read_all("box-covering", root), records.read_all("ss-rate-measures", root)
     if sets.empty or layers.empty or "config.points" not in sets:
         return ""
@@ -287,7 +286,7 @@ def _order(root: _Root) -> str:
     if not fractal or not cloud:
         return ""
     held = "below" if max(fractal) < min(cloud) else "not below"
-    return f"two fractals at {min(fractal):.2f} and {max(fractal):.2f}, {held} Gaussian clouds ({min(cloud):.2f} to {max(cloud):.2f})"
+    return f"; fractals ({min(fractal):.2f}, {max(fractal):.2f}) {held} Gaussian clouds ({min(cloud):.2f})"
 
 
 def _cheap(limits: _Limits, root: _Root) -> _Pair:
@@ -529,6 +528,8 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     runs = records.read_all("invariance", root)
     if runs.empty:
         return NOT_RUN, NOT_RUN
+    # full-size networks have a size, those of a training recipe have an arm
+    runs = runs.reindex(columns=[*runs.columns.union(["config.size", "config.arm"], sort=False)])
     runs = runs.assign(
         model=[models.find(name).name for name in runs["config.model"]],
         sigma=runs["metrics.sigma"].map(lambda ways: ways.get("released", math.nan)).astype(float),
@@ -540,7 +541,7 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     full = _correlated(limits, pretrained if pretrained["model"].nunique() >= limits["models"] else large, printed)
 
     pairs = training_pairs(root)
-    own = runs[runs["config.weights"].str.startswith("trained")]
+    own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline")]
     return full, _correlated(limits, own, pairs.groupby("model")["gain"].mean())
 
 
@@ -575,7 +576,7 @@ def _boxes(limits: _Limits, root: _Root) -> _Pair:
         off = table[f"{formula}: worst"].median()
         rank = float(scipy_stats.spearmanr(table[f"rate: {formula}"], covering).statistic)
         best = max(best, int(off <= limits["factor"]) + int(rank >= limits["rank"]))
-        told.append(f"{formula}: off by up to {off:.1f}× in the median layer, ranks correlate {rank:+.2f}")
+        told.append(f"{formula} up to {off:.1f}× off in the median layer, ranks {rank:+.2f}")
     outcome = ("not reproduced", "partly", "reproduced")[best]
     n = f"{len(table)} layers, {table['model'].nunique()} networks"
     return Finding(outcome, "; ".join(told), n, _hardware(runs)), None
