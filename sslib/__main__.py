@@ -1,4 +1,5 @@
-"""Make records: ``python -m sslib ss-rate`` (Table 2), ``factors``, ``run`` (Table 3) and ``invariance`` (Tables 4, 5).
+"""Make records: ``python -m sslib ss-rate`` (Table 2), ``factors`` and ``measures`` (what moves SS_rate, box covering),
+``run`` (Table 3) and ``invariance`` (Tables 4, 5).
 
 All write one JSON per cell under data/results (or --results), skip the cells that are there, and can be stopped and
 called again; several processes may share a folder.
@@ -7,10 +8,11 @@ called again; several processes may share a folder.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 from pathlib import Path
 
-from sslib import constraint_grid, experiments, invariance_grid, models, records, training
+from sslib import constraint_grid, experiments, invariance_grid, measures_grid, models, records, training
 from sslib.invariance import RELEASED_UMAP
 from sslib.paths import RESULTS
 
@@ -52,7 +54,13 @@ def main() -> None:
     run.add_argument("--seeds", nargs="+", type=int, default=[0])
     run.add_argument("--minutes", type=float, default=math.inf, help="stop after this time; call again to go on")
     run.add_argument("--list", action="store_true", help="show what is done and what is not, and stop")
-    for command in (table, factors, invariance, run):
+    measures = commands.add_parser("measures", help="what moves SS_rate, and true covering numbers")
+    measures.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
+    measures.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    measures.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
+    measures.add_argument("--n-images", type=int, default=512)
+    measures.add_argument("--no-covers", action="store_true", help="leave out the point sets and graphs, which need no images")
+    for command in (table, factors, invariance, run, measures):
         command.add_argument("--device", help="where the networks run; default: cuda where there is one")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
@@ -79,6 +87,18 @@ def main() -> None:
         elif asked.command == "invariance" and asked.recipe:
             written = invariance_grid.run_before_training(
                 asked.models, asked.seeds, asked.images, asked.recipe, device=asked.device, root=asked.results
+            )
+        elif asked.command == "measures":
+            written = itertools.chain(
+                () if asked.no_covers else measures_grid.run_covers(root=asked.results),
+                measures_grid.run_measures(
+                    asked.models,
+                    asked.seeds,
+                    images=asked.images,
+                    n_images=asked.n_images,
+                    device=asked.device,
+                    root=asked.results,
+                ),
             )
         elif asked.command == "run":
             cells = constraint_grid.grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)

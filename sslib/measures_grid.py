@@ -374,8 +374,8 @@ def _written(experiment, asked, seed, metrics, data, device, start, root) -> Ite
 def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
     """The layers of ``MEASURES`` or of ``experiments.SS_RATE`` records, a row each, with the moments of the distances.
 
-    Columns: model, family, seed, module, all numbers of the record's layer, and "log_scale" (log of the mean distance),
-    "cv" (standard deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
+    Columns: model, family, seed, draw, module, all numbers of the record's layer, and "log_scale" (log of the mean
+    distance), "cv" (standard deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
     """
     rows = []
     for run in runs.to_dict("records"):
@@ -393,6 +393,34 @@ def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
         log_D=np.log(table["D"]),
         log_range=np.log1p(table["TV"]) - np.log1p(table["TZ"]),
     )
+
+
+#: What SS_rate is regressed on, step by step: the scale and the shape of the distances' histogram, then more.
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "scale": ("log_scale",),
+    "shape: variation, skewness": ("cv", "distance_skewness"),
+    "scale and shape": ("log_scale", "cv", "distance_skewness"),
+    "and their squares and products": ("log_scale", "cv", "distance_skewness"),
+    "scale, shape, D and range": ("log_scale", "cv", "distance_skewness", "log_D", "log_range"),
+}
+
+
+def explained_table(layers: pd.DataFrame, formula: str, *, resamples: int = 1000) -> pd.DataFrame:
+    """``measures.explained`` of SS_rate for each of ``STEPS``, a row each: r2, low, high, unseen, left.
+
+    layers: ``layer_table``; networks are the groups. "unseen" is r2 for networks left out, "left" the residual.
+    """
+    rows = {}
+    for step, columns in STEPS.items():
+        used, by = layers, list(columns)
+        if "squares" in step:
+            for i, a in enumerate(columns):
+                for b in columns[i:]:
+                    used = used.assign(**{f"{a} * {b}": used[a] * used[b]})
+                    by.append(f"{a} * {b}")
+        fit = measures.explained(used, formula, by, "model", resamples=resamples)
+        rows[step] = {"r2": fit.r2, "low": fit.interval[0], "high": fit.interval[1], "unseen": fit.r2_left_out, "left": fit.residual}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def cover_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -461,30 +489,31 @@ def one_factor_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 #: What a reader may want to compare SS_rate across: the rows of a factor that stand for it.
 COMPARED: Mapping[str, tuple[str, tuple]] = {
-    "another sample of as many images": ("images", ("bootstrap",)),
+    "another draw of 512 of the images": ("draw", ("other",)),
     "64 or more images instead of all": ("B", (64, 128, 256)),
     "half precision of F": ("precision", ("float16", "bfloat16")),
     "64 or 1024 thresholds instead of 256": ("thresholds", (64, 1024)),
     "training instead of eval mode": ("mode", ("training",)),
+    "another seed of the random weights": ("seed", ("other",)),
     "half or a quarter of the channels": ("D", ("half", "quarter")),
     "features three times larger or smaller": ("scale", (0.3, 3.0)),
     "features ten times larger or smaller": ("scale", (0.1, 10.0)),
 }
 
 
-def comparable(table: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
+def comparable(table: pd.DataFrame, layers: pd.DataFrame | None = None, *, formula: str = "released") -> pd.DataFrame:
     """What a raw SS_rate can be compared across: how far each change moves it, against the spread over images.
 
-    table: ``one_factor_table``. The yardstick of a layer is half the width of its bootstrap interval over images. Per
-    change of ``COMPARED``: "moves by", the largest shift of the mean over layers and values; "interval", 95 %, of that
+    table: ``one_factor_table``; layers: ``layer_table`` of several seeds and draws of images, for a row of each. The
+    yardstick of a layer is half the width of its bootstrap interval over images. Per change of ``COMPARED``: "moves by", the largest shift of the mean over layers and values; "interval", 95 %, of that
     shift, from the draws of the change itself, or the yardstick where it is a single number; "times the spread", the
     largest ratio of a shift to its layer's yardstick; "comparable", whether that is at most 1.
     """
+    boot = table[table["factor"] == "images"].set_index("model")
+    yardstick = (boot[f"{formula}, high"] - boot[f"{formula}, low"]) / 2
+    if layers is not None:
+        table = pd.concat([table, _other_seeds(layers, boot["module"], formula)], ignore_index=True)
     rows = {}
-    yardstick = {}
-    for model, part in table.groupby("model", sort=False):
-        boot = part[part["factor"] == "images"].iloc[0]
-        yardstick[model] = (boot[f"{formula}, high"] - boot[f"{formula}, low"]) / 2
     for change, (factor, values) in COMPARED.items():
         part = table[table["factor"] == factor]
         if factor == "D":
@@ -512,6 +541,19 @@ def comparable(table: pd.DataFrame, *, formula: str = "released") -> pd.DataFram
             "layers": part["model"].nunique(),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _other_seeds(layers: pd.DataFrame, modules: pd.Series, formula: str) -> pd.DataFrame:
+    """Rows of ``one_factor_table`` for other seeds and draws than 0 of the same layers, one per seed or draw."""
+    rows = []
+    for model, module in modules.items():
+        part = layers[(layers["model"] == model) & (layers["module"] == module)]
+        plain = part[(part["seed"] == 0) & (part["draw"] == 0)][formula].iloc[0]
+        for factor, other in (("seed", "draw"), ("draw", "seed")):
+            rates = part[(part[other] == 0) & (part[factor] != 0)][formula]
+            rows += [{"model": model, "factor": factor, "value": "other", formula: rate, f"{formula}, change": rate - plain,
+                      f"{formula}, low": math.nan, f"{formula}, high": math.nan} for rate in rates]
+    return pd.DataFrame(rows)
 
 
 def null_table(runs: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
@@ -563,3 +605,24 @@ def dimension_table(runs: pd.DataFrame) -> pd.DataFrame:
                          "diameter": run["metrics.diameter"], "known": run["metrics.dimension"], "method": method, **found})
     order = list(KNOWN_GRAPHS)
     return pd.DataFrame(rows).sort_values("graph", key=lambda names: names.map(order.index), kind="stable") if rows else pd.DataFrame()
+
+
+def point_slopes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The dimension that each number of boxes gives a point set, beside the known one: ``COVERING`` records of points.
+
+    Minus the least-squares slope of log N against log theta, over the thresholds at which the true number of boxes
+    (geometric mean of the bounds) is from 5 to a tenth of the points; NaN with fewer than 3 of them. Columns:
+    "dimension", "thresholds", "lower", "upper", "released", "printed".
+    """
+    rows = {}
+    for run in runs[runs["config.points"].notna()].to_dict("records"):
+        name, n = run["config.points"], run["config.n"]
+        curve = {key: np.array(value) for key, value in run["metrics.layers"][name].items() if isinstance(value, list)}
+        true = np.sqrt(curve["lower"] * curve["upper"])
+        used = (true >= 5) & (true <= n / 10) & (curve["theta"] > 0)
+        row = {"dimension": KNOWN_SETS[name], "thresholds": int(used.sum())}
+        for key in ("lower", "upper", *FORMULAS):
+            x, y = np.log(curve["theta"][used]), np.log(curve[key][used])
+            row[key] = -np.polyfit(x, y, 1)[0] if used.sum() >= 3 else math.nan
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").reindex([name for name in KNOWN_SETS if name in rows])
