@@ -443,24 +443,24 @@ def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) 
     return values.groupby(part["seed"]).mean()
 
 
-def shown_table(table: pd.DataFrame, images: str) -> pd.DataFrame:
+def shown_table(
+    table: pd.DataFrame, images: str, ways: Sequence[str] = ("printed", "released")
+) -> pd.DataFrame:
     """One data set of `invariance_table` as a reader sees it: a row per model, text.
 
-    Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing), "ranks" (paper, then
-    printed, then released; 1 is the smallest) and "seeds".
+    Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing), "ranks" (the paper's,
+    then one per way; 1 is the smallest) and "seeds". The columns bear the data set's name.
     """
     part = table[table["images"] == images]
-    cells = {way: group.set_index("model") for way, group in part.groupby("way", sort=False)}
-    first = cells["printed"]
+    cells = {way: part[part["way"] == way].set_index("model") for way in ways}
+    first = cells[ways[0]]
     shown = {"paper": first["paper"].map("{:.4f}".format)}
     for way, group in cells.items():
         shown[way] = [_mean_and_std(row.ours, row.std) for row in group.itertuples()]
-    ranks = [first["paper rank"], cells["printed"]["rank"], cells["released"]["rank"]]
-    shown["ranks"] = [
-        " / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in zip(*ranks)
-    ]
+    ranks = zip(first["paper rank"], *(group["rank"] for group in cells.values()))
+    shown["ranks"] = [" / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in ranks]
     shown["seeds"] = first["seeds"].map(str)
-    return pd.DataFrame(shown).rename_axis(None)
+    return pd.DataFrame(shown).rename_axis(None).rename_axis(columns=images)
 
 
 def _mean_and_std(mean: float, std: float) -> str:

@@ -275,10 +275,10 @@ def test_table_4_is_the_mean_over_seeds_beside_the_printed_value(runs):
 
 def test_the_shown_table_has_a_text_per_cell(runs):
     table = grid.invariance_table(runs, 4)
-    shown = grid.shown_table(table, "cifar10")
-    assert list(shown.columns) == ["paper", *grid.WAYS, "ranks", "seeds"]
-    assert shown.loc["ViT"].tolist() == ["0.1521", *["0.252 ± 0.100"] * 4, "2 / 2 / 2", "3"]
-    assert grid.shown_table(table, "cifar100").loc["ViT"].tolist() == ["0.1779", *["not run"] * 4, "3 / – / –", "0"]
+    shown = grid.shown_table(table, "cifar10", list(grid.WAYS))
+    assert list(shown.columns) == ["paper", *grid.WAYS, "ranks", "seeds"] and shown.columns.name == "cifar10"
+    assert shown.loc["ViT"].tolist() == ["0.1521", *["0.252 ± 0.100"] * 4, "2 / 2 / 2 / 2 / 2", "3"]
+    assert grid.shown_table(table, "cifar100").loc["ViT"].tolist() == ["0.1779", *["not run"] * 2, "3 / – / –", "0"]
     tiny = table.assign(ours=7.4e-6, std=float("nan"))
     assert grid.shown_table(tiny, "cifar10").loc["VGG", "released"] == "7e-06"
 
