@@ -78,7 +78,7 @@ def load_claims() -> list[Claim]:
 
     >>> claims = load_claims()
     >>> len(claims), claims[7].short
-    (13, 'The constraint helps ResMLP, Mixer, ViT; not CNNs')
+    (13, 'The constraint helps MLPs and ViTs, not CNNs')
     """
     entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
     claims = []
@@ -171,7 +171,7 @@ def _print_helps() -> _Printed:
         f"of {len(marked)} comparisons of marked models {gains} are gains and {losses} a loss; of {len(cnn)} of CNNs "
         f"{(cnn['decided'] == 'gain').sum()} are gains; unmarked, but a gain: {odd}"
     )
-    return _Printed("holds in part", f"{gains} of {len(marked)} gain, not only these", why)
+    return _Printed("holds in part", f"{gains} of {len(marked)}, and others", why)
 
 
 def _print_average_gain() -> _Printed:
@@ -576,7 +576,7 @@ def _boxes(limits: _Limits, root: _Root) -> _Pair:
         off = table[f"{formula}: worst"].median()
         rank = float(scipy_stats.spearmanr(table[f"rate: {formula}"], covering).statistic)
         best = max(best, int(off <= limits["factor"]) + int(rank >= limits["rank"]))
-        told.append(f"{formula} up to {off:.1f}× off in the median layer, ranks {rank:+.2f}")
+        told.append(f"{formula} {off:.1f}× off, ranks {rank:+.2f}")
     outcome = ("not reproduced", "partly", "reproduced")[best]
     n = f"{len(table)} layers, {table['model'].nunique()} networks"
     return Finding(outcome, "; ".join(told), n, _hardware(runs)), None
