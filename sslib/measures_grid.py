@@ -303,26 +303,23 @@ KNOWN_GRAPHS: Mapping[str, float] = {
 }
 
 
-def graphs(*, smaller: int = 0) -> dict[str, np.ndarray]:
+def graphs() -> dict[str, np.ndarray]:
     """Adjacency matrices of ``KNOWN_GRAPHS``, connected.
 
-    smaller: generations less than the records have; also of the lattice's and the random graph's halvings.
-
-    >>> {name: len(A) for name, A in graphs(smaller=2).items()}["(2, 2)-flower"]
-    172
+    >>> {name: len(A) for name, A in graphs().items()}["(3, 3)-flower"]
+    1038
     """
     import networkx as nx
 
-    side, nodes = 40 >> smaller, 1000 >> smaller
-    random = nx.gnm_random_graph(nodes, 5 * nodes // 2, seed=0)
+    random = nx.gnm_random_graph(1000, 2500, seed=0)
     return {
-        "(2, 2)-flower": flower(2, 2, 6 - smaller),
-        "(2, 3)-flower": flower(2, 3, 5 - smaller),
-        "(3, 3)-flower": flower(3, 3, 4 - smaller),
-        "Song-Havlin-Makse": song_havlin_makse(2, 4 - smaller),
-        "square lattice": nx.to_numpy_array(nx.grid_2d_graph(side, side)) > 0,
+        "(2, 2)-flower": flower(2, 2, 6),
+        "(2, 3)-flower": flower(2, 3, 5),
+        "(3, 3)-flower": flower(3, 3, 4),
+        "Song-Havlin-Makse": song_havlin_makse(2, 4),
+        "square lattice": nx.to_numpy_array(nx.grid_2d_graph(40, 40)) > 0,
         "Erdős-Rényi": nx.to_numpy_array(random.subgraph(max(nx.connected_components(random), key=len))) > 0,
-        "(1, 3)-flower": flower(1, 3, 5 - smaller),
+        "(1, 3)-flower": flower(1, 3, 5),
     }
 
 

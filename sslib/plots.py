@@ -526,12 +526,14 @@ def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log:
         for family, part in table.groupby("family", sort=False):
             style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"], "label": FAMILY_LABELS[family]}
             axis.scatter(part[column], part[y], s=9, alpha=0.5, linewidths=0, rasterized=True, **style)
-        axis.set(xlabel=label, xscale="log" if column in log else "linear")
+        axis.set(xlabel=label)
+        if column in log:
+            _log_axis(axis, table[column].min(), table[column].max())
     for axis in list(axes.flat)[len(columns) :]:
         axis.remove()
     for row in axes:
         row[0].set_ylabel("SS_rate")
-    axes[0, 0].legend(fontsize=8, markerscale=2)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, markerscale=2)
     return figure
 
 
@@ -550,7 +552,9 @@ def plot_factors(table: pd.DataFrame, factors: Mapping[str, str], formulas: Sequ
                 axis.plot(part["value"], part[formula], ms=4, label=f"{model} {part['module'].iloc[0]}", **style)
                 low, high = (part[f"{formula}, {end}"].fillna(part[formula]) for end in ("low", "high"))
                 axis.fill_between(part["value"], low, high, color=style["color"], alpha=0.15, linewidth=0)
-            axis.set(xscale="log", title=formula, xlabel=label if formula == formulas[-1] else "")
+            values = table.loc[table["factor"] == factor, "value"].astype(float)
+            _log_axis(axis, values.min(), values.max())
+            axis.set(title=formula, xlabel=label if formula == formulas[-1] else "")
         row[0].set_ylabel("SS_rate")
     axes[0, 0].legend(fontsize=7.5)
     return figure
@@ -567,7 +571,8 @@ def plot_graph_profile(table: pd.DataFrame, columns: Mapping[str, str]) -> Figur
             noise = kind == "gaussian"
             style = {"color": GREY, "ls": "--", "lw": 0.8} if noise else {"color": FAMILY_COLOURS[family], "lw": 1.3}
             axis.plot(part["density"], part[column], **style)
-        axis.set(xscale="log", xlabel="share of pairs joined", title=label)
+        axis.set(xlabel="share of pairs joined", title=label)
+        _log_axis(axis, table["density"].min(), table["density"].max())
         if column == "sigma":
             axis.axhline(1, color=INK, lw=0.8, ls=":")
             axis.set_yscale("log")
@@ -617,13 +622,25 @@ def plot_graph_boxes(graphs: Mapping[str, Mapping[str, Mapping]], *, columns: in
                 inside = (size >= one["window"][0]) & (size <= one["window"][1]) & (boxes > 1)
                 level = np.mean(np.log(boxes[inside] - 1) + one["slope"] * np.log(size[inside]))
                 axis.plot(size[inside], 1 + np.exp(level) * size[inside] ** -one["slope"], color=INK, lw=1)
-        axis.set(title=title, xscale="log", yscale="log", xlabel=r"box size $\ell$")
+        axis.set(title=title, yscale="log", xlabel=r"box size $\ell$")
+        _log_axis(axis, 2, max(max(one["sizes"]) for one in found.values()))
     for axis in list(axes.flat)[len(graphs) :]:
         axis.remove()
     for row in axes:
         row[0].set_ylabel(r"boxes $N(\ell)$")
     axes[0, 0].legend(fontsize=7.5)
     return figure
+
+
+def _log_axis(axis: plt.Axes, low: float, high: float) -> None:
+    """A logarithmic x axis with three or four plain numbers, however short it is."""
+    steps = [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5)]
+    inside = [step for step in steps if low * 0.99 <= step <= high * 1.01]
+    if len(inside) > 5:  # whole decades alone, or every third step
+        inside = [step for step in inside if math.log10(step) % 1 == 0] if high / low > 1e3 else inside[::3]
+    axis.set_xscale("log")
+    axis.set_xticks(inside, [f"{step:g}" for step in inside])
+    axis.xaxis.set_minor_formatter("")
 
 
 def _array(values: Tensor | ArrayLike) -> np.ndarray:
