@@ -59,6 +59,7 @@ def main() -> None:
     measures.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     measures.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
     measures.add_argument("--n-images", type=int, default=512)
+    measures.add_argument("--trained", type=Path, metavar="FOLDER", help="only CKA, of matrices that training has kept, .npz")
     measures.add_argument("--no-covers", action="store_true", help="leave out the point sets and graphs, which need no images")
     for command in (table, factors, invariance, run, measures):
         command.add_argument("--device", help="where the networks run; default: cuda where there is one")
@@ -88,6 +89,8 @@ def main() -> None:
             written = invariance_grid.run_before_training(
                 asked.models, asked.seeds, asked.images, asked.recipe, device=asked.device, root=asked.results
             )
+        elif asked.command == "measures" and asked.trained:
+            written = measures_grid.run_cka(asked.trained, device=asked.device, root=asked.results)
         elif asked.command == "measures":
             written = itertools.chain(
                 () if asked.no_covers else measures_grid.run_covers(root=asked.results),

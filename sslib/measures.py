@@ -174,8 +174,22 @@ def linear_cka(F: Tensor, G: Tensor) -> float:
     F, G = torch.as_tensor(F), torch.as_tensor(G)
     if F.ndim != 2 or G.ndim != 2 or F.shape[1] != G.shape[1] or F.shape[1] < 2:
         raise ValueError(f"F and G have shapes {tuple(F.shape)} and {tuple(G.shape)}; expected (D, B) with the same B >= 2")
-    F, G = (X.double() - X.double().mean(1, keepdim=True) for X in (F, G))
-    K, L = F.T @ F, G.T @ G
+    return cka_of_grams(*(X.double().T @ X.double() for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True))))
+
+
+def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
+    """``linear_cka`` from the Gram matrices of the images: (B, B) products of any features, such as whole activations.
+
+    K, L: symmetric, of the same images, centred or not. Raises ValueError unless both are (B, B) with the same B >= 2.
+
+    >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
+    >>> round(cka_of_grams(F.T @ F, 4 * F.T @ F), 6)
+    1.0
+    """
+    K, L = (torch.as_tensor(M).detach().cpu().double() for M in (K, L))
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape != L.shape or len(K) < 2:
+        raise ValueError(f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the same B >= 2")
+    K, L = (M - M.mean(0) - M.mean(1, keepdim=True) + M.mean() for M in (K, L))
     return float((K * L).sum() / (K.norm() * L.norm()))
 
 

@@ -7,6 +7,7 @@ one per family, are also measured with one factor at a time changed.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 from sslib import measures, models, records
 from sslib.data import ImageSet, load_images
 from sslib.experiments import default_device, features_of, layer_metrics
+from sslib.features import activation_grams
 from sslib.graph import (
     COVERS,
     box_counts,
@@ -31,9 +33,11 @@ from sslib.graph import (
     song_havlin_makse,
 )
 from sslib.invariance import KNOWN_SETS, known_points
+from sslib.invariance_grid import read_matrices
 from sslib.paths import RESULTS
 from sslib.rate import FORMULAS, box_curve, pair_distances, ss_rate
 from sslib.stats import mean_interval
+from sslib.training import RECIPES, Run, load_pictures, network_of, normalise
 
 #: Per network: SS_rate of its layers beside other measures, null models, and the statistics of A_epsilon.
 MEASURES = "ss-rate-measures"
@@ -43,6 +47,8 @@ ONE_FACTOR = "ss-rate-one-factor"
 COVERING = "box-covering"
 #: Per graph: boxes against box size, and the dimension.
 GRAPHS = "box-covering-graphs"
+#: Per trained network: how similar each layer's activations are to those before training.
+TRAINED = "cka-training"
 
 #: One network per family, for one factor at a time; its layer is the one in the middle of Table 1's.
 ONE_PER_FAMILY = ("vit_small_patch16_224", "resnet34", "mixer_b16_224")
@@ -289,6 +295,35 @@ def run_covers(*, n: int = 512, root: Path = RESULTS) -> Iterable[Path]:
         asked, start = {"graph": name}, time.perf_counter()
         if not records.exists(GRAPHS, asked, 0, root):
             yield from _written(GRAPHS, asked, 0, graph_metrics(name), None, "cpu", start, root)
+
+
+def run_cka(folder: str | os.PathLike[str], *, device: str | None = None, root: Path = RESULTS) -> Iterable[Path]:
+    """CKA of every layer before and after training, of networks whose matrices training has kept; skips what is done.
+
+    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in ``<root>/constraint``; files
+    without a record are passed over. The network before training is made anew from the record's seed.
+
+    Raises ValueError if there are no .npz files, FileNotFoundError if the images are not there.
+    """
+    files, shown, device = sorted(Path(folder).glob("*.npz")), {}, device or default_device()
+    if not files:
+        raise ValueError(f"folder: expected .npz files of trained networks, found none in {str(folder)!r}")
+    for path in files:
+        places = [path.with_suffix(".json"), Path(root) / "constraint" / f"{path.stem}.json"]
+        run = next((records.read(place) for place in places if place.exists()), None)
+        if run is None or records.exists(TRAINED, run["config"], run["seed"], root):
+            continue
+        start, asked = time.perf_counter(), run["config"]
+        recipe = RECIPES[asked["recipe"]]
+        key = asked["dataset"], asked["recipe"]
+        if key not in shown:
+            shown[key] = load_pictures(asked["dataset"], recipe)
+        pictures = shown[key]
+        network, modules = network_of(Run(asked["model"], recipe, run["seed"]), pictures.classes)
+        before = activation_grams(network, normalise(pictures.probe, models.find(asked["model"])), modules, device=device)
+        after = read_matrices(path)
+        cka = {name: measures.cka_of_grams(before[name].products, after[name].products) for name in modules}
+        yield from _written(TRAINED, asked, run["seed"], {"cka": cka}, run["data"], device, start, root)
 
 
 #: Graphs that boxes are counted on: name -> box dimension, NaN where there is none.
@@ -590,6 +625,17 @@ def graph_table(runs: pd.DataFrame) -> pd.DataFrame:
         architecture, graph = models.find(run["config.model"]), run["metrics.graph"]
         for row in graph["statistics"]:
             rows.append({"model": architecture.name, "family": architecture.family, "module": graph["module"], **row})
+    return pd.DataFrame(rows)
+
+
+def cka_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """``TRAINED`` records: a row per module of every run, tidy: model, family, dataset, recipe, arm, seed, module, depth, cka."""
+    rows = []
+    for run in runs.to_dict("records"):
+        architecture, layers = models.find(run["config.model"]), run["metrics.cka"]
+        rows += [{"model": architecture.name, "family": architecture.family, "dataset": run["config.dataset"],
+                  "recipe": run["config.recipe"], "arm": run["config.arm"], "seed": run["seed"], "module": module,
+                  "depth": k / (len(layers) - 1), "cka": cka} for k, (module, cka) in enumerate(layers.items())]
     return pd.DataFrame(rows)
 
 

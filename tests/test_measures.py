@@ -123,6 +123,12 @@ def test_two_nn_leaves_out_channels_that_are_equal():
 
 def test_cka_of_the_same_and_of_unrelated_layers(F):
     assert measures.linear_cka(F, orthogonal(24) @ F * 3) == pytest.approx(1)
+    other = F**2
+    assert measures.cka_of_grams(F.T @ F, other.T @ other) == pytest.approx(measures.linear_cka(F, other))
+    # written out: Kornblith et al. 2019, Eq. 4 with centred columns
+    X, Y = (M.T - M.T.mean(0) for M in (F, other))
+    plain = (Y.T @ X).norm() ** 2 / ((X.T @ X).norm() * (Y.T @ Y).norm())
+    assert measures.linear_cka(F, other) == pytest.approx(float(plain))
     noise = torch.randn(5, 4000, generator=generator(), dtype=torch.float64)
     assert measures.linear_cka(noise, torch.randn(7, 4000, generator=generator(9), dtype=torch.float64)) < 0.01
     assert math.isnan(measures.linear_cka(torch.ones(2, 5), torch.ones(2, 5)))
@@ -203,6 +209,7 @@ def test_explained_variance_on_a_relation_that_is_known():
         (lambda F: measures.effective_rank(F / 0), "F has shape"),
         (lambda F: measures.two_nn(F, discard=1), "discard is 1"),
         (lambda F: measures.linear_cka(F, F[:, :3]), "the same B"),
+        (lambda F: measures.cka_of_grams(F, F), "K and L have shapes"),
         (lambda F: null_features(F, "hypothesis"), "kind is 'hypothesis'"),
         (lambda F: null_features(F * 0, "gaussian"), "equal channels only"),
         (lambda F: graph_statistics(F, 0.1), "C has shape"),

@@ -150,6 +150,32 @@ def test_records_agree_with_those_of_table_2():
     assert both["released"].to_numpy() == pytest.approx(both["released, Table 2"].to_numpy(), abs=2e-3)
 
 
+def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
+    from sslib.features import activation_grams
+    from sslib.training import RECIPES, Run, load_pictures, network_of, normalise
+
+    config = {"recipe": "quick", "dataset": "digits", "model": "resmlp_12_224", "arm": "baseline"}
+    record = records.new_record("constraint", config, 0, {"top1_last": 10.0}, seconds=1.0)
+    kept = records.write(record, tmp_path).with_suffix(".npz")
+    pictures = load_pictures("digits", RECIPES["quick"])
+    network, modules = network_of(Run("resmlp_12_224", RECIPES["quick"], 0), pictures.classes)
+    grams = activation_grams(network, normalise(pictures.probe, models.find("resmlp_12_224")), modules)
+    other = torch.randn(len(pictures.probe), 5, generator=torch.Generator().manual_seed(0)).double()
+    arrays = {f"gram/{name}": gram.products.numpy() for name, gram in grams.items()}
+    arrays |= {f"gram/{modules[-1]}": (other @ other.T).numpy()}
+    arrays |= {f"{kind}/{name}": 1 for name in grams for kind in ("features", "nonzero")}
+    np.savez(kept, **arrays)
+    (path,) = measures_grid.run_cka(kept.parent, root=tmp_path)
+    cka = records.read(path)["metrics"]["cka"]
+    assert [cka[name] for name in modules[:-1]] == pytest.approx([1.0] * (len(modules) - 1))
+    assert cka[modules[-1]] < 0.2
+    assert list(measures_grid.run_cka(kept.parent, root=tmp_path)) == []
+    table = measures_grid.cka_table(records.read_all(measures_grid.TRAINED, tmp_path))
+    assert table["depth"].iloc[-1] == 1 and set(table["model"]) == {"ResMLP"}
+    with pytest.raises(ValueError, match="found none"):
+        list(measures_grid.run_cka(tmp_path, root=tmp_path))
+
+
 def test_the_command_covers_a_network(tmp_path):
     command = [sys.executable, "-m", "sslib", "measures", "--models", "resnet34", "--images", "photographs", "--n-images", "8"]
     done = subprocess.run([*command, "--no-covers", "--results", str(tmp_path)], capture_output=True, text=True, check=True)
