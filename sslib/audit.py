@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 
 from sslib.paper import load_table
 from sslib.paths import PAPER
-from sslib.stats import Test, holm, spearman_exact, welch
+from sslib.stats import Estimate, holm, spearman_exact, welch
 
 #: Runs behind each mean and standard deviation of Table 3, by the paper's text.
 RUNS = 10
@@ -131,7 +131,7 @@ def invariance_against_gain(number: int) -> pd.DataFrame:
     return found
 
 
-def invariance_correlation(number: int, dataset: str | None = None) -> Test:
+def invariance_correlation(number: int, dataset: str | None = None) -> Estimate:
     """Spearman's rho over the seven models between Table 4 or 5 and the gain of Table 3, with exact p.
 
     dataset: the column and the gain on this data set alone; None: the printed averages and the mean gains. If

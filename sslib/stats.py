@@ -22,10 +22,8 @@ class Interval(NamedTuple):
     n: int
 
 
-class Test(NamedTuple):
+class Estimate(NamedTuple):
     """An estimate and the two-sided p-value of its being zero."""
-
-    __test__ = False  # for pytest, which takes the name for a test case
 
     estimate: float
     p: float
@@ -60,7 +58,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x))
 
 
-def sign_flip_test(differences: ArrayLike, *, seed: int = 0, max_exact: int = 2**16) -> Test:
+def sign_flip_test(differences: ArrayLike, *, seed: int = 0, max_exact: int = 2**16) -> Estimate:
     """Whether paired differences have mean 0: the share of sign patterns whose mean is at least as far from 0.
 
     If the pairing makes nothing, each difference could as well have had the other sign. All 2**n patterns are
@@ -70,16 +68,16 @@ def sign_flip_test(differences: ArrayLike, *, seed: int = 0, max_exact: int = 2*
     Raises ValueError for no differences, or differences that are not finite.
 
     >>> sign_flip_test([0.5, 0.75, 1.0])
-    Test(estimate=0.75, p=0.25)
+    Estimate(estimate=0.75, p=0.25)
     """
     x = _vector("differences", differences)
     if len(x) == 1:  # scipy refuses it; both signs are as far from 0
-        return Test(float(x[0]), 1.0)
+        return Estimate(float(x[0]), 1.0)
     done = scipy_stats.permutation_test(
         (x,), lambda d, axis: d.mean(axis=axis), permutation_type="samples", vectorized=True, n_resamples=max_exact,
         rng=np.random.default_rng(seed),
     )  # fmt: skip
-    return Test(float(x.mean()), float(done.pvalue))
+    return Estimate(float(x.mean()), float(done.pvalue))
 
 
 def smallest_effect(differences_sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -157,7 +155,7 @@ def welch(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int
     return Welch(difference, difference - half, difference + half, t, df, float(2 * scipy_stats.t.sf(abs(t), df)))
 
 
-def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Test:
+def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
     """Spearman's rank correlation and its exact two-sided p: the share of all n! pairings at least as strong.
 
     Ties share their mean rank. For n = 7, as in Tables 4 and 5, that is 5040 pairings, and rho has to reach 0.786
@@ -167,7 +165,7 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Test:
     values that are not finite, and a side whose values are all equal.
 
     >>> spearman_exact([1, 2, 3, 4], [10, 20, 30, 40])
-    Test(estimate=1.0, p=0.08333333333333333)
+    Estimate(estimate=1.0, p=0.08333333333333333)
     """
     a, b = _vector("x", x), _vector("y", y)
     if len(a) != len(b) or not 3 <= len(a) <= max_n:
@@ -179,7 +177,7 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Test:
     scale = math.sqrt((u @ u) * (v @ v))
     every = v[np.array(list(itertools.permutations(range(len(v)))))] @ u / scale
     rho = float(u @ v / scale)
-    return Test(rho, float((np.abs(every) >= abs(rho) - 1e-9).mean()))
+    return Estimate(rho, float((np.abs(every) >= abs(rho) - 1e-9).mean()))
 
 
 def _vector(name: str, values: ArrayLike) -> np.ndarray:
