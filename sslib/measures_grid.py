@@ -451,7 +451,8 @@ def explained_table(layers: pd.DataFrame, formula: str, *, resamples: int = 1000
                     used = used.assign(**{f"{a} * {b}": used[a] * used[b]})
                     by.append(f"{a} * {b}")
         fit = measures.explained(used, formula, by, "model", resamples=resamples)
-        rows[step] = {"r2": fit.r2, "low": fit.interval[0], "high": fit.interval[1], "unseen": fit.r2_left_out, "left": fit.residual}
+        low, high = fit.interval
+        rows[step] = {"r2": fit.r2, "low": low, "high": high, "unseen": fit.r2_left_out, "left": fit.residual}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -522,12 +523,12 @@ def one_factor_table(runs: pd.DataFrame) -> pd.DataFrame:
 #: What a reader may want to compare SS_rate across: the rows of a factor that stand for it.
 COMPARED: Mapping[str, tuple[str, tuple]] = {
     "another draw of 512 of the images": ("draw", ("other",)),
-    "64 or more images instead of all": ("B", (64, 128, 256)),
+    "64 to 256 images, mean of draws": ("B", (64, 128, 256)),
     "half precision of F": ("precision", ("float16", "bfloat16")),
     "64 or 1024 thresholds instead of 256": ("thresholds", (64, 1024)),
     "training instead of eval mode": ("mode", ("training",)),
     "another seed of the random weights": ("seed", ("other",)),
-    "half or a quarter of the channels": ("D", ("half", "quarter")),
+    "half or a quarter of the channels, mean of draws": ("D", ("half", "quarter")),
     "features three times larger or smaller": ("scale", (0.3, 3.0)),
     "features ten times larger or smaller": ("scale", (0.1, 10.0)),
 }
@@ -537,9 +538,10 @@ def comparable(table: pd.DataFrame, layers: pd.DataFrame | None = None, *, formu
     """What a raw SS_rate can be compared across: how far each change moves it, against the spread over images.
 
     table: ``one_factor_table``; layers: ``layer_table`` of several seeds and draws of images, for a row of each. The
-    yardstick of a layer is half the width of its bootstrap interval over images. Per change of ``COMPARED``: "moves by", the largest shift of the mean over layers and values; "interval", 95 %, of that
-    shift, from the draws of the change itself, or the yardstick where it is a single number; "times the spread", the
-    largest ratio of a shift to its layer's yardstick; "comparable", whether that is at most 1.
+    yardstick of a layer is half the width of its bootstrap interval over images. Per change of ``COMPARED``: "moves
+    by", the largest shift over layers and values, of the mean over draws; "low" and "high", its 95 % interval, from the
+    draws of the change itself, or the yardstick where it is a single number; "times the spread", the largest ratio of a
+    shift to its layer's yardstick; "comparable", whether that is at most 1; "layers", how many were measured.
     """
     boot = table[table["factor"] == "images"].set_index("model")
     yardstick = (boot[f"{formula}, high"] - boot[f"{formula}, low"]) / 2
@@ -629,7 +631,10 @@ def graph_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def cka_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """``TRAINED`` records: a row per module of every run, tidy: model, family, dataset, recipe, arm, seed, module, depth, cka."""
+    """``TRAINED`` records, a row per module of every run: model, family, dataset, recipe, arm, seed, module, depth, cka.
+
+    depth: 0 for the first module, 1 for the last.
+    """
     rows = []
     for run in runs.to_dict("records"):
         architecture, layers = models.find(run["config.model"]), run["metrics.cka"]
@@ -647,7 +652,8 @@ def dimension_table(runs: pd.DataFrame) -> pd.DataFrame:
             rows.append({"graph": run["config.graph"], "nodes": run["metrics.nodes"],
                          "diameter": run["metrics.diameter"], "known": run["metrics.dimension"], "method": method, **found})
     order = list(KNOWN_GRAPHS)
-    return pd.DataFrame(rows).sort_values("graph", key=lambda names: names.map(order.index), kind="stable") if rows else pd.DataFrame()
+    table = pd.DataFrame(rows)
+    return table.sort_values("graph", key=lambda names: names.map(order.index), kind="stable") if rows else table
 
 
 def point_slopes(runs: pd.DataFrame) -> pd.DataFrame:
