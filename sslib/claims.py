@@ -419,7 +419,7 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """Constrained minus baseline, seed by seed: what the rules on training look at.
 
     Returns a row per recipe, data set, model and seed that has both arms: gain (top-1 of the last epoch, points) and
-    nearer (by how much the modules end nearer to gamma: mean |SS_rate - gamma| of the baseline's minus that of the
+    nearer (by how much the modules end nearer to gamma: mean abs(SS_rate - gamma) of the baseline's minus that of the
     constrained run's, training mode); the record's device. No rows if there are no records.
 
     >>> len(training_pairs("no-such-folder"))
