@@ -95,7 +95,7 @@ def scale_free_rate(
 def rate_of_boxes(boxes: ArrayLike, D: int, *, formula: str = "released") -> float:
     """SS_rate of any box numbers, such as true covering numbers, at thresholds uniform in log(1 + theta) (Eq. 3-4).
 
-    boxes: (T,) from D to 1; formula: "released" averages |log N - line| over the thresholds, "printed" takes the
+    boxes: (T,) from D to 1; formula: "released" averages abs(log N - line) over the thresholds, "printed" takes the
     trapezoid rule. Raises ValueError unless 1 <= boxes <= D and T >= 2.
 
     >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
