@@ -173,6 +173,9 @@ plots.plot_invariance_layers(layers, "exponent", "exponent γ", ["printed", "rel
 quality = layers.groupby("way")[["exponent", "exponent_error", "n_tail", "ks_distance", "null_exponent"]].median()
 gram = invariance.gram_update(None, batch.flatten(1))
 pixels = invariance.powerlaw_exponent(invariance.gram_spectrum(gram, estimator="released"), estimator="released")
+cells = layers[layers["way"] == "released"].groupby(["model", "images", "seed"])[["exponent", "exponent_error"]]
+errors = cells.agg({"exponent": lambda values: values.std(ddof=0), "exponent_error": "median"}).dropna()
+within = (errors["exponent"] <= errors["exponent_error"]).sum()
 spread = runs["metrics.sigma_null"].map(lambda null: null["released"]).astype(float)
 Markdown(
     "\n\n".join(
@@ -181,6 +184,8 @@ Markdown(
         f"shapes: {quality.loc[way, 'null_exponent']:.2f}."
         for way in ("printed", "released")
     )
+    + f"\n\nIn {within} of {len(errors)} networks measured the released σ is no larger than the median standard "
+    "error of its layers' exponents: differences of that size may be errors of the fits."
     + f"\n\nIf every layer were noise, the released σ would be {spread.median():.0f} (median). Images are no noise: the pixels of "
     f"the {len(pictures)} pictures above, without any network, have a released exponent of {pixels.exponent:.2f} ± "
     f"{pixels.standard_error:.2f} (KS {pixels.ks_distance:.2f}, {pixels.n_tail} eigenvalues). So a power law in an untrained "

@@ -157,12 +157,20 @@ plots.plot_invariance_layers(layers, "dimension", "dimension", ["printed", "rele
 
 # %% tags=["hide-input"]
 spread = layers.groupby("way")[["dimension", "dimension_error"]].describe()
+cells = layers.groupby(["way", "model", "images", "seed"])[["dimension", "dimension_error"]]
+ranges = cells.agg({"dimension": np.ptp, "dimension_error": "median"}).dropna()
+rng = np.random.default_rng(0)
+chance = {n: np.ptp(rng.standard_normal((20_000, n)), axis=1).mean() for n in (4, 12)}
+ratio = (ranges["dimension"] / ranges["dimension_error"]).groupby("way").median()
 Markdown(
     "\n\n".join(
         f"**{way}**: dimensions from {spread.loc[way, ('dimension', 'min')]:.2f} to {spread.loc[way, ('dimension', 'max')]:.2f}, median "
-        f"{spread.loc[way, ('dimension', '50%')]:.2f} with a standard error of {spread.loc[way, ('dimension_error', '50%')]:.2f}."
+        f"{spread.loc[way, ('dimension', '50%')]:.2f} with a standard error of {spread.loc[way, ('dimension_error', '50%')]:.2f}. From its "
+        f"smallest to its largest layer a network spans {ratio[way]:.1f} such errors (median)."
         for way in ("printed", "released")
     )
+    + f"\n\nBy chance alone, measurements of one and the same number span {chance[4]:.1f} of their standard errors if there are "
+    f"four of them, and {chance[12]:.1f} if there are twelve."
 )
 
 # %% [markdown]
