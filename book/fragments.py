@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from provenance import Build
 
 from sslib import audit, claims, records
 from sslib.differences import differences as point_by_point
-from sslib.paths import PAPER, RESULTS
+from sslib.paths import PAPER, RESULTS, ROOT
 
 #: A sign beside each word, so that colour is not the only one.
 SIGNS = {
@@ -53,7 +54,7 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
-        "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; – nothing to compare. A verdict counts runs "
+        "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts runs "
         f"at the paper's own settings only; what smaller runs found stands beside it. {where}± is one standard deviation over seeds "
         "(2, 3) or half a 95 % interval (8 to 10). [Every claim, its rule and its evidence](verdicts.md)."
     )
@@ -111,7 +112,8 @@ def _use(table: pd.DataFrame) -> str:
 
 def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
     """Every claim in full: what is claimed, the test, the rule, what is printed, what was measured."""
-    table, parts = claims.scorecard(root), []
+    table = claims.scorecard(root)
+    parts = [f"Date of the rules: {claims.rules_written()}{_first_commit('data/paper/claims.yml')}.", ""]
     for claim in claims.load_claims():
         row = table.loc[claim.number]
         parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", "", f"{claim.claim} *({claim.where})*", ""]
@@ -125,6 +127,16 @@ def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
         for name, text in fields.items():
             parts += [name, f": {' '.join(text.split())}", ""]
     return "\n".join(parts)
+
+
+def _first_commit(path: str) -> str:
+    """When a file was first committed, in words; "" outside a git checkout."""
+    command = ["git", "log", "--diff-filter=A", "--format=%h of %cI", "--", path]
+    try:
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"; first committed in {found}" if found else ""
 
 
 def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Collection[str]) -> str:

@@ -314,12 +314,13 @@ def _percent(share: pd.Series) -> str:
 
 
 def _rises(limits: _Limits, root: _Root) -> _Pair:
-    table = experiments.table_2(experiments.full_scale(records.read_all(experiments.SS_RATE, root)))
+    measured = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
+    table = experiments.table_2(measured)
     change = (table["pretrained: ours, released"] - table["untrained: ours, released"]).dropna()
     full = NOT_RUN
     if len(change):
         up, down = (change > 0.03).sum(), (change < -0.03).sum()
-        full = Finding(_majority(up, down, len(change)), f"{up} rise, {down} fall", f"{len(change)} networks")
+        full = Finding(_majority(up, down, len(change)), f"{up} rise, {down} fall", f"{len(change)} networks", _hardware(measured))
 
     runs = _training(root)
     runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
