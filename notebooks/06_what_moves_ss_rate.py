@@ -18,7 +18,7 @@
 #
 # Before SS_rate of two networks, layers or training states is compared, one has to know what else it depends on. This
 # page measures that: first what follows from the definition alone, then what the recorded layers say, then one change at
-# a time. It ends with a [table of what can be compared](#what-a-raw-ss-rate-can-be-compared-across).
+# a time. It ends with a table of what can be compared.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below; the studies are read from records at every scale
@@ -74,20 +74,19 @@ pd.DataFrame({f: {k: f"{float(sslib.ss_rate(X, formula=f)):.3f}" for k, X in cha
 # %% [markdown]
 # ## How much the histogram's scale and shape explain
 #
-# All layers of the records of [Table 2](02_ss_rate_averages): a regression of SS_rate on three numbers of the distances'
+# All layers of the records of [Table 2](02_ss_rate_averages.ipynb): a regression of SS_rate on three numbers of the distances'
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
 # products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well. R² is the share of variance explained, with a 95 % interval from resampling whole
-# networks; "unseen" is R² for a network that the fit has not seen; "left" is the standard deviation of what remains.
+# networks; "unseen" is R² for a network that the fit has not seen.
 
 # %% tags=["hide-input", "nbval-check-output"]
 layers = measures_grid.layer_table(experiments.full_scale(records.read_all("ss-rate")))
 fits = {formula: measures_grid.explained_table(layers, formula) for formula in ("released", "printed")}
-print(f"{len(layers)} layers of {layers['model'].nunique()} networks; standard deviation of SS_rate "
-      f"{layers['released'].std():.3f} (released), {layers['printed'].std():.3f} (printed)")
+print(f"{len(layers)} layers of {layers['model'].nunique()} networks")
 shown = {}
 for formula, fit in fits.items():
     shown[formula, "R²"] = fit.apply(lambda row: f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", axis=1)
-    shown[formula, "unseen"], shown[formula, "left"] = fit["unseen"].map("{:.2f}".format), fit["left"].map("{:.3f}".format)
+    shown[formula, "unseen"] = fit["unseen"].map("{:.2f}".format)
 pd.DataFrame(shown)
 
 # %% tags=["hide-input"]
@@ -95,7 +94,7 @@ best, shape, size = (fits["released"].loc[step] for step in ("and their squares 
 Markdown(
     f"Scale and shape of the histogram explain {shape['r2']:.0%} of the released SS_rate's variance "
     f"[{shape['low']:.0%}, {shape['high']:.0%}], scale alone {size['r2']:.0%}; with squares and products it is {best['r2']:.0%}, and "
-    f"{best['left']:.3f} is left of {layers['released'].std():.3f}. For the printed formula these are "
+    f"a standard deviation of {best['left']:.3f} is left of {layers['released'].std():.3f}. For the printed formula these are "
     f"{fits['printed'].loc['scale and shape', 'r2']:.0%} and {fits['printed'].loc['and their squares and products', 'r2']:.0%}. The intervals "
     "are wide and the fits carry over poorly to an unseen network: ten networks are few. What is left is the finer shape of the "
     "same histogram, as nothing else enters SS_rate."
@@ -127,7 +126,7 @@ named.pivot_table(index="value", columns="model", values="cell", aggfunc="first"
 # %% [markdown]
 # SS_rate by the released formula, and in brackets the change; "images: bootstrap" gives the 95 % interval over resampled
 # images instead. Training mode is measured where the network has batch normalisation. Precision is that of F; what a whole
-# network in bfloat16 does is among the [factors of Table 2](02_ss_rate_averages).
+# network in bfloat16 does is among the [factors of Table 2](02_ss_rate_averages.ipynb).
 #
 # ## Null models
 #
@@ -190,7 +189,7 @@ Markdown(
 # ### Before and after training
 #
 # Linear CKA of each layer's whole activations before and after training, over the same 640 training images: small versions
-# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization). Mean ± standard
+# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). Mean ± standard
 # deviation over seeds of the mean over layers; in brackets the first and the last layer. For the networks of Table 2, at full
 # size and trained on ImageNet: **not run**.
 
@@ -219,7 +218,7 @@ pd.DataFrame({
 
 # %% tags=["hide-input"]
 places = ranked.reset_index()
-agreement = {heading: measures.rank_correlation(places, "released", heading, "model") for heading in columns}
+agreement = {heading: measures.rank_correlation(places, "released", heading, "model") for heading in columns if heading != "released"}
 undefined = ranked.index[ranked["log θ"].isna()]
 moved = (ranked["rank, log(1 + θ/m)"] - ranked["rank, released"]).abs()
 Markdown(
@@ -245,7 +244,7 @@ plots.plot_graph_profile(graph, {"degree_cv": "variation of degrees", "clusterin
 groups = graph["family"].map(plots.FAMILY_LABELS).where(graph["of"] == "features", "Gaussian noise")
 shares = graph["asked"].map("{:.0%} of pairs".format)
 mean = graph.groupby([shares.where(graph["asked"].isin([0.02, 0.1, 0.5])), groups])[["degree", "degree_cv", "clustering", "largest", "path", "sigma"]].mean()
-mean.columns = ["mean degree", "variation of degrees", "clustering", "largest component", "mean path", "small-world σ"]
+mean.columns = ["degree", "variation", "clustering", "largest", "path", "σ"]
 mean.loc[[f"{share:.0%} of pairs" for share in (0.02, 0.1, 0.5)]].rename_axis([None, None]).round(2)
 
 # %% tags=["hide-input"]
@@ -291,16 +290,15 @@ gap = (layers["printed"] - layers["released"]).quantile([0.5, 0.025, 0.975]).tol
 yes, no = ("; ".join(verdict.index[verdict["comparable"] == answer]) for answer in (True, False))
 scale_row = verdict.loc["features three times larger or smaller"]
 Markdown(
-    ":::{admonition} What a raw SS_rate can and cannot be compared across\n:class: important\n"
-    f"- **Can**: {yes or 'nothing that was tried'}.\n"
-    f"- **Cannot**: {no}; nor the two formulas: the printed one is larger by {gap[0]:.2f} in the median layer, "
+    "> **What a raw SS_rate can and cannot be compared across**\n>\n"
+    f"> - **Can**: {yes or 'nothing that was tried'}.\n"
+    f"> - **Cannot**: {no}; nor the two formulas: the printed one is larger by {gap[0]:.2f} in the median layer, "
     f"{gap[1]:.2f} to {gap[2]:.2f} in 95 % of them.\n"
-    f"- Features three times as large or small already move it by {abs(scale_row['moves by']):.3f} "
+    f"> - Features three times as large or small already move it by {abs(scale_row['moves by']):.3f} "
     f"[{min(abs(scale_row['low']), abs(scale_row['high'])):.3f}, {max(abs(scale_row['low']), abs(scale_row['high'])):.3f}], "
     f"up to {scale_row['times the spread']:.0f} times the spread over images. The mean distance of the recorded layers runs from "
     f"{layers['distance_mean'].min():.2g} to {layers['distance_mean'].max():.2g}, so a difference in SS_rate between two networks, or "
     "before and after training, may be one of unit. `scale_free_rate` on both sides tells.\n"
-    f"- A value below that of Gaussian noise of the same shape ({nulls['gaussian'].min():.2f} to {nulls['gaussian'].max():.2f} here) "
-    f"is no proof of self-similarity, nor one above it of its absence: {lower['gaussian']:.0%} of layers are below.\n"
-    ":::"
+    f"> - A value below that of Gaussian noise of the same shape ({nulls['gaussian'].min():.2f} to {nulls['gaussian'].max():.2f} here) "
+    f"is no proof of self-similarity, nor one above it of its absence: {lower['gaussian']:.0%} of layers are below."
 )

@@ -85,13 +85,14 @@ plots.plot_covers(curves);
 order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(networks["model"])]
 worst = networks.groupby("model")[["bracket", "released: worst", "printed: worst"]].max().loc[order]
 rates = networks.groupby("model")[[f"rate: {name}" for name in ("released", "printed", "lower", "upper")]].mean().loc[order]
-shown = pd.concat([worst.map("{:.2f}".format), rates.map("{:.2f}".format)], axis=1).rename_axis(None)
-shown.columns = ["bracket", "released off by", "printed off by", "SS_rate: released", "printed", "lower bound", "upper bound"]
+shown = pd.concat([worst.map("{:.1f}".format), rates.map("{:.2f}".format)], axis=1).rename_axis(None)
+heads = [("off by", "bracket"), ("off by", "released"), ("off by", "printed")]
+shown.columns = pd.MultiIndex.from_tuples(heads + [("SS_rate", k) for k in ("released", "printed", "lower", "upper")])
 shown
 
 # %% tags=["hide-input", "nbval-check-output"]
 pairs = {f: {b: measures.rank_correlation(networks, f"rate: {f}", f"rate: {b}", "model") for b in ("lower", "upper")} for f in ("released", "printed")}
-print(f"{len(networks)} layers of {len(order)} networks; Spearman's correlation of SS_rate over layers, with that of true boxes")
+print(f"rank correlation of SS_rate with that by true boxes, {len(networks)} layers")
 pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for f, by in pairs.items()})
 
 # %% [markdown]
@@ -100,27 +101,28 @@ pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for 
 #
 # ## Point sets of known dimension
 #
-# The same for 512 independent points of sets whose dimension is known. A set with a dimension has few boxes that fall by a power of θ; "slope" is
-# minus the slope of log N against log θ over the octaves in which there are 5 boxes to 51 (a tenth of the points).
+# The same for 512 independent points of sets whose dimension is known. The number of boxes of
+# a set falls with a power of θ, its dimension: minus the slope of log N against log θ, over the thresholds with 5 boxes to 51,
+# a tenth of the points.
 
 # %% tags=["hide-input", "nbval-check-output"]
 known = measures_grid.point_slopes(runs)
 shown = known[["dimension", "upper", "lower", "released", "printed"]].map("{:.2f}".format)
-shown.columns = ["dimension", "slope: cover", "packing", "released", "printed"]
-extra = points.set_index("model")[["bracket", "released: worst", "printed: worst"]].map("{:.1f}".format)
-extra.columns = ["bracket", "released off by", "printed off by"]
-shown.join(extra).rename_axis(None)
+shown.columns = ["dimension", "upper", "lower", "released", "printed"]
+extra = points.set_index("model")[["bracket", "released: worst", "printed: worst"]].map("{:.0f}".format).loc[shown.index]
+extra.columns = ["bracket", "released", "printed"]
+pd.concat({"slope of log N": shown, "off by": extra}, axis=1).rename_axis(None)
 
 # %% tags=["hide-input"]
 error = known[["upper", "released", "printed"]].sub(known["dimension"], axis=0).abs()
 high = {f: networks[f"{f}: worst"].quantile([0.5, 1, 0.025, 0.975]).tolist() for f in ("released", "printed")}
 Markdown(
     f"The bounds are tight: over all networks the upper is at most {networks['bracket'].max():.2f} times the lower. Against them, "
-    f"the released $N_\\theta$ is off by a factor of {high['released'][0]:.1f} in the median layer and up to "
+    f"the released N_θ is off by a factor of {high['released'][0]:.1f} in the median layer and up to "
     f"{high['released'][1]:.1f}, the printed one by {high['printed'][0]:.0f} and up to {high['printed'][1]:.0f}. On sets of known "
-    f"dimension, covers are {error['upper'].mean():.2f} from it on average, the released $N_\\theta$ {error['released'].mean():.2f}, the "
+    f"dimension, covers are {error['upper'].mean():.2f} from it on average, the released N_θ {error['released'].mean():.2f}, the "
     f"printed {error['printed'].mean():.2f}. The reason is in the formulas. The share p of near pairs is a power of θ in a set that "
-    "has a correlation dimension, but the released $N_\\theta$ is close to $-(D-1)\\log_D p$ once p is well above 1/D: it falls "
+    "has a correlation dimension, but the released N_θ is close to −(D − 1) log p / log D once p is well above 1/D: it falls "
     "with the logarithm of θ, not with a power. The printed one stays near D until p is near 1."
 )
 
@@ -138,7 +140,7 @@ Markdown(
 
 # %% tags=["hide-input", "nbval-check-output"]
 dimensions = measures_grid.dimension_table(records.read_all("box-covering-graphs"))
-dimensions["found"] = dimensions.apply(lambda row: row["reason"] or f"{row['slope']:.2f} ± {row['error']:.2f}", axis=1)
+dimensions["found"] = dimensions.apply(lambda row: "no power law" if row["reason"] else f"{row['slope']:.2f} ± {row['error']:.2f}", axis=1)
 wide = dimensions.pivot_table(index=["graph", "nodes", "diameter"], columns="method", values="found", aggfunc="first", sort=False)
 wide.insert(0, "known", dimensions.groupby("graph", sort=False)["known"].first().map(lambda d: "none" if pd.isna(d) else f"{d:.2f}").to_numpy())
 wide.reset_index().set_index("graph").rename_axis(None).rename_axis(None, axis=1)
@@ -182,8 +184,8 @@ for name in ("vit_small_patch16_224", "resnet34"):
     network, module = models.untrained(name, settings["seed"]), measures_grid.middle(name)
     F = experiments.features_of(models.find(name), network, pictures.normalised(), modules=[module])[module]
     cover = measures_grid.cover_curves(F)
-    print(f"{models.find(name).name} {module}: upper at most {np.max(cover['upper'] / cover['lower']):.1f} times lower; SS_rate "
-          f"{cover['rates']['released']:.2f} by N_θ (released), {cover['rates']['upper']:.1f} to {cover['rates']['lower']:.1f} by boxes")
+    print(f"{models.find(name).name} {module}: bounds within {np.max(cover['upper'] / cover['lower']):.1f}, SS_rate {cover['rates']['released']:.2f} "
+          f"by N_θ, {cover['rates']['upper']:.1f} to {cover['rates']['lower']:.1f} by boxes")
 
 # %% [markdown]
 # ## In short
@@ -195,14 +197,13 @@ off = (fractal["slope"] / fractal["known"] - 1).abs()
 claimed = colouring[colouring["known"].isna()]["reason"].eq("").sum()
 rho = {b: r for b, r in pairs["released"].items()}
 Markdown(
-    ":::{admonition} Does N_θ stand in for box covering?\n:class: important\n"
-    f"- **Not as a number of boxes.** The true number is known within a factor of {networks['bracket'].max():.2f} in all {len(networks)} layers; "
-    f"the released $N_\\theta$ is off by {high['released'][0]:.1f} times in the median layer, {high['released'][2]:.1f} to "
+    "> **Does N_θ stand in for box covering?**\n>\n"
+    f"> - **Not as a number of boxes.** The true number is known within a factor of {networks['bracket'].max():.2f} in all {len(networks)} layers; "
+    f"the released N_θ is off by {high['released'][0]:.1f} times in the median layer, {high['released'][2]:.1f} to "
     f"{high['released'][3]:.1f} in 95 % of them; the printed one by {high['printed'][0]:.0f}, {high['printed'][2]:.0f} to {high['printed'][3]:.0f}.\n"
-    f"- **As a ranking**: SS_rate by the released $N_\\theta$ correlates over layers with SS_rate by true boxes by {rho['lower']} "
+    f"> - **As a ranking**: SS_rate by the released N_θ correlates over layers with SS_rate by true boxes by {rho['lower']} "
     f"(lower bound) and {rho['upper']} (upper), by the printed one by {pairs['printed']['lower']} and {pairs['printed']['upper']} "
     "(Spearman, 95 % interval over networks).\n"
-    f"- **Box covering itself works where there is something to find**: d_B of {len(fractal)} graphs with a known dimension within "
-    f"{off.max():.0%} by colouring (standard errors {fractal['error'].min():.2f} to {fractal['error'].max():.2f}); power laws claimed on graphs that have none: {claimed}.\n"
-    ":::"
+    f"> - **Box covering itself works where there is something to find**: d_B of {len(fractal)} graphs with a known dimension within "
+    f"{off.max():.0%} by colouring (standard errors {fractal['error'].min():.2f} to {fractal['error'].max():.2f}); power laws claimed on graphs that have none: {claimed}."
 )
