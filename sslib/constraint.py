@@ -134,7 +134,7 @@ class SelfSimilarityConstraint(nn.Module):
         _check_integer("seed", seed, 0)
         _check_number("damping", damping, positive=True)
         _check_integer("every", every, 1)
-        self._options = {
+        self._options: dict[str, Any] = {
             "formula": formula, "thresholds": thresholds,
             "smoothing": smoothing, "gradient_factor": gradient_factor,
         }
@@ -324,7 +324,7 @@ class SelfSimilarityConstraint(nn.Module):
                                  f"{self._batch} images (windowed attention?); expected one row per image")
             output = output[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.
-        self._taps[name] = reduce_mean(output, self.layout, module=name)
+        self._taps[name] = reduce_mean(output, self.layout, module=name)  # type: ignore[arg-type]
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

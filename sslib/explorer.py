@@ -33,6 +33,8 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
         seed: of the positions, see ``graph.mds``.
 
     Returns:
+        A dict with these keys.
+
         - "D", "B"; "TZ", "TV" in the unit of F; "ss_rate": formula -> Eq. 3.
         - "curves": formula -> N_theta at the 256 thresholds, to 4 decimals.
         - "pairs": the step from which the pair i < j is closer than theta, 0 for never, row by row, one byte each.

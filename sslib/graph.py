@@ -384,8 +384,8 @@ def box_dimension(sizes: Sequence[int], boxes: Sequence[int]) -> BoxDimension:
     elif not n * math.log(max(exponential @ exponential, 1e-300) / max(power @ power, 1e-300)) > 2:
         reason = "an exponential fits as well"
     window = (int(l[0]), int(l[-1]))
-    rms = (float(np.sqrt(np.mean(residual**2))) for residual in (power, exponential))
-    return BoxDimension(float(slope), error, n, window, *rms, reason)
+    rms, other = (float(np.sqrt(np.mean(residual**2))) for residual in (power, exponential))
+    return BoxDimension(float(slope), error, n, window, rms, other, reason)
 
 
 def flower(u: int, v: int, generations: int) -> np.ndarray:

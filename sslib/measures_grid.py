@@ -393,7 +393,9 @@ def _batches(architecture: models.Architecture, images: ImageSet) -> Iterable[Te
         yield ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
 
 
-def _written(experiment, asked, seed, metrics, data, device, start, root) -> Iterable[Path]:
+def _written(
+    experiment: str, asked: Any, seed: int, metrics: Any, data: Any, device: Any, start: float, root: Path
+) -> Iterable[Path]:
     """The path of the new record, or nothing where another process was first."""
     seconds = round(time.perf_counter() - start, 2)
     record = records.new_record(experiment, asked, seed, metrics, data=data, device=device, seconds=seconds)

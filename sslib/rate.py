@@ -17,6 +17,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,7 +171,7 @@ class _SSRate(torch.autograd.Function):
 
     @staticmethod
     @torch.compiler.disable
-    def forward(ctx, F, formula, thresholds, smoothing, factor):
+    def forward(ctx: Any, F: Tensor, formula: str, thresholds: int, smoothing: float, factor: float) -> Tensor:
         with torch.autocast(F.device.type, enabled=False):
             rows = _centred(F)
             C = _distances(rows, _working(F.dtype))
@@ -185,7 +186,7 @@ class _SSRate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     @torch.compiler.disable
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
         rows, C, theta, pull, valid = ctx.saved_tensors
         with torch.autocast(C.device.type, enabled=False):
             weight = _pull(C, theta.to(C.dtype), pull.to(C.dtype), ctx.smoothing).to(rows.dtype)

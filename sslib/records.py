@@ -233,7 +233,7 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
         except (ValueError, OSError) as error:
             warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             continue
-        row = {}
+        row: dict[str, Any] = {}
         for field in _FIELDS:
             value = record[field]
             opened = value if isinstance(value, dict) else {}

@@ -183,7 +183,6 @@
   function fill(select, values, chosen) {
     select.innerHTML = values.map((value) => tag("option", { value }, value)).join("");
     select.value = values.includes(chosen) ? chosen : values[0];
-    select.disabled = values.length < 2;
   }
 
   function choose() {
