@@ -22,7 +22,8 @@ def load_table(number: int) -> pd.DataFrame:
 
     One row per model (Table 3: per model, data set and arm) in the paper's order, columns as in
     ``data/paper/table<number>.csv``. SS_rate and the invariances of Tables 4 and 5 have no unit, top-1
-    accuracies are percentages. Raises ValueError for any other number.
+    accuracies are percentages. Raises ValueError for any other number, FileNotFoundError outside a checkout, as
+    the tables are no part of the installed package.
 
     >>> load_table(2).head(2)
              model  untrained  pretrained
@@ -31,7 +32,10 @@ def load_table(number: int) -> pd.DataFrame:
     """
     if type(number) is not int or not 1 <= number <= 5:
         raise ValueError(f"number must be 1, 2, 3, 4 or 5, as the paper has five tables, got {number!r}")
-    return pd.read_csv(PAPER / f"table{number}.csv")
+    file = PAPER / f"table{number}.csv"
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is not there: the paper's tables lie in the checkout of the repository, not in the wheel")
+    return pd.read_csv(file)
 
 
 def verdict(
