@@ -7,13 +7,16 @@ STAMP := $(VENV)/.installed
 OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help book test clean lock
+.PHONY: help book pdf test clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 	@$(PY) book/build.py
+
+pdf: book ## print the book with Chromium: _build/book.pdf
+	@$(PY) book/pdf.py
 
 test: $(STAMP) ## run all tests: sslib and its doctests, the notebooks, the book in a browser
 	$(PY) -m pytest sslib tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
