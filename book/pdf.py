@@ -19,6 +19,7 @@ STYLE = """
 figure, tr, pre, div.math { break-inside: avoid; }
 h1 { break-before: page; } h2, h3 { break-after: avoid; }
 pre { white-space: pre-wrap; }
+details.hide > summary { display: none !important; }
 """
 
 
@@ -53,7 +54,7 @@ def print_page(page: Path, target: Path) -> None:
         tab.evaluate("MathJax.startup.promise.then(() => true)")
         tab.add_style_tag(content=STYLE)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
-        tab.pdf(path=target, format="A4", margin=margin, print_background=True, display_header_footer=True,
+        tab.pdf(path=target, format="A4", scale=0.75, margin=margin, print_background=True, display_header_footer=True,
                 header_template="<span></span>", footer_template=FOOT)
         browser.close()
 
