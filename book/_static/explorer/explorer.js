@@ -161,6 +161,7 @@
     $("theta-value").textContent = digits(value);
     const low = layer.TZ * Math.sqrt(layer.B);
     $("epsilon").value = Math.round((1000 * (epsilon - low)) / (layer.TV * Math.sqrt(layer.B) - low));
+    $("epsilon").dataset.drawn = $("epsilon").value;
     $("epsilon").setAttribute("aria-valuetext", digits(epsilon));
     $("epsilon-value").textContent = digits(epsilon);
     $("density").textContent = `${(100 * layer.below[state.step]).toFixed(1)} %`;
@@ -202,7 +203,11 @@
   });
   $("epsilon").addEventListener("input", (event) => {
     const layer = state.layer;
-    state.step = stepOf(layer, layer.TZ + (layer.TV - layer.TZ) * (Number(event.target.value) / 1000));
+    const value = Number(event.target.value);
+    const step = stepOf(layer, layer.TZ + (layer.TV - layer.TZ) * (value / 1000));
+    // An arrow key moves less than a step: it counts as one.
+    const least = Math.sign(value - Number(event.target.dataset.drawn));
+    state.step = step === state.step ? Math.max(0, Math.min(LAST, step + least)) : step;
     draw();
   });
   for (const button of root.querySelectorAll("input[name=x-formula]"))
