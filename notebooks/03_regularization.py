@@ -78,17 +78,17 @@ Markdown(
 
 # %% tags=["hide-input", "nbval-check-output"]
 table = constraint_grid.table_3(runs, "cpu", "cifar10")
-shown = pd.DataFrame(index=table.index.rename(None))
+shown = pd.DataFrame({"paper": table["paper: baseline"].map("{:.2f}".format) + " → " + table["paper: constrained"].map("{:.2f}".format)})
 for arm in ("baseline", "constrained"):
-    shown[f"paper, {arm}"] = table[f"paper: {arm}"].map("{:.2f}".format)
-for arm in ("baseline", "constrained"):
-    part = table[[f"{arm}: {key}" for key in ("mean", "std", "n", "SS_rate")]].set_axis(["mean", "std", "n", "rate"], axis=1)
-    shown[f"small, {arm}"] = part.apply(lambda r: f"{r['mean']:.1f} ± {r['std']:.1f} ({r['n']:.0f})" if r["n"] else "not run", axis=1)
-    shown[f"SS_rate, {arm}"] = part["rate"].map("{:.2f}".format).where(part["n"] > 0, "–")
-shown
+    part = table[[f"{arm}: {key}" for key in ("mean", "std", "n")]].set_axis(["mean", "std", "n"], axis=1)
+    shown[arm] = part.apply(lambda r: f"{r['mean']:.1f} ± {r['std']:.1f} ({r['n']:.0f})" if r["n"] else "not run", axis=1)
+movement = table["baseline: SS_rate"].map("{:.2f}".format) + " → " + table["constrained: SS_rate"].map("{:.2f}".format)
+shown["SS_rate"] = movement.where(table["baseline: n"] > 0, "–")
+shown.rename_axis(None)
 
 # %% [markdown]
-# Table 3's CIFAR-10 columns as printed, beside the small networks of the same architectures, last epoch. The two must not
+# Top-1 accuracy in per cent: Table 3's CIFAR-10 columns as printed (baseline → constrained), beside the small networks of the
+# same architectures, last epoch, mean ± standard deviation over seeds (how many), and their SS_rate. The two must not
 # be compared with each other, only within a row: **small networks, small images, few epochs** cannot confirm or refute a
 # number of the paper's. What they can show is the direction and the size of what the constraint does.
 
@@ -114,7 +114,8 @@ plots.plot_differences(differences.replace({"model": called}));
 found = constraint_grid.effects(differences).rename(index=called)
 by_family = constraint_grid.effects(differences, by="family")
 shown = pd.concat([found, by_family.drop(index="all")])
-shown.drop(columns="std").rename(columns={"smallest effect": "could have seen"}).round(3).fillna("–")
+shown = shown.drop(columns="std").rename(columns={"smallest effect": "could have seen"}).round(3)
+shown.astype({"n": int}).astype(object).fillna("–")
 
 # %% [markdown]
 # "p" is that of a sign-flip permutation test; "p, Holm" corrects it for the number of networks (or families). "Could have
@@ -132,6 +133,25 @@ helps = (
 Markdown(helps)
 
 # %% [markdown]
+# ### How much two runs differ for no reason
+#
+# Training amplifies the smallest disturbance. The placebo at the same $\alpha = 10^{-4}$ shows how far two runs of one seed
+# drift apart when what is added to the gradient means nothing.
+
+# %% tags=["hide-input"]
+shams = constraint_grid.paired(runs, "placebo")
+if len(shams):
+    sham, real = (constraint_grid.effects(part).loc["all"] for part in (shams, differences[differences["model"].isin(shams["model"])]))
+    noise = (
+        f"On {', '.join(called[model] for model in dict.fromkeys(shams['model']))}, {sham['n']:.0f} placebo runs differ from their baselines by "
+        f"{sham['mean']:+.2f} points on average, with a standard deviation of {sham['std']:.2f} and single differences up to "
+        f"{shams['difference'].abs().max():.2f}; the {real['n']:.0f} constrained runs of the same network by {real['mean']:+.2f} with {real['std']:.2f}."
+    )
+else:
+    noise = "The placebo at this α: not run."
+Markdown(noise)
+
+# %% [markdown]
 # ## Does the constraint act?
 #
 # SS_rate over training as the penalty sees it (training mode, augmented images, 64 of them, mean over the modules).
@@ -144,20 +164,26 @@ plots.plot_histories(constraint_grid.histories(runs[runs["arm"].isin(["baseline"
 # %% [markdown]
 # How hard does the penalty pull? Once an epoch, the norm of its gradient over that of the task's, over all parameters.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network, and for the doses. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: at the paper's α the penalty is a thousandth of the task or less, all the way.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network, and for the doses. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's α stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}}
 plots.plot_gradient_ratios(constraint_grid.histories(runs[runs["alpha"] > 0]).replace({"model": called}));
 
 # %% [markdown]
 # ### Dose and placebo
 #
 # If $10^{-4}$ is too little to act, what does more do? Every dose has the same seeds; the placebo has the dose's gradient
-# norm at F and carries nothing about self-similarity.
+# norm at F and carries nothing about self-similarity. (Deeper in the network the two gradients need not have the same norm,
+# and two runs that differ have different F: the column "gradient" says how large it was over all parameters.)
 
 # %% tags=["hide-input", "nbval-check-output"]
-doses = constraint_grid.dose_response(runs).rename(index=called, level="model")
-several = doses.index.get_level_values("model").value_counts() > 1
-doses = doses[several[doses.index.get_level_values("model")].to_numpy()]
-doses.round(3).fillna("–")
+every_dose = constraint_grid.dose_response(runs).rename(index=called, level="model")
+raised = every_dose.index.to_frame().query("alpha > 1e-4")["model"].unique()
+doses = every_dose.loc[every_dose.index.isin(raised, level="model")]
+shown = doses[["SS_rate", "off target"]].round(3).astype(object)
+shown.insert(0, "n", doses["n"])
+shown["top-1, points [95 %]"] = doses.apply(lambda r: f"{r['top-1']:+.1f} [{r['low']:+.1f}, {r['high']:+.1f}]", axis=1)
+shown["gradient"] = doses["gradient"].map("{:.1e}".format)
+shown.index = [f"{model}, {penalty}, α = {alpha:g}" for model, penalty, alpha in doses.index]
+shown
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**Dose and response**: what α does to the distance between SS_rate and its target γ (left) and to accuracy (right), differences within pairs, mean and 95 % interval over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that does to accuracy that the placebo does not do.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: the distance of SS_rate from its target, and the difference in accuracy to the baseline, with the placebo as open squares."}}
 plots.plot_doses(doses, {name: models.find(name).family for name in called.values()});
@@ -167,13 +193,15 @@ last = runs[runs["arm"] == "constrained"]
 miss = (last["ss_rate_train"] - last["gamma"].astype(float)).abs()
 paper_ratio = constraint_grid.histories(last)["gradient_ratio"]
 acts = (
-    f"With $\\alpha = 10^{{-4}}$ the gradient of the penalty is {paper_ratio.median():.1e} of the task's (median; at most {paper_ratio.max():.1e}), "
-    f"and SS_rate ends {miss.mean():.3f} from $\\gamma$ on average."
+    f"With α = 0.0001 the gradient of the penalty is {paper_ratio.median():.1e} of the task's (median; at most {paper_ratio.max():.1e}), "
+    f"and SS_rate ends {miss.mean():.3f} from γ on average."
 )
 for (model, _, alpha), row in doses.xs("constrained", level="penalty", drop_level=False).groupby(level="model").tail(1).iterrows():
+    placebo = doses["top-1"].get((model, "placebo", alpha))
     acts += (
-        f" With $\\alpha = {alpha:g}$ {model}'s penalty pulls {row['gradient']:.2g} times as hard as the task; SS_rate ends "
-        f"{abs(row['off target']):.3f} from $\\gamma$, and accuracy changes by {row['top-1']:+.1f} points."
+        f" With α = {alpha:g} {model}'s penalty pulls {row['gradient']:.2g} times as hard as the task; SS_rate ends "
+        f"{abs(row['off target']):.3f} from γ, and accuracy changes by {row['top-1']:+.1f} points"
+        + ("." if placebo is None else f" (placebo: {placebo:+.1f}).")
     )
 Markdown(acts)
 
@@ -188,7 +216,7 @@ Markdown(acts)
 
 # %% tags=["hide-input", "nbval-check-output"]
 rates = constraint_grid.learning_rates(runs)
-rates.rename(index=called, level=0).round(2).fillna("not run")
+rates.rename(index=called, level=0).round(2) if len(rates) else print("not run: 0 models at two learning rates")
 
 # %% tags=["hide-input"]
 if len(rates):
@@ -209,11 +237,14 @@ Markdown(by_rate)
 # %% [markdown]
 # **The choice of the epoch.** The log of the released code reports the best test accuracy over all epochs: a maximum over
 # noisy values that was chosen by looking at the test set. Beside it: the last epoch, and the epoch that is best on
-# held-out training images.
+# held-out training images. "More" is what the choice adds to the last epoch's accuracy in either arm, "gain" the mean
+# difference between the arms by each rule, in points.
 
 # %% tags=["hide-input", "nbval-check-output"]
 choice = constraint_grid.choices(runs)
-choice.rename(index=called).round(2)
+shown = choice.rename(index=called).round(2)
+shown.columns = [name.replace("gain, ", "gain: ").replace(" - last", ", more") for name in shown.columns]
+shown
 
 # %% tags=["hide-input"]
 by_choice = (
@@ -228,7 +259,7 @@ Markdown(by_choice)
 
 # %% tags=["hide-input"]
 Markdown(
-    f"**Does the constraint act?** {acts}\n\n**Does it help?** {helps}\n\n**Would the protocol show a gain without it?** {by_rate} {by_choice}\n\n"
+    f"**Does the constraint act?** {acts}\n\n**Does it help?** {helps} {noise}\n\n**Would the protocol show a gain without it?** {by_rate} {by_choice}\n\n"
     f"**Limits.** {n} short runs of small networks on small images: an effect that needs 200 epochs, 224 pixels or the full-size networks would not show "
     "here, and neither would one smaller than the scatter allows. The paper's own numbers can only be tested by the paper's own runs, which the command "
     "below starts where a GPU is at hand."

@@ -1,10 +1,9 @@
-"""sslib as others get it: typed, built as a wheel, used outside the checkout; each of its warnings explained in the book."""
+"""sslib as others get it: typed, built as a wheel, used outside the checkout; each kind of error explained in the book."""
 
 from __future__ import annotations
 
 import ast
 import os
-import re
 import subprocess
 import sys
 import zipfile
@@ -79,34 +78,6 @@ def test_what_needs_the_checkout_says_so(installed):
     done = run(sys.executable, "-c", line, cwd=installed.parent, PYTHONPATH=str(installed))
     message = done.stderr.strip().splitlines()[-1]
     assert done.returncode and "FileNotFoundError" in message and "checkout" in message, done.stderr
-
-
-def warnings_of(path: Path) -> list[tuple[str, tuple[str, ...]]]:
-    """(category, fixed parts of the message) of each warning that a file can raise."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("warnings.warn", "warn"):
-            parts = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
-            category = ast.unparse(node.args[1]) if len(node.args) > 1 else "UserWarning"
-            found.append((category, tuple(part for part in parts if isinstance(part, str))))
-    return found
-
-
-WARNINGS = [(path.name, *one) for path in sorted((ROOT / "sslib").glob("*.py")) for one in warnings_of(path)]
-
-
-def words(text: str) -> str:
-    return " ".join(re.findall(r"[\wσΔ]+", text.lower()))
-
-
-@pytest.mark.parametrize(("file", "category", "parts"), WARNINGS, ids=[f"{name}-{k}" for k, (name, *_) in enumerate(WARNINGS)])
-def test_each_warning_has_its_entry_in_the_book(file, category, parts):
-    """Three words in a row of the message, or the class that the warning has to itself."""
-    page = words((ROOT / "book/warnings.md").read_text(encoding="utf-8"))
-    said = [words(part).split() for part in parts]
-    runs = {" ".join(part[k : k + 3]) for part in said for k in range(len(part) - 2)}
-    own_class = category not in ("UserWarning", "RuntimeWarning")
-    assert category.lower() in page if own_class else any(run in page for run in runs), parts
 
 
 def test_each_kind_of_error_has_its_entry_in_the_book():
