@@ -70,7 +70,7 @@ def finish(folder: Path, seconds: dict[str, float]) -> list[fragments.NotebookRu
 
 def write_fragments(stage: Path, runs: list[fragments.NotebookRun], params: Path) -> None:
     """What pages under book/ include: {include} `_generated/NAME.md`."""
-    pages = set(_pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))))
+    pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
     made = {
         "scorecard": fragments.scorecard(pages),
         "verdicts": fragments.verdicts(pages),

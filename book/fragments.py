@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +34,11 @@ class NotebookRun:
     experiments: tuple[str, ...]
 
 
-def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
+def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     """The landing page's answer: counts by verdict, two sentences, and the table, a row per claim."""
     table = claims.scorecard(root)
     lines = [answer(table), "", ":::{div} scorecard", ""]
-    lines += ["| | the paper claims | verdict | in print | its own tables | ours | evidence |", "|-" * 7 + "|"]
+    lines += ["| | the paper claims | verdict | in print | its own tables | ours | chapter |", "|-" * 7 + "|"]
     common = _commonest(table)
     for number, row in table.iterrows():
         ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
@@ -54,9 +54,10 @@ def scorecard(pages: Collection[str], root: Path = RESULTS) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
-        "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts runs "
-        f"at the paper's own settings only; what smaller runs found stands beside it. {where}± is one standard deviation over seeds "
-        "(2, 3) or half a 95 % interval (8 to 10). [Every claim, its rule and its evidence](verdicts.md)."
+        "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts the "
+        f"paper's own networks and image sizes only; what small networks found stands beside it. {where}“Marked” are the models that Table 3 marks "
+        "with an arrow: ResMLP, MLP-Mixer and both ViTs. ± is one standard deviation over seeds (2, 3) or half a 95 % interval (8 to 10). "
+        "[Every claim, its rule and its evidence](verdicts.md)."
     )
     return "\n".join([*lines, "", note, "", ":::", ""])
 
@@ -90,7 +91,7 @@ def _believe(table: pd.DataFrame) -> str:
         "not reproduced": "that its constraint improves accuracy, no",
     }.get(gain["verdict"], "that its constraint improves accuracy is open")
     if gain["verdict"] in ("not run", "not testable here") and gain["in small"] not in ("–", "not run"):
-        second += f" (small runs: {gain['in small']})"
+        second += f" (in small runs: {gain['in small: ours'].replace(';', ',')})"
     third = "" if why["in print"] != "does not hold" else "; its explanation of who gains is not borne out by its own tables"
     return f"**Believe:** {first[0].lower()}{first[1:]}; {second}{third}."
 
@@ -103,14 +104,14 @@ def _use(table: pd.DataFrame) -> str:
     word = moves["verdict"] if moves["verdict"] in ("reproduced", "partly", "not reproduced") else moves["in small"]
     second = {
         "reproduced": "the constraint does move it to its target", "agrees": "in small runs the constraint moves it to its target",
-        "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it to its target in part",
+        "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it toward its target in some networks",
         "not reproduced": "the constraint does not move it", "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
     }.get(word, "whether the constraint moves it is open")  # fmt: skip
     boxes = ", and it is no count of boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
-    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](method.md){boxes}; {second}."
+    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](#scale-matters){boxes}; {second}."
 
 
-def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
+def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """Every claim in full: what is claimed, the test, the rule, what is printed, what was measured."""
     table = claims.scorecard(root)
     parts = [f"Date of the rules: {claims.rules_written()}{_first_commit('data/paper/claims.yml')}.", ""]
@@ -139,7 +140,7 @@ def _first_commit(path: str) -> str:
     return f"; first committed in {found}" if found else ""
 
 
-def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Collection[str]) -> str:
+def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Sequence[str]) -> str:
     """What this build was made of: commit, machine, versions, notebooks and their times, records, printed tables."""
     lines = [f"Built on {build.date} from commit `{build.commit}` on {build.machine}, notebooks at the settings of `{params}`.", ""]
     if build.commit.endswith("+"):
@@ -205,7 +206,7 @@ def _commonest(table: pd.DataFrame) -> str:
     return "" if used.empty else used.value_counts().index[0]
 
 
-def _links(evidence: Collection[str], pages: Collection[str], *, full: bool = False) -> str:
+def _links(evidence: Collection[str], pages: Sequence[str], *, full: bool = False) -> str:
     """Links to those evidence pages that the book has, from a page in book/."""
     links = []
     for page in evidence:
@@ -215,8 +216,8 @@ def _links(evidence: Collection[str], pages: Collection[str], *, full: bool = Fa
             number, _, words = name.partition("_")
             if full:
                 links.append(f"[{(words if number.isdigit() else name).replace('_', ' ')}]({target})")
-            elif number.isdigit():
-                links.append(f"[{number}]({target})")
+            elif number.isdigit():  # by the number that the chapter has in the book
+                links.append(f"[{pages.index(page) + 1}]({target})")
     return ", ".join(links) or "none yet" if full else " ".join(links)
 
 

@@ -171,7 +171,7 @@ plots.plot_histories(constraint_grid.histories(runs[runs["arm"].isin(["baseline"
 # %% [markdown]
 # How hard does the penalty pull? Once an epoch, the norm of its gradient over that of the task's, over all parameters.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network, and for the doses. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's \u03b1 stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network, and for the doses. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's α stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}}
 plots.plot_gradient_ratios(constraint_grid.histories(runs[runs["alpha"] > 0]).replace({"model": called}));
 
 # %% [markdown]
@@ -192,7 +192,7 @@ shown["gradient"] = doses["gradient"].map("{:.1e}".format)
 shown.index = [f"{model}, {penalty}, α = {alpha:g}" for model, penalty, alpha in doses.index]
 shown
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Dose and response**: what \u03b1 does to the distance between SS_rate and its target \u03b3 (left) and to accuracy (right), differences within pairs, mean and 95 % interval over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that does to accuracy that the placebo does not do.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: the distance of SS_rate from its target, and the difference in accuracy to the baseline, with the placebo as open squares."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Dose and response**: what α does to the distance between SS_rate and its target γ (left) and to accuracy (right), differences within pairs, mean and 95 % interval over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that does to accuracy that the placebo does not do.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: the distance of SS_rate from its target, and the difference in accuracy to the baseline, with the placebo as open squares."}}
 plots.plot_doses(doses, {name: models.find(name).family for name in called.values()});
 
 # %% tags=["hide-input"]

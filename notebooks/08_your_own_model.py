@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -74,7 +76,8 @@ Markdown(f"Images: {pictures.description}")
 # %% [markdown]
 # `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
 # channels. `null` is the SS_rate that Gaussian noise of the same D, B and mean squared distance has, `null_std` its
-# spread over ten draws, and `z` how many of those spreads lie between the two.
+# spread over ten draws, and `z` how many of those spreads lie between the two: negative where the layer
+# has a smaller SS_rate than noise, so where it is nearer to the straight line than channels without any relation are.
 #
 # The same line works wherever the model comes from. A Hugging Face model is built from its configuration; layers that
 # return a tuple are read by their first tensor.
@@ -146,8 +149,9 @@ for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
 #
 # B is the length of the vectors whose distances are taken. With few images, distances are rough. D sets how many pairs
 # are counted: 64 channels have 2016 pairs, and the extremes TZ and TV, on which everything is measured, come
-# from one pair each. Only compare values that were measured with the same B; drawing the same number of channels, as the
-# paper does for its Figure 2, makes different D comparable, at the price of noise.
+# from one pair each. Compare values that were measured with the same B, or check as here how much B matters for your
+# layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D comparable, at the
+# price of noise.
 
 # %% tags=["hide-input", "nbval-check-output"]
 F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]

@@ -192,7 +192,8 @@ def _print_invariance() -> _Printed:
     tests = [audit.invariance_correlation(number) for number in (4, 5)]
     rho, p = (" and ".join(f"{value:.2f}" for value in column) for column in zip(*tests))
     why = f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
-    return _Printed("does not hold", "ρ = " + ", ".join(f"{test.estimate:.2f}" for test in tests), why)
+    fact = "ρ = " + ", ".join(f"{test.estimate:.2f}" for test in tests) + f" (p ≥ {min(test.p for test in tests):.2f})"
+    return _Printed("does not hold", fact, why)
 
 
 def _print_toward() -> _Printed:
@@ -254,7 +255,7 @@ def _table_2(state: str) -> Callable[[_Limits, _Root], _Pair]:
         spread = table.loc[run, f"{state}: std, released"].mean()
         ours = f"{', '.join(counts)}; {off.mean():.3f} ± {spread:.3f} off on average"
         seeds = table.loc[run, f"{state}: seeds"].min()
-        return Finding(outcome, ours, f"{run.sum()} networks, {seeds} seeds", _hardware(runs)), None
+        return Finding(outcome, ours, f"{run.sum()} networks, {_count(int(seeds), 'seed')}", _hardware(runs)), None
 
     return rule
 
@@ -551,7 +552,7 @@ def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding
     if runs.empty:
         return NOT_RUN
     table = runs.groupby(["model", "config.images"])[["sigma", "delta"]].mean().groupby("model").mean().dropna()
-    n = f"{len(table)} networks, {runs['seed'].nunique()} seeds"
+    n = f"{len(table)} networks, {_count(runs['seed'].nunique(), 'seed')}"
     if len(table) < limits["models"]:
         return Finding("undecided", "too few networks yet", n, _hardware(runs))
     tests = {symbol: spearman_exact(table[column], gain[table.index]) for symbol, column in (("σ", "sigma"), ("Δ", "delta"))}

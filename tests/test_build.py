@@ -118,7 +118,7 @@ def test_committed_notebooks_are_free_of_lines():
 
 
 def test_the_first_page_opens_with_the_question_and_counts(fragments):
-    text = fragments.scorecard({"notebooks/10_audit", "book/verdicts"})
+    text = fragments.scorecard(["notebooks/10_audit", "book/verdicts"])
     assert text.startswith("**Can I believe")
     counts = claims.scorecard()["verdict"].value_counts()
     assert all(f"**{n} {word}**" in text for word, n in counts.items())
@@ -128,8 +128,8 @@ def test_the_first_page_opens_with_the_question_and_counts(fragments):
 
 
 def test_the_first_page_changes_with_the_records(fragments, tmp_path):
-    empty = fragments.scorecard(set(), tmp_path)
-    assert "**13 not run**" in empty and "**13 not run**" not in fragments.scorecard(set())
+    empty = fragments.scorecard([], tmp_path)
+    assert "**13 not run**" in empty and "**13 not run**" not in fragments.scorecard([])
 
 
 @pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
@@ -142,14 +142,14 @@ def test_the_answer_has_a_sentence_for_every_outcome(fragments, verdict, small):
 
 
 def test_every_claim_has_a_section_to_link_to(fragments):
-    text = fragments.verdicts(set())
+    text = fragments.verdicts([])
     assert all(f"(claim-{number})=" in text for number in range(1, 14))
     assert text.count("\nRule\n") == 13
 
 
 def test_status_lists_notebooks_records_and_files(fragments, provenance):
     runs = [fragments.NotebookRun("02_x", 12.3, ("ss-rate",)), fragments.NotebookRun("10_audit", None, ())]
-    text = fragments.status(provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick.yml", set())
+    text = fragments.status(provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick.yml", [])
     assert "| 12 s | ss-rate |" in text and "| as committed | – |" in text
     assert "files differed" in text and "torch" in text
     assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
