@@ -23,10 +23,11 @@
 # - *baseline*: the task's loss alone.
 # - *constrained*: Eq. 6 as printed, with $\gamma$ = the SS_rate that the same seed's baseline ends with and
 #   $\alpha = 10^{-4}$ ("of the order of $10^{-4}$"), or another $\alpha$ where it says so.
-# - *released*: the form, $\alpha$ and $\gamma$ of the authors' scripts (half of it, damped, zero in the first epoch).
+# - *released*: the form, $\alpha$ and $\gamma$ of the authors' scripts (half of it, damped, zero in the first epoch); at 224
+#   pixels their learning rate too, so that this arm then differs from the baseline in more than the penalty.
 # - *placebo*: the constrained arm, but the gradient that enters the network has its channels and images shuffled: the same
-#   numbers at F, so the same norm and the same zero sum over channels, with no word left about which channels are near
-#   each other. What it does, any disturbance of that size would do.
+#   numbers, so for the same F the same norm there and the same zero sum over channels, with no word left about which
+#   channels are near each other. The shuffle is the same in every step.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below; the results are read from records at every scale
@@ -51,7 +52,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import constraint_grid, models, plots, training
+from sslib import audit, constraint_grid, models, plots, training
 
 plots.use_style()
 # %config InlineBackend.figure_formats = ["svg"]
@@ -69,7 +70,7 @@ called = {model: models.find(model).name for model in names}
 n, device = len(runs), ", ".join(sorted(set(runs["device"])))
 size, epochs = training.RECIPES["cpu"], ", ".join(str(value) for value in sorted(set(runs["epochs"])))
 full = every[every["recipe"].isin(["short", "paper"])]
-at_224 = f"{len(full)} runs at 224 px are among the records" if len(full) else "**Not run at 224 px**: no GPU was at hand"
+at_224 = f"{len(full)} runs at 224 px are among the records" if len(full) else "**Not run at 224 px**"
 Markdown(
     f"{at_224}. What was run instead: {n} runs of small versions of {len(names)} of the architectures ({', '.join(called.values())}) on "
     f"{size.train_images:,} CIFAR-10 training images (a tenth of them held out; JPEG copies, drawn with seed 0) and {size.test_images:,} test "
@@ -119,24 +120,32 @@ shown.astype({"n": int}).astype(object).fillna("–")
 
 # %% [markdown]
 # "p" is that of a sign-flip permutation test; "p, Holm" corrects it for the number of networks (or families). "Could have
-# seen" is the smallest mean difference that as many pairs with this scatter would find four times in five.
+# seen" is the smallest mean difference that a t-test of as many pairs with this scatter would find four times in five, at
+# 0.05 over the number of rows; "–" where there are too few pairs for any p below that. "all" weighs every pair alike, so
+# networks with more seeds count more.
 
 # %% tags=["hide-input"]
-pooled, clear = found.loc["all"], found.drop(index="all").query("`p, Holm` < 0.05")
-helps = (
-    f"Over all {pooled['n']:.0f} pairs the constrained arm is {pooled['mean']:+.2f} points better (95 % interval {pooled['low']:+.2f} to "
-    f"{pooled['high']:+.2f}, p = {pooled['p']:.3f}); {len(clear)} of {len(found) - 1} networks differ from zero after Holm's correction"
-    f"{': ' + ', '.join(clear.index) if len(clear) else ''}. An average gain of {pooled['smallest effect']:.1f} points would have been seen four "
-    f"times in five over all pairs, {found['smallest effect'].drop('all').min():.1f} to {found['smallest effect'].drop('all').max():.1f} points in a single "
-    "network."
-)
-late = differences[differences["seed"] >= 6].groupby("model")["difference"].agg(["mean", "count"])
-for model, row in late.iterrows():
-    first = differences[(differences["model"] == model) & (differences["seed"] < 6)]["difference"]
-    helps += (
-        f" {called[model]} got {row['count']:.0f} more seeds after its first {len(first)} had been seen ({first.mean():+.2f} points): they alone "
-        f"give {row['mean']:+.2f}."
+groups = {
+    "the models that the paper marks": differences[differences["model"].map(called).isin(audit.MARKED)],
+    "convolutional networks": differences[differences["family"] == "cnn"],
+}
+told = []
+for name, part in groups.items():
+    row = constraint_grid.effects(part).loc["all"]
+    seen = "no difference of any size could have been seen" if pd.isna(row["smallest effect"]) else f"{row['smallest effect']:.1f} points would have been seen four times in five"
+    told.append(
+        f"For {name} ({', '.join(called[m] for m in dict.fromkeys(part['model']))}) the constrained arm is {row['mean']:+.2f} points better over {row['n']:.0f} "
+        f"pairs (95 % interval {row['low']:+.2f} to {row['high']:+.2f}, p = {row['p']:.3f}); {seen}."
     )
+for model, part in differences.groupby("model"):
+    first, late = part[part["seed"] < 6], part[part["seed"] >= 6]
+    if len(late):
+        early, fresh = constraint_grid.effects(first).loc["all"], constraint_grid.effects(late).loc["all"]
+        told.append(
+            f"{called[model]}'s seeds from 6 on were added after the others had been seen ({early['mean']:+.2f}, p = {early['p']:.3f}), so only they can confirm "
+            f"anything: {fresh['mean']:+.2f} points, p = {fresh['p']:.3f}."
+        )
+helps = " ".join(told)
 Markdown(helps)
 
 # %% [markdown]
@@ -147,15 +156,15 @@ Markdown(helps)
 
 # %% tags=["hide-input"]
 shams = constraint_grid.paired(runs, "placebo")
+noise = "The placebo at this α: not run."
 if len(shams):
-    sham, real = (constraint_grid.effects(part).loc["all"] for part in (shams, differences[differences["model"].isin(shams["model"])]))
+    sham = constraint_grid.effects(shams).loc["all"]
+    contrast = constraint_grid.effects(constraint_grid.paired(runs, "constrained", against="placebo")).loc["all"]
     noise = (
         f"On {', '.join(called[model] for model in dict.fromkeys(shams['model']))}, {sham['n']:.0f} placebo runs differ from their baselines by "
-        f"{sham['mean']:+.2f} points on average, with a standard deviation of {sham['std']:.2f} and single differences up to "
-        f"{shams['difference'].abs().max():.2f}; the {real['n']:.0f} constrained runs of the same network by {real['mean']:+.2f} with {real['std']:.2f}."
+        f"{sham['mean']:+.2f} points on average (standard deviation {sham['std']:.2f}, single differences up to {shams['difference'].abs().max():.2f}). "
+        f"Constrained minus placebo, same seeds: {contrast['mean']:+.2f} points (95 % interval {contrast['low']:+.2f} to {contrast['high']:+.2f}, p = {contrast['p']:.3f})."
     )
-else:
-    noise = "The placebo at this α: not run."
 Markdown(noise)
 
 # %% [markdown]
@@ -223,22 +232,21 @@ Markdown(acts)
 
 # %% tags=["hide-input", "nbval-check-output"]
 rates = constraint_grid.learning_rates(runs)
-rates.rename(index=called, level=0).round(2) if len(rates) else print("not run: 0 models at two learning rates")
+complete = rates.groupby(level=0).filter(lambda part: part[["baseline", "constrained"]].notna().all(axis=None)) if len(rates) else rates
+print(f"networks with both arms at two rates: {complete.index.get_level_values(0).nunique()}")
+complete.rename(index=called, level=0).round(2)
 
 # %% tags=["hide-input"]
-if len(rates):
-    told = []
-    for model in rates.index.unique(level=0):
-        part = rates.loc[model].sort_index()
-        low, high = part.iloc[0], part.iloc[-1]
-        told.append(
-            f"For {called[model]} the lower rate alone changes the baseline by {low['baseline'] - high['baseline']:+.1f} points; the constraint, within a "
-            f"rate, by {high['gain']:+.1f} (higher) and {low['gain']:+.1f} (lower). **Compared as the scripts do, baseline at the higher against constrained at "
-            f"the lower rate, the arms differ by {low['constrained'] - high['baseline']:+.1f} points.**"
-        )
-    by_rate = " ".join(told)
-else:
-    by_rate = "Not run."
+told = []
+for model in dict.fromkeys(complete.index.get_level_values(0)):
+    part = complete.loc[model].sort_index()
+    low, high = part.iloc[0], part.iloc[-1]
+    told.append(
+        f"For {called[model]} the lower rate alone changes the baseline by {low['baseline'] - high['baseline']:+.1f} points; the constraint, within a "
+        f"rate, by {high['gain']:+.1f} (higher) and {low['gain']:+.1f} (lower). **Compared as the scripts do, baseline at the higher against constrained at "
+        f"the lower rate, the arms differ by {low['constrained'] - high['baseline']:+.1f} points.**"
+    )
+by_rate = " ".join(told) or "The learning-rate control: not run."
 Markdown(by_rate)
 
 # %% [markdown]
@@ -255,7 +263,7 @@ shown
 
 # %% tags=["hide-input"]
 by_choice = (
-    f"Taking the best test epoch instead of the last adds {choice['best test - last'].mean():+.2f} points to every arm, and the held-out choice "
+    f"Taking the best test epoch instead of the last adds {choice['best test - last'].mean():+.2f} points on average, and the held-out choice "
     f"{choice['held-out - last'].mean():+.2f}. Between the arms, the rule alone moves a network's mean gain by up to "
     f"{(choice['gain, best test'] - choice['gain, last']).abs().max():.2f} points."
 )

@@ -184,7 +184,7 @@ Markdown(
         f"shapes: {quality.loc[way, 'null_exponent']:.2f}."
         for way in ("printed", "released")
     )
-    + f"\n\nIn {within} of {len(errors)} networks measured the released σ is no larger than the median standard "
+    + f"\n\nIn {within} of {len(errors)} cells (network and data set) the released σ is no larger than the median standard "
     "error of its layers' exponents: differences of that size may be errors of the fits."
     + f"\n\nIf every layer were noise, the released σ would be {spread.median():.0f} (median). Images are no noise: the pixels of "
     f"the {len(pictures)} pictures above, without any network, have a released exponent of {pixels.exponent:.2f} ± "

@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 from scipy import stats as scipy_stats
 
-from sslib import audit, experiments, measures_grid, models, records
+from sslib import audit, experiments, invariance_grid, measures_grid, models, records
 from sslib.paper import load_table
 from sslib.paths import PAPER, RESULTS
 from sslib.stats import Interval, mean_interval, sign_flip_test, spearman_exact
@@ -233,6 +233,8 @@ _PRINT: Mapping[str, Callable[[], _Printed]] = {
 # --- what records say -------------------------------------------------------------------------------------
 
 _TOO_FEW = "too few runs yet"
+#: Pairs below which no sign-flip test can reach p < 0.05.
+_FEWEST = 6
 _Limits = Mapping[str, float]
 _Root = str | os.PathLike[str]
 _Pair = tuple[Finding, Finding | None]
@@ -266,11 +268,13 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
         return NOT_RUN, None
     layers = [layer for run in runs["metrics.layers"] for layer in run.values()]
     values = pd.DataFrame(layers)[["released", "printed"]]
+    values = values.dropna()
     held = bool(((values >= 0) & (values <= 1)).all(axis=None))
     ours = f"{values.min(axis=None):.2f} to {values.max(axis=None):.2f} once corrected"
-    ours += _order(root)
+    order = _order(root)
     # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
-    outcome = "partly" if held else "not reproduced"
+    outcome = "partly" if held or order.startswith("; ordered") else "not reproduced"
+    ours += order
     return Finding(outcome, ours, f"{len(values)} layers", _hardware(runs)), None
 
 
@@ -286,8 +290,8 @@ def _order(root: _Root) -> str:
     cloud = [layer["nulls"]["gaussian"]["released"] for layer in measured if "gaussian" in layer["nulls"]]
     if not fractal or not cloud:
         return ""
-    held = "below" if max(fractal) < min(cloud) else "not below"
-    return f"; fractals ({min(fractal):.2f}, {max(fractal):.2f}) {held} Gaussian clouds ({min(cloud):.2f})"
+    held = "; ordered" if max(fractal) < min(cloud) else "; not ordered"
+    return f"{held}: two fractals {min(fractal):.2f} and {max(fractal):.2f}, Gaussian clouds from {min(cloud):.2f}"
 
 
 def _cheap(limits: _Limits, root: _Root) -> _Pair:
@@ -471,7 +475,7 @@ def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Call
 def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     marked, cnn = pairs[pairs["model"].isin(audit.MARKED)]["gain"], pairs[pairs["family"] == "cnn"]["gain"]
     told = [f"{name} {_points(gain)}" for name, gain in (("marked models", marked), ("CNNs", cnn)) if len(gain)]
-    if len(marked) < 3:
+    if len(marked) < _FEWEST:
         return "undecided", "; ".join([_TOO_FEW, *told])
     interval = mean_interval(marked)
     gains = sign_flip_test(marked).p < 0.05 and interval.mean > 0
@@ -483,7 +487,7 @@ def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     elif cnn_gains:
         outcome = "partly"
     else:
-        outcome = "reproduced" if len(cnn) >= 3 else "undecided"
+        outcome = "reproduced" if len(cnn) >= _FEWEST else "undecided"
     return outcome, "; ".join(told)
 
 
@@ -531,19 +535,21 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     if runs.empty:
         return NOT_RUN, NOT_RUN
     # full-size networks have a size, those of a training recipe have an arm
-    runs = runs.reindex(columns=[*runs.columns.union(["config.size", "config.arm"], sort=False)])
+    runs = runs.reindex(columns=[*runs.columns.union(["config.size", "config.arm", "config.recipe"], sort=False)])
     runs = runs.assign(
         model=[models.find(name).name for name in runs["config.model"]],
         sigma=runs["metrics.sigma"].map(lambda ways: ways.get("released", math.nan)).astype(float),
         delta=runs["metrics.delta"].map(lambda ways: ways.get("released", math.nan)).astype(float),
     )
     printed = audit.mean_gains()["points"]
-    large = runs[(runs["config.size"] == 224) & (runs["config.images"].isin(list(audit.DATASETS)))]
+    large = invariance_grid.full_scale(runs)
+    large = large[large["config.images"].isin(list(audit.DATASETS))]
     pretrained = large[large["config.weights"].str.startswith("pretrained")]
-    full = _correlated(limits, pretrained if pretrained["model"].nunique() >= limits["models"] else large, printed)
+    untrained = large[large["config.weights"] == "untrained"]
+    full = _correlated(limits, pretrained if pretrained["model"].nunique() >= limits["models"] else untrained, printed)
 
     pairs = training_pairs(root)
-    own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline")]
+    own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline") & (runs["config.recipe"] != "quick")]
     return full, _correlated(limits, own, pairs.groupby("model")["gain"].mean())
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sslib import models, records, stats, training
+from sslib.experiments import default_device
 from sslib.paper import load_table
 from sslib.paths import RESULTS
 from sslib.training import RECIPES, Penalty, Pictures, Run
@@ -179,7 +180,8 @@ def run_grid(
 
     Stops when all are done or `minutes` are over, to the next end of an epoch; what was reached is gone on from at the
     next call. Several processes, on one machine or on machines that share the folder, never do a cell twice: one
-    waits for a cell that another holds, and takes it over where that one died.
+    waits for a cell that another holds, and takes it over where that one died. That needs a folder whose file system
+    has hard links and locks that reach as far as the processes do (flock); without, a cell may be trained twice.
 
     matrices: keep the trained network's matrices in an .npz beside the record, for Tables 4 and 5.
 
@@ -189,7 +191,7 @@ def run_grid(
     if not minutes > 0:
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     deadline = time.time() + 60 * minutes
-    device = device or ("cuda" if training.torch.cuda.is_available() else "cpu")
+    device = device or default_device()
     todo = [cell for cell in cells if not cell.done(root)]
     for cell in todo:
         if cell.baseline and cell.baseline not in cells and not cell.baseline.done(root):
@@ -236,9 +238,12 @@ def _run_cell(
     data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
     seconds = round(sum(metrics["history"]["seconds"]), 2)
     record = records.new_record(EXPERIMENT, cell.config, cell.seed, metrics, data=data, device=device, seconds=seconds)
-    written = records.write(record, root)
+    try:
+        written = records.write(record, root)
+    except FileExistsError:  # another machine, which the lock did not reach, was first
+        written = None
     checkpoint.unlink(missing_ok=True)
-    return written
+    return written or path
 
 
 @contextmanager
@@ -333,7 +338,8 @@ def paired(
 
 def effects(differences: pd.DataFrame, by: str = "model") -> pd.DataFrame:
     """Per group of `paired` differences: n, mean, 95 % interval (t), p of the sign-flip test, the same after Holm, and the
-    smallest mean difference that this n would have shown four times in five. The last row pools all groups; Holm is over the others.
+    smallest mean difference that this n would have shown four times in five (by a t-test at 0.05 over the number of groups; NaN
+    where n is too small for any p below that). The last row pools all pairs; Holm is over the others.
     """
     groups = {str(name): rows["difference"] for name, rows in differences.groupby(by, sort=False)}
     rows = {}
@@ -341,8 +347,10 @@ def effects(differences: pd.DataFrame, by: str = "model") -> pd.DataFrame:
         row: dict[str, float] = {"n": len(values), "mean": values.mean(), "std": values.std()}
         if len(values) > 1:
             interval = stats.mean_interval(values)
-            row |= {"low": interval.low, "high": interval.high, "p": stats.sign_flip_test(values)[1],
-                    "smallest effect": stats.smallest_effect(values.std(), len(values))}
+            row |= {"low": interval.low, "high": interval.high, "p": stats.sign_flip_test(values)[1]}
+            tests = 1 if name == "all" else len(groups)
+            if tests * 2 / 2 ** len(values) <= 0.05:  # else no difference of any size could have p < 0.05
+                row["smallest effect"] = stats.smallest_effect(values.std(), len(values), alpha=0.05 / tests)
         rows[name] = row
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["n", "mean", "std", "low", "high", "p", "smallest effect"])
     tested = [name for name in groups if not math.isnan(table.loc[name, "p"])]

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 import yaml
 
-from sslib import audit, experiments, models, records
+from sslib import audit, experiments, invariance_grid, models, records
 from sslib.invariance import KNOWN_SETS, correlation_dimension, known_points, powerlaw_exponent
 from sslib.paths import PAPER, RESULTS, ROOT
 from sslib.rate import box_curve, ss_rate
@@ -247,8 +247,14 @@ def _unequal_arms(root: _Root) -> str:
 # --- invariance -------------------------------------------------------------------------------------------
 
 
+def _untrained(root: _Root) -> pd.DataFrame:
+    """The records of Tables 4 and 5's untrained networks: neither noise nor small networks."""
+    runs = invariance_grid.full_scale(records.read_all("invariance", root))
+    return runs[runs["config.weights"] == "untrained"] if len(runs) else runs
+
+
 def _ways(root: _Root, metric: str, one: str, other: str) -> str:
-    runs = records.read_all("invariance", root)
+    runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
     values = pd.DataFrame({way: runs[f"metrics.{metric}"].map(lambda cell, w=way: cell.get(w, math.nan)) for way in (one, other)}).astype(float)
@@ -278,7 +284,7 @@ def _exponent(root: _Root) -> str:
 
 
 def _skipped_layers(root: _Root) -> str:
-    runs = records.read_all("invariance", root)
+    runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
     left = [any(text.startswith("released:") and "50" in text for text in skipped) for skipped in runs["metrics.skipped"]]
@@ -286,7 +292,7 @@ def _skipped_layers(root: _Root) -> str:
 
 
 def _sparsity(root: _Root) -> str:
-    runs = records.read_all("invariance", root)
+    runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
     share = [layer["nonzero_share"] for run in runs["metrics.layers"] for layer in run.values()]
@@ -312,7 +318,7 @@ def _dimension_scale(root: _Root) -> str:
 
 
 def _dropped_dimensions(root: _Root) -> str:
-    runs = records.read_all("invariance", root)
+    runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
     layers = [layer["dimensions"].get("released", 0) for run in runs["metrics.layers"] for layer in run.values()]

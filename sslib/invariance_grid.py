@@ -402,9 +402,10 @@ METRICS: Mapping[int, str] = MappingProxyType({4: "sigma", 5: "delta"})
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     """The records among `runs` that may be held against Tables 4 and 5: 640 images at 224 px."""
-    if runs.empty or "config.size" not in runs:
+    asked = {"config.n_images": N_IMAGES, "config.draw": DRAW, "config.size": 224}
+    if runs.empty or not set(asked) <= set(runs):
         return runs.iloc[:0]
-    return runs[(runs["config.n_images"] == N_IMAGES) & (runs["config.draw"] == DRAW) & (runs["config.size"] == 224)]
+    return runs[(runs[list(asked)] == pd.Series(asked)).all(axis=1)]
 
 
 def invariance_table(runs: pd.DataFrame, number: int, *, weights: str = "untrained") -> pd.DataFrame:
@@ -431,7 +432,9 @@ def invariance_table(runs: pd.DataFrame, number: int, *, weights: str = "untrain
                 })
     table = pd.DataFrame(rows)
     cells = table.groupby(["images", "way"], sort=False)
-    return table.assign(**{"rank": cells["ours"].rank(), "paper rank": cells["paper"].rank()})
+    ran = table.assign(paper=table["paper"].where(table["ours"].notna() | cells["ours"].transform("count").eq(0)))
+    ranked = ran.groupby(["images", "way"], sort=False)
+    return table.assign(**{"rank": cells["ours"].rank(), "paper rank": ranked["paper"].rank()})
 
 
 def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) -> pd.Series:

@@ -530,7 +530,7 @@ COMPARED: Mapping[str, tuple[str, tuple]] = {
     "64 or 1024 thresholds instead of 256": ("thresholds", (64, 1024)),
     "training instead of eval mode": ("mode", ("training",)),
     "another seed of the random weights": ("seed", ("other",)),
-    "half or a quarter of the channels, mean of draws": ("D", ("half", "quarter")),
+    "a sixth to a half of the channels, mean of draws": ("D", ("half", "quarter")),
     "features three times larger or smaller": ("scale", (0.3, 3.0)),
     "features ten times larger or smaller": ("scale", (0.1, 10.0)),
 }

@@ -85,8 +85,11 @@ _LIGHT = {
     "randaugment": 0, "mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "stored": 32, "crop_pct": 1.0, "crop": 0.7,
     "batch": 64, "lr": 8e-3, "min_lr": 1e-6, "small": True,
 }
-#: "paper": the released settings, but for repeated augmentation (they use it on several GPUs only) and the one crop
-#: that is cut out of a centre square. "short": the same in fewer epochs. "cpu": minutes on two cores. "quick": seconds.
+#: "paper": the released settings on one GPU. What differs: a tenth of the training images is held out, no repeated
+#: augmentation (the release has it on several GPUs only), batch norm and the constraint see one batch of 256 and its first
+#: 64 images (there four of 64 and a draw on each GPU), crops are cut bilinearly out of a centre square, RandAugment is
+#: torchvision's and drawn for sixteen images at a time, the arithmetic on a GPU is bfloat16. "short": the same in fewer
+#: epochs. "cpu": minutes on two cores. "quick": seconds.
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     "paper": Recipe(224, 200, by_epoch=True),
     "short": Recipe(224, 10, warmup_epochs=2),
@@ -100,7 +103,8 @@ class Penalty:
     """The term that is added to the loss: alpha, gamma and which of the two forms (see `SelfSimilarityConstraint`).
 
     placebo: the gradient that the term sends into the network has its channels and images shuffled: the same
-        numbers, so the same norm at F, the same zero sum over channels, but no word about which channels are near.
+        numbers, so for the same F the same norm there and the same zero sum over channels, but no word about which
+        channels are near. Over all parameters the two norms may differ.
     """
 
     alpha: float
@@ -285,13 +289,15 @@ class _Loop:
 
     def state(self) -> dict[str, Any]:
         return {
-            "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "run": repr(self.run), "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
             "constraint": self.constraint.get_extra_state() if self.constraint else None,
             "epoch": self.epoch, "seconds": self.seconds, "history": self.history, "before": self.before,
             "by_module": self.by_module,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
+        if state["run"] != repr(self.run):
+            raise ValueError(f"checkpoint: it is of {state['run']}, expected {self.run!r}; delete it to begin anew")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.constraint:

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from sslib import audit, claims, models, records
+from sslib import audit, claims, invariance_grid, models, records
 from sslib.paths import RESULTS, ROOT
 
 
@@ -262,7 +262,8 @@ LOOSE = (3, 5, 1, 2, 7, 6, 4)  # goes with 1 to 7 by rho = 0.39
 
 
 def invariances(root, sigma, delta, **asked) -> None:
-    asked = asked or {"weights": "untrained", "size": 224}
+    full = {"size": 224, "n_images": invariance_grid.N_IMAGES, "draw": invariance_grid.DRAW}
+    asked = asked or {"weights": "untrained", **full}
     for model, rank in SEVEN.items():
         config = {"model": models.find(model).timm_name, "images": "cifar10"} | asked
         metrics = {"sigma": {"released": sigma(rank)}, "delta": {"released": delta(rank)}}

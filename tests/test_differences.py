@@ -53,3 +53,16 @@ def test_arms_that_differ_in_more_than_the_constraint():
 
 def test_released_weights_against_the_printed_order():
     assert "0.0025 to 250 times" in differences.EFFECTS["alpha"](RESULTS)
+
+
+@pytest.mark.parametrize("effect", ["exponent", "sigma_features", "sparsity"])
+def test_noise_and_small_networks_are_no_networks_of_table_4(effect, tmp_path):
+    """Records of noise, or of small networks, in the same folder leave the effects as they are."""
+    name = {"sigma_features": "_features_of_sigma", "exponent": "_exponent", "sparsity": "_sparsity"}[effect]
+    (tmp_path / "invariance").mkdir()
+    for path in (RESULTS / "invariance").glob("*.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))["config"]
+        if config["weights"] == "untrained" and config.get("size") == 224:
+            shutil.copy(path, tmp_path / "invariance")
+    alone = getattr(differences, name)(tmp_path)
+    assert alone == getattr(differences, name)(RESULTS) != "not run"

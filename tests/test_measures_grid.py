@@ -70,7 +70,7 @@ def test_what_can_be_compared_follows_from_the_shift_and_the_spread(factors):
     precision = verdict.loc["half precision of F"]
     assert precision["comparable"] and precision["times the spread"] == pytest.approx(0.1, rel=0.02)
     # half of 200 channels is 100, of which 64 is the nearest power of 2 below; a quarter is 50, and 32 was not drawn
-    channels = verdict.loc["half or a quarter of the channels, mean of draws"]
+    channels = verdict.loc["a sixth to a half of the channels, mean of draws"]
     assert channels["moves by"] == pytest.approx(0.05) and channels["low"] < 0.05 < channels["high"] and not channels["comparable"]
     assert (verdict["layers"] == 2).all() and "training instead of eval mode" not in verdict.index
 
