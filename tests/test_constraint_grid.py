@@ -217,3 +217,21 @@ def test_a_committed_cell_again(tmp_path):
     assert loop.before["64"] == pytest.approx(committed["ss_rate_probe_before"]["64"], abs=2e-3)
     assert loop.history["train_loss"][0] == pytest.approx(committed["history"]["train_loss"][0], rel=0.02)
     assert loop.history["test"][0] == pytest.approx(committed["history"]["test"][0], abs=5)
+
+
+@pytest.mark.parametrize("arm", ["baseline", "constrained"])
+def test_a_committed_quick_cell_again(arm, monkeypatch):
+    """A whole committed run, from its configuration: other machines may differ, and what differs first grows in training."""
+    monkeypatch.setattr(constraint_grid, "RECIPES", training.RECIPES)
+    cell = Cell("quick", "digits", "resnet34", arm, 0)
+    committed = records.read(cell.path(RESULTS))
+    run = cell.run(RESULTS)
+    pictures = training.load_pictures("digits", run.recipe)
+    again = training.train(run, pictures)
+    assert committed["data"]["fingerprint"] == pictures.fingerprint
+    before, first = committed["metrics"], committed["metrics"]["history"]
+    assert again["ss_rate_probe_before"]["64"] == pytest.approx(before["ss_rate_probe_before"]["64"], abs=2e-3)
+    assert again["history"]["train_loss"][0] == pytest.approx(first["train_loss"][0], rel=0.02)
+    assert again["history"]["ss_rate_train"][0] == pytest.approx(first["ss_rate_train"][0], abs=0.02)
+    assert again["top1_last"] == pytest.approx(before["top1_last"], abs=8) and again["gamma"] == before["gamma"]
+    assert again["ss_rate_train"] == pytest.approx(before["ss_rate_train"], abs=0.05)
