@@ -246,7 +246,7 @@ for model in dict.fromkeys(complete.index.get_level_values(0)):
     told.append(
         f"For {called[model]} the lower rate alone changes the baseline by {low['baseline'] - high['baseline']:+.1f} points; the constraint, within a "
         f"rate, by {high['gain']:+.1f} (higher) and {low['gain']:+.1f} (lower). **Compared as the scripts do, baseline at the higher against constrained at "
-        f"the lower rate, the arms differ by {low['constrained'] - high['baseline']:+.1f} points.**"
+        f"the lower rate, the arms differ by {low['constrained'] - high['baseline']:+.1f} points** (runs: {high['baseline: n']:.0f} and {low['constrained: n']:.0f})."
     )
 by_rate = " ".join(told) or "The learning-rate control: not run."
 Markdown(by_rate)
