@@ -5,8 +5,6 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#       format_version: '1.3'
-#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -188,7 +186,7 @@ plots.plot_gradient_ratios(constraint_grid.histories(runs[runs["alpha"] > 0]).re
 # %% [markdown]
 # ### Dose and placebo
 #
-# If $10^{-4}$ is too little to act, what does more do? Every dose has the same seeds; the placebo has the dose's gradient
+# If $10^{-4}$ is too little to act, what does more do? Every run is compared with the baseline of its seed; the placebo has the dose's gradient
 # norm at F and carries nothing about self-similarity. (Deeper in the network the two gradients need not have the same norm,
 # and two runs that differ have different F: the column "gradient" says how large it was over all parameters.)
 
