@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -238,12 +238,10 @@ def _run_cell(
     data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
     seconds = round(sum(metrics["history"]["seconds"]), 2)
     record = records.new_record(EXPERIMENT, cell.config, cell.seed, metrics, data=data, device=device, seconds=seconds)
-    try:
-        written = records.write(record, root)
-    except FileExistsError:  # another machine, which the lock did not reach, was first
-        written = None
+    with suppress(FileExistsError):  # another machine, which the lock did not reach, was first
+        records.write(record, root)
     checkpoint.unlink(missing_ok=True)
-    return written or path
+    return path
 
 
 @contextmanager

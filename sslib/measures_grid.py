@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sslib import measures, models, records
 from sslib.data import ImageSet, load_images
-from sslib.experiments import default_device, features_of, layer_metrics
+from sslib.experiments import default_device, features_of, layer_metrics, written
 from sslib.features import activation_grams
 from sslib.graph import (
     COVERS,
@@ -396,13 +396,9 @@ def _batches(architecture: models.Architecture, images: ImageSet) -> Iterable[Te
 def _written(
     experiment: str, asked: Any, seed: int, metrics: Any, data: Any, device: Any, start: float, root: Path
 ) -> Iterable[Path]:
-    """The path of the new record, or nothing where another process was first."""
+    """`experiments.written` for a record whose time began at `start`."""
     seconds = round(time.perf_counter() - start, 2)
-    record = records.new_record(experiment, asked, seed, metrics, data=data, device=device, seconds=seconds)
-    try:
-        yield records.write(record, root)
-    except FileExistsError:
-        return
+    return written(records.new_record(experiment, asked, seed, metrics, data=data, device=device, seconds=seconds), root)
 
 
 def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
