@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from sslib import constraint_grid, experiments, invariance_grid, measures_grid, models, records, training
@@ -23,6 +24,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     table = commands.add_parser("ss-rate", help="Table 2: SS_rate of nine networks")
+    table.set_defaults(records=_ss_rate)
     table.add_argument("--weights", default="untrained", help="untrained, pretrained, or a folder of <model>.safetensors")
     table.add_argument("--models", nargs="+", default=[*models.TABLE_1, "pvt_v2_b1"], metavar="NAME")
     table.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
@@ -30,10 +32,12 @@ def main() -> None:
     table.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
     table.add_argument("--n-images", type=int, default=512)
     factors = commands.add_parser("factors", help="what moves SS_rate of the two models furthest from Table 2")
+    factors.set_defaults(records=_factors)
     factors.add_argument("--models", nargs="+", default=["vit_small_patch16_224", "resmlp_12_224"], metavar="NAME")
     factors.add_argument("--seeds", type=int, default=5, help="how many, for each factor")
     factors.add_argument("--baseline-seeds", type=int, default=12)
     invariance = commands.add_parser("invariance", help="Tables 4 and 5: invariances of seven networks")
+    invariance.set_defaults(records=_invariance)
     invariance.add_argument("--models", nargs="+", default=[*invariance_grid.MODELS], metavar="NAME")
     invariance.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     invariance.add_argument("--images", nargs="+", default=["cifar10", "imagenette"], help="as for sslib.data.load_images")
@@ -46,6 +50,7 @@ def main() -> None:
     instead.add_argument("--recipe", help="the networks of this training recipe, before training")
     instead.add_argument("--trained", type=Path, metavar="FOLDER", help="of matrices that training has kept, .npz")
     run = commands.add_parser("run", help="Table 3: training with and without the constraint")
+    run.set_defaults(records=_run)
     run.add_argument("--recipe", default="cpu", choices=training.RECIPES, help="how networks are trained")
     run.add_argument("--dataset", default="cifar10", help="as for sslib.data.load_images")
     run.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
@@ -55,6 +60,7 @@ def main() -> None:
     run.add_argument("--minutes", type=float, default=math.inf, help="stop after this time; call again to go on")
     run.add_argument("--list", action="store_true", help="show what is done and what is not, and stop")
     measures = commands.add_parser("measures", help="what moves SS_rate, and true covering numbers")
+    measures.set_defaults(records=_measures)
     measures.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
     measures.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     measures.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
@@ -68,71 +74,61 @@ def main() -> None:
 
     records.provenance()  # now, before the checkout can move on
     try:
-        if asked.command == "ss-rate":
-            written = experiments.run_ss_rate(
-                asked.models,
-                asked.seeds,
-                asked.draws,
-                weights=asked.weights,
-                images=asked.images,
-                n_images=asked.n_images,
-                device=asked.device,
-                root=asked.results,
-            )
-        elif asked.command == "invariance" and asked.trained:
-            written = invariance_grid.run_trained(asked.trained, root=asked.results)
-        elif asked.command == "invariance" and asked.noise:
-            written = invariance_grid.run_noise(
-                asked.models, asked.seeds, n_images=asked.n_images, root=asked.results
-            )
-        elif asked.command == "invariance" and asked.recipe:
-            written = invariance_grid.run_before_training(
-                asked.models, asked.seeds, asked.images, asked.recipe, device=asked.device, root=asked.results
-            )
-        elif asked.command == "measures" and asked.trained:
-            written = measures_grid.run_cka(asked.trained, device=asked.device, root=asked.results)
-        elif asked.command == "measures":
-            written = itertools.chain(
-                () if asked.no_covers else measures_grid.run_covers(root=asked.results),
-                measures_grid.run_measures(
-                    asked.models,
-                    asked.seeds,
-                    images=asked.images,
-                    n_images=asked.n_images,
-                    device=asked.device,
-                    root=asked.results,
-                ),
-            )
-        elif asked.command == "run":
-            cells = constraint_grid.grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
-            if asked.list:
-                print(constraint_grid.progress(cells, asked.results).to_string(index=False))
-                return
-            written = constraint_grid.run_grid(
-                cells, device=asked.device, root=asked.results, minutes=asked.minutes
-            )
-        elif asked.command == "invariance":
-            written = invariance_grid.run_invariance(
-                asked.models,
-                asked.seeds,
-                asked.images,
-                weights=asked.weights,
-                settings=invariance_grid.UMAP_SETTINGS if asked.umap_settings else [RELEASED_UMAP],
-                n_images=asked.n_images,
-                memory=int(asked.memory * 2**30),
-                device=asked.device,
-                root=asked.results,
-            )
-        else:
-            written = experiments.run_factors(
-                asked.models, asked.seeds, baseline_seeds=asked.baseline_seeds, device=asked.device, root=asked.results
-            )
+        written = asked.records(asked)
+        if written is None:  # asked for a look
+            return
         count = 0
         for count, path in enumerate(written, start=1):
             print(path, flush=True)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
     print(f"{count} new record(s)")
+
+
+def _ss_rate(asked: argparse.Namespace) -> Iterable[Path]:
+    return experiments.run_ss_rate(
+        asked.models, asked.seeds, asked.draws, weights=asked.weights, images=asked.images, n_images=asked.n_images,
+        device=asked.device, root=asked.results,
+    )
+
+
+def _factors(asked: argparse.Namespace) -> Iterable[Path]:
+    return experiments.run_factors(
+        asked.models, asked.seeds, baseline_seeds=asked.baseline_seeds, device=asked.device, root=asked.results
+    )
+
+
+def _invariance(asked: argparse.Namespace) -> Iterable[Path]:
+    if asked.trained:
+        return invariance_grid.run_trained(asked.trained, root=asked.results)
+    if asked.noise:
+        return invariance_grid.run_noise(asked.models, asked.seeds, n_images=asked.n_images, root=asked.results)
+    if asked.recipe:
+        return invariance_grid.run_before_training(
+            asked.models, asked.seeds, asked.images, asked.recipe, device=asked.device, root=asked.results
+        )
+    return invariance_grid.run_invariance(
+        asked.models, asked.seeds, asked.images, weights=asked.weights, n_images=asked.n_images,
+        settings=invariance_grid.UMAP_SETTINGS if asked.umap_settings else [RELEASED_UMAP],
+        memory=int(asked.memory * 2**30), device=asked.device, root=asked.results,
+    )
+
+
+def _run(asked: argparse.Namespace) -> Iterable[Path] | None:
+    cells = constraint_grid.grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
+    if asked.list:
+        print(constraint_grid.progress(cells, asked.results).to_string(index=False))
+        return None
+    return constraint_grid.run_grid(cells, device=asked.device, root=asked.results, minutes=asked.minutes)
+
+
+def _measures(asked: argparse.Namespace) -> Iterable[Path]:
+    if asked.trained:
+        return measures_grid.run_cka(asked.trained, device=asked.device, root=asked.results)
+    networks = measures_grid.run_measures(
+        asked.models, asked.seeds, images=asked.images, n_images=asked.n_images, device=asked.device, root=asked.results
+    )
+    return networks if asked.no_covers else itertools.chain(measures_grid.run_covers(root=asked.results), networks)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path
@@ -63,6 +63,17 @@ class ImageSet:
         if len(scale) != 3 or not scale.isfinite().all() or scale.min() <= 0:
             raise ValueError(f"std must be three finite numbers above 0, got {std!r}")
         return self.pixels.float().div_(255).sub_(shift).div_(scale)
+
+    def batches(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, *, size: int = 64
+    ) -> Iterator[Tensor]:
+        """``normalised``, at most `size` images at a time: all of them as float32 take four times the room.
+
+        >>> [len(batch) for batch in load_images("digits", 5, size=32).batches(size=2)]
+        [2, 2, 1]
+        """
+        for pixels in self.pixels.split(size):
+            yield replace(self, pixels=pixels).normalised(mean, std)
 
 
 def load_images(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +162,8 @@ def run_ss_rate(
                 continue
             network = models.load(architecture, weights, seed)
             start = time.perf_counter()
-            pixels, places = _union([sets[draw] for draw in todo])
-            batches = (
-                ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
-                for part in pixels.split(64)
-            )
+            drawn_from, places = _union([sets[draw] for draw in todo])
+            batches = drawn_from.batches(architecture.mean, architecture.std)
             features = features_of(architecture, network, batches, device=device)
             share = (time.perf_counter() - start) / len(todo)
             for (draw, config), place in zip(todo.items(), places):
@@ -194,8 +191,8 @@ def weights_label(architecture: Architecture, weights: str) -> str:
     return f"checkpoint:{Path(weights).name}"
 
 
-def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
-    """All different images of several sets, and where each set's images stand among them."""
+def _union(sets: Sequence[ImageSet]) -> tuple[ImageSet, list[Tensor]]:
+    """All different images of several sets, without labels, and where each set's images stand among them."""
     index: dict[bytes, int] = {}
     places, pixels = [], []
     for images in sets:
@@ -207,7 +204,7 @@ def _union(sets: Sequence[ImageSet]) -> tuple[Tensor, list[Tensor]]:
                 pixels.append(picture)
             place.append(index[key])
         places.append(torch.tensor(place))
-    return torch.stack(pixels), places
+    return replace(sets[0], pixels=torch.stack(pixels), labels=torch.zeros(len(pixels), dtype=torch.int64)), places
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:

@@ -361,24 +361,34 @@ def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
     return grams
 
 
-def run_trained(folder: str | os.PathLike[str], *, root: Path = RESULTS) -> Iterable[Path]:
-    """Turn the matrices of trained networks into records, beside the records of their training; skips what is done.
+def trained_runs(folder: str | os.PathLike[str], root: Path = RESULTS) -> Iterable[tuple[Path, dict[str, Any]]]:
+    """The .npz files that training has kept in a folder, each with the record of its training, in order of their names.
 
-    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in ``<root>/constraint``. Only
-    the two ways that look at activations can be computed. Files without a record are passed over, with a warning.
+    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in ``<root>/constraint``. Files
+    without a record are passed over, with a warning.
 
-    Raises ValueError if there are no .npz files, and as ``read_matrices`` does.
+    Raises ValueError if there are no .npz files.
     """
     files = sorted(Path(folder).glob("*.npz"))
     if not files:
         raise ValueError(f"folder: expected .npz files of trained networks, found none in {str(folder)!r}")
     for path in files:
         places = path.with_suffix(".json"), Path(root) / "constraint" / f"{path.stem}.json"
-        training = [place for place in places if place.exists()]
-        if not training:
+        found = next((place for place in places if place.exists()), None)
+        if found is None:
             warnings.warn(f"{path.name} passed over: no record {path.stem}.json of its training", stacklevel=2)
-            continue
-        run = records.read(training[0])
+        else:
+            yield path, records.read(found)
+
+
+def run_trained(folder: str | os.PathLike[str], *, root: Path = RESULTS) -> Iterable[Path]:
+    """Turn the matrices of trained networks into records, beside the records of their training; skips what is done.
+
+    folder: as for ``trained_runs``. Only the two ways that look at activations can be computed.
+
+    Raises ValueError if there are no .npz files, and as ``read_matrices`` does.
+    """
+    for path, run in trained_runs(folder, root):
         asked = run["config"]
         config = recipe_config(asked["model"], asked["dataset"], asked["recipe"], arm=asked["arm"])
         if records.exists(INVARIANCE, config, run["seed"], root):

@@ -33,7 +33,7 @@ from sslib.graph import (
     song_havlin_makse,
 )
 from sslib.invariance import KNOWN_SETS, known_points
-from sslib.invariance_grid import read_matrices
+from sslib.invariance_grid import read_matrices, trained_runs
 from sslib.paths import RESULTS
 from sslib.rate import FORMULAS, box_curve, pair_distances, ss_rate
 from sslib.stats import mean_interval
@@ -218,7 +218,7 @@ def one_factor_metrics(model: str, seed: int, images: ImageSet, F: Tensor, *, de
     architecture, module = models.find(model), middle(model)
     rows, network = one_factor(F), models.untrained(model, seed)
     if any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in network.modules()):
-        batches = _batches(architecture, images)
+        batches = images.batches(architecture.mean, architecture.std)
         changed = features_of(architecture, network, batches, modules=[module], training=True, device=device)
         rates = {f: float(ss_rate(changed[module], formula=f)) for f in FORMULAS}
         rows.append({"factor": "mode", "value": "training", "draw": 0} | rates)
@@ -249,7 +249,8 @@ def run_measures(
             shown = shown or load_images(images, n_images)
             start = time.perf_counter()
             architecture = models.find(name)
-            network, batches = models.untrained(architecture, seed), _batches(architecture, shown)
+            network = models.untrained(architecture, seed)
+            batches = shown.batches(architecture.mean, architecture.std)
             features = features_of(architecture, network, batches, modules=architecture.modules, device=device)
             yield from write_network(asked, seed, shown, features, wanted, device=device, start=start, root=root)
 
@@ -300,20 +301,15 @@ def run_covers(*, n: int = 512, root: Path = RESULTS) -> Iterable[Path]:
 def run_cka(folder: str | os.PathLike[str], *, device: str | None = None, root: Path = RESULTS) -> Iterable[Path]:
     """CKA of every layer before and after training, of networks whose matrices training has kept; skips what is done.
 
-    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in ``<root>/constraint``; files
-    without a record are passed over. The network before training is made anew from the record's seed.
+    folder: as for ``invariance_grid.run_trained``. The network before training is made anew from the record's seed.
 
     Raises ValueError if there are no .npz files, FileNotFoundError if the images are not there.
     """
-    files, shown, device = sorted(Path(folder).glob("*.npz")), {}, device or default_device()
-    if not files:
-        raise ValueError(f"folder: expected .npz files of trained networks, found none in {str(folder)!r}")
-    for path in files:
-        places = [path.with_suffix(".json"), Path(root) / "constraint" / f"{path.stem}.json"]
-        run = next((records.read(place) for place in places if place.exists()), None)
-        if run is None or records.exists(TRAINED, run["config"], run["seed"], root):
-            continue
+    shown, device = {}, device or default_device()
+    for path, run in trained_runs(folder, root):
         start, asked = time.perf_counter(), run["config"]
+        if records.exists(TRAINED, asked, run["seed"], root):
+            continue
         recipe = RECIPES[asked["recipe"]]
         key = asked["dataset"], asked["recipe"]
         if key not in shown:
@@ -386,11 +382,6 @@ def covers(hops: np.ndarray, sizes: list[int], *, methods: Iterable[str] = COVER
             "reason": fit.reason,
         }
     return found
-
-
-def _batches(architecture: models.Architecture, images: ImageSet) -> Iterable[Tensor]:
-    for part in images.pixels.split(64):
-        yield ImageSet("", part, torch.zeros(len(part)), "", "").normalised(architecture.mean, architecture.std)
 
 
 def _written(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sslib.features import feature_matrices
 from sslib.rate import FORMULAS, DegenerateDistances, box_curve, ss_rate
 
-# pandas is imported where it is used: `import sslib` would take half as long again with it.
+# Imported where it is used, as is what imports it: `import sslib` would take half as long again with pandas.
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -33,14 +33,14 @@ def self_similarity(
     """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module; prints nothing.
 
     The null value is what features without structure have: SS_rate of Gaussian noise with the module's D and B, and
-    with its root mean squared pair distance, since SS_rate depends on scale. An SS_rate within about two z of it says
+    with its mean pair distance, since SS_rate depends on scale. An SS_rate within about two z of it says
     nothing about the layer; one far from it, on either side, says that its distances are not those of noise.
 
     Args:
         model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
         formula: "released" or "printed", see ``sslib.ss_rate``.
         draws: of the noise, 2 or more.
-        seed: of the noise, 0 or above; the global random state is not touched.
+        seed: of the first draw of the noise, 0 or above; the global random state is not touched.
 
     Returns:
         A DataFrame indexed by module, in the order of `modules`: D and B, channels and images; SS_rate (Eq. 3, 0 to
@@ -60,6 +60,8 @@ def self_similarity(
     ([32, 20], True)
     """
     import pandas as pd
+
+    from sslib.measures import null_features
 
     if formula not in FORMULAS:
         raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")
@@ -84,7 +86,8 @@ def self_similarity(
             )
             null = torch.full((draws,), math.nan)
         else:
-            null = _null_rates(F, formula, draws, seed)
+            noise = (null_features(F, "gaussian", seed=seed + k) for k in range(draws))
+            null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
         mean, std = float(null.mean()), float(null.std())
         rows[name] = {
             "D": F.shape[0],
@@ -97,12 +100,3 @@ def self_similarity(
             "z": (rate - mean) / std if std > 0 else math.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("module")
-
-
-def _null_rates(F: Tensor, formula: str, draws: int, seed: int) -> Tensor:
-    """(draws,) SS_rates of Gaussian noise like F."""
-    generator = torch.Generator().manual_seed(seed)
-    # Two rows of noise with standard deviation s lie sqrt(2) s apart, and so do F's on average (root mean square).
-    scale = F.double().var(dim=0).mean().sqrt().item()
-    noise = (scale * torch.randn(F.shape, generator=generator, dtype=torch.float64) for _ in range(draws))
-    return torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
