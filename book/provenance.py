@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
+from tables import CLASS
 
 from sslib import records
 from sslib.claims import machines
@@ -141,9 +142,12 @@ def stamp(notebook: nbformat.NotebookNode, name: str, reads: list[Read], build: 
             continue
         text = line(name, experiments, build, known, ran=ran)
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        if figure.get("caption") and any(_is_figure(output) for output in cell.outputs):
+        drawn, printed = (any(kind(output) for output in cell.outputs) for kind in (_is_figure, _is_table))
+        if figure.get("caption") and (drawn or printed):
             figure["caption"] += f'\n\n<span class="provenance">{text}</span>'
-        elif any(_is_figure(output) or _is_table(output) for output in cell.outputs):
+            if not drawn:
+                figure["classes"] = CLASS
+        elif drawn or printed:
             shown = {"text/html": f'<p class="provenance">{text}</p>', "text/plain": text}
             cell.outputs.append(nbformat.v4.new_output("display_data", data=shown))
 

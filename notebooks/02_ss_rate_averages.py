@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -55,7 +57,7 @@ table = experiments.table_2(runs)
 # "Ours, released" and "ours, printed" are our measurements with the released code's formula and with the one in the
 # paper's text. The verdict holds the released one against the paper's table.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Table 2 beside our measurements**, mean \u00b1 standard deviation over seeds of the weights. What to see: the released formula comes close to the printed values, the printed one to none.", "name": "tab-ss-rate"}}
 def spread(row, formula):
     return f"{row[f'untrained: ours, {formula}']:.3f} ± {row[f'untrained: std, {formula}']:.3f}"
 
@@ -161,7 +163,7 @@ for timm_name, architecture in models.TABLE_1.items():
         title = f"{middle[timm_name]} {module}"
         curves[title] = {f: sslib.box_curve(features[module], formula=f) for f in ("released", "printed")}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line and crosses it at a different place in each network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line and crosses it at a different place in each network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
 plots.plot_box_curves(curves);
 
 # %% [markdown]
