@@ -132,7 +132,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
 
 def _first_commit(path: str) -> str:
     """When a file was first committed, in words; "" outside a git checkout."""
-    command = ["git", "log", "--diff-filter=A", "--format=%h of %cI", "--", path]
+    command = ["git", "log", "--diff-filter=A", "--format=%h on %cs", "--", path]
     try:
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
@@ -213,9 +213,9 @@ def _links(evidence: Collection[str], pages: Sequence[str], *, full: bool = Fals
         if page in pages:
             folder, name = page.split("/")
             target = f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"
-            number, _, words = name.partition("_")
+            number = name.partition("_")[0]
             if full:
-                links.append(f"[{(words if number.isdigit() else name).replace('_', ' ')}]({target})")
+                links.append(f"[]({target})")  # the page's title
             elif number.isdigit():  # by the number that the chapter has in the book
                 links.append(f"[{pages.index(page) + 1}]({target})")
     return ", ".join(links) or "none yet" if full else " ".join(links)

@@ -45,7 +45,7 @@ class Build:
         found, device = records.provenance(), records.describe_device("cpu")
         commit = "unknown" if found["commit"] is None else found["commit"][:7] + "+" * bool(found["dirty"])
         date = datetime.now().astimezone().date().isoformat()
-        return cls(commit, date, f"{machines([(device['type'], device['name'])])}, {device['threads']} threads")
+        return cls(commit, date, f"{machines([(device['type'], device['name'])])}, {device['threads']} thread{'s' * (device['threads'] != 1)}")
 
 
 def load_reads(path: Path) -> list[Read]:

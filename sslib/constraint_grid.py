@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -282,13 +283,19 @@ def progress(cells: Iterable[Cell], root: Path = RESULTS) -> pd.DataFrame:
 def read_runs(root: Path = RESULTS) -> pd.DataFrame:
     """All records of the grid, one row each: recipe, dataset, model (timm's name), family, arm, seed, alpha, gamma, the accuracies
     "top1_last", "top1_best", "top1_heldout" in per cent, "ss_rate_train", "ss_rate_probe" (512 images, eval mode), "history",
-    "device". Empty, with these columns, if there is none.
+    "device". Empty, with these columns, if there is none. Warns where runs of one recipe were trained under different settings: a
+    recipe that was changed under its old name.
     """
     columns = ["recipe", "dataset", "model", "family", "arm", "seed", "alpha", "gamma", "top1_last", "top1_best",
                "top1_heldout", "ss_rate_train", "ss_rate_probe", "history", "device", "epochs", "images_per_second", "path"]
-    rows = []
+    rows, first = [], {}
     for _, run in records.read_all(EXPERIMENT, root).iterrows():
         arm, settings = Arm.parse(run["config.arm"]), run["metrics.settings"]
+        own = {key: value for key, value in settings.items() if key not in ("penalty", "lr")}
+        name, seen = first.setdefault(run["config.recipe"], (Path(run["path"]).name, own))
+        if own != seen:
+            changed = ", ".join(key for key in own if own[key] != seen.get(key))
+            warnings.warn(f"runs of recipe {run['config.recipe']!r} differ in {changed}: {Path(run['path']).name} and {name}", stacklevel=2)
         rows.append({
             "recipe": run["config.recipe"], "dataset": run["config.dataset"], "model": run["config.model"],
             "family": models.find(run["config.model"]).family, "arm": str(arm), "seed": run["seed"],

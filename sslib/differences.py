@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 import yaml
 
-from sslib import audit, experiments, invariance_grid, models, records
+from sslib import audit, constraint_grid, experiments, invariance_grid, models, records
 from sslib.invariance import KNOWN_SETS, correlation_dimension, known_points, powerlaw_exponent
 from sslib.paths import PAPER, RESULTS, ROOT
 from sslib.rate import box_curve, ss_rate
@@ -150,10 +150,11 @@ def _damping(root: _Root) -> str:
     for run in runs.to_dict("records"):
         rates = np.array([run["metrics.layers"][module]["released"] for module in run["metrics.modules"]["released"]])
         close.append((abs(rates / rates.mean() - 1) < 0.05).mean())
-    training = _training(root, "released")
+    training = _training(root)
+    training = training[training["arm"] == "released"]
     share = "; in released arms of ours: not run"
     if len(training):
-        penalties = [value > 0 for history in training["metrics.history"] for value in history["penalty"][1:]]
+        penalties = [value > 0 for history in training["history"] for value in history["penalty"][1:]]
         share = f"; in our released arms the mean penalty is above 0 in {np.mean(penalties):.0%} of the epochs after the first"
     return f"of the modules that are drawn from, {np.mean(close):.0%} lie within 5 % of the mean over layers in untrained networks: for the others the penalty vanishes{share}"
 
@@ -186,14 +187,11 @@ def _learning_rate(root: _Root) -> str:
 
 
 def _lr_control(root: _Root) -> str:
-    runs = records.read_all("constraint", root)
-    if runs.empty or not runs["config.arm"].str.startswith("baseline@").any():
+    runs = _training(root)
+    others = [arm for arm in runs["arm"].unique() if arm.startswith("baseline@")]
+    if not others:
         return NOT_RUN
-    runs = runs.assign(top1=runs["metrics.top1_last"].astype(float))
-    keys = ["config.recipe", "config.dataset", "config.model", "seed"]
-    plain = runs[runs["config.arm"] == "baseline"].set_index(keys)["top1"]
-    other = runs[runs["config.arm"].str.startswith("baseline@")].set_index(keys)
-    change = (other["top1"] - plain.reindex(other.index)).dropna()
+    change = pd.concat([constraint_grid.paired(runs, arm) for arm in others])["difference"]
     return f"{change.mean():+.2f} points for another rate without the constraint (n = {len(change)}, {change.min():+.2f} to {change.max():+.2f})"
 
 
@@ -217,19 +215,16 @@ def _variants(root: _Root) -> str:
     return f"SS_rate of untrained PVT: {rate['pvt_v2_b1']:.3f} for pvt_v2_b1, {rate['pvt_v2_b3']:.3f} for pvt_v2_b3"
 
 
-def _training(root: _Root, arm: str | None = None) -> pd.DataFrame:
-    runs = records.read_all("constraint", root)
-    if runs.empty:
-        return runs
-    runs = runs[runs["config.recipe"] != "quick"]
-    return runs if arm is None else runs[runs["config.arm"] == arm]
+def _training(root: _Root) -> pd.DataFrame:
+    runs = constraint_grid.read_runs(root)
+    return runs[runs["recipe"] != "quick"]
 
 
 def _best_epoch(root: _Root) -> str:
     runs = _training(root)
     if runs.empty:
         return NOT_RUN
-    gap = (runs["metrics.top1_best"] - runs["metrics.top1_last"]).astype(float)
+    gap = (runs["top1_best"] - runs["top1_last"]).astype(float)
     return f"best test epoch minus last epoch: {gap.mean():+.2f} ± {gap.std():.2f} points, {gap.max():.2f} at most ({len(gap)} runs of ours)"
 
 

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from sslib import models, records
+from sslib.audit import DATASETS
 from sslib.data import load_images
 from sslib.experiments import default_device, weights_label, written
 from sslib.features import grams_and_features
@@ -457,30 +458,35 @@ def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) 
 
 
 def shown_table(
-    table: pd.DataFrame, images: str, ways: Sequence[str] = ("printed", "released")
+    table: pd.DataFrame, ways: Sequence[str] = ("printed", "released"), sets: Sequence[str] = ("cifar10", "imagenette")
 ) -> pd.DataFrame:
-    """One data set of `invariance_table` as a reader sees it: a row per model, text.
+    """Data sets of `invariance_table` as a reader sees them: a row per data set and model, text, four decimals.
 
     Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing), "ranks" (the paper's,
-    then one per way; 1 is the smallest) and "seeds". The columns bear the data set's name.
+    then one per way; 1 is the smallest) and "seeds".
     """
-    part = table[table["images"] == images]
-    cells = {way: part[part["way"] == way].set_index("model") for way in ways}
+    part = table[table["images"].isin(sets)].assign(images=lambda t: t["images"].map(DATASETS))
+    cells = {way: part[part["way"] == way].set_index(["images", "model"]) for way in ways}
     first = cells[ways[0]]
     shown = {"paper": first["paper"].map("{:.4f}".format)}
     for way, group in cells.items():
-        shown[way] = [_mean_and_std(row.ours, row.std) for row in group.itertuples()]
+        shown[way] = [mean_and_std(row.ours, row.std) for row in group.itertuples()]
     ranks = zip(first["paper rank"], *(group["rank"] for group in cells.values()))
     shown["ranks"] = [" / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in ranks]
     shown["seeds"] = first["seeds"].map(str)
-    return pd.DataFrame(shown).rename_axis(None).rename_axis(columns=images)
+    return pd.DataFrame(shown).rename_axis([None, None])
 
 
-def _mean_and_std(mean: float, std: float) -> str:
+def mean_and_std(mean: float, std: float) -> str:
+    """Both with four decimals, as the paper prints σ and Δ; a std that is NaN, as of one seed, is left out.
+
+    >>> [mean_and_std(0.0384, 0.00042), mean_and_std(0.2, float("nan")), mean_and_std(6e-06, 2e-06)]
+    ['0.0384 ± 0.0004', '0.2000', '< 0.0001']
+    """
     if math.isnan(mean):
         return "not run"
-    shown = [f"{value:.3f}" if value >= 0.001 else f"{value:.0e}" for value in (mean, std) if not math.isnan(value)]
-    return " ± ".join(shown)
+    shown = [f"{value:.4f}" if value >= 5e-5 else "< 0.0001" for value in (mean, std) if not math.isnan(value)]
+    return shown[0] if mean < 5e-5 else " ± ".join(shown)
 
 
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:

@@ -201,6 +201,17 @@ def test_reading_records(undisturbed, tmp_path):
     assert constraint_grid.table_3(empty, "cpu", "cifar10")["baseline: n"].eq(0).all()
 
 
+def test_a_recipe_that_was_changed_under_its_name_is_told(undisturbed, tmp_path):
+    for source in (undisturbed / constraint_grid.EXPERIMENT).glob("*.json"):
+        record = json.loads(source.read_text(encoding="utf-8"))
+        if "seed1" in source.name and "baseline" in source.name:
+            record["metrics"]["settings"]["epochs"] += 1
+        (tmp_path / constraint_grid.EXPERIMENT).mkdir(exist_ok=True)
+        (tmp_path / constraint_grid.EXPERIMENT / source.name).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.warns(UserWarning, match="runs of recipe 'quick' differ in epochs: baseline.*seed1.* and baseline.*seed0"):
+        constraint_grid.read_runs(tmp_path)
+
+
 def test_committed_runs_stand_above_chance():
     runs = constraint_grid.read_runs(RESULTS)
     assert (runs[runs["arm"] == "baseline"]["top1_last"] > 25).all()  # ten classes

@@ -90,3 +90,12 @@ def test_each_kind_of_error_has_its_entry_in_the_book():
                 kinds.add(ast.unparse(node.exc.func))
     assert {"ValueError", "FileNotFoundError"} <= kinds
     assert not {kind for kind in kinds if kind not in page}
+
+
+def test_the_reference_has_every_module_and_every_name_of_the_package():
+    import sslib
+
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api*.md")}
+    documented = set(re.findall(r"automodule:: sslib\.(\w+)", "".join(pages.values()))) | {"paths"}
+    assert documented == {path.stem for path in (ROOT / "sslib").glob("[a-z]*.py")}
+    assert set(re.findall(r"~sslib\.\w+\.(\w+)", pages["api"])) == set(sslib.__all__)
