@@ -52,10 +52,11 @@ settings = check_parameters(globals(), allowed | {"seed": range(2**31), "weights
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
 from sslib import data, features, invariance, models, plots, records
 from sslib import invariance_grid as grid
+from sslib.audit import DATASETS
 
 plots.use_style()
 # %config InlineBackend.figure_formats = ["svg"]
@@ -80,47 +81,58 @@ points = {
 }
 fits = {way: {m: invariance.correlation_dimension(x, estimator=way) for m, x in points[way].items()} for way in points}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**T(r) of each layer and the line fitted to it**, live, random weights. Shaded: the region of the fit; the number is the dimension. What to see: UMAP has spread the points so that hardly any two are close, so T(r) bends everywhere, and the slope depends on where one looks.", "name": "fig-integrals"}, "image": {"alt": "A row of panels per estimator and a column per layer: the correlation integral on log-log axes with the fitted line, its region shaded, and the dimension."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**T(r) of each layer and the line fitted to it**, live, random weights. Shaded: the region of the fit; the number is its slope, the dimension, with its standard error. What to see: UMAP has spread the points so that hardly any two are close, so T(r) bends everywhere, and the slope depends on where one looks.", "name": "fig-integrals"}, "image": {"alt": "A row of panels per layer and a column per estimator: the correlation integral on log-log axes with the fitted line, its region shaded, and the dimension."}}
 shown = list(F)[:: max(1, len(F) // 4)][:4]
-plots.plot_correlation_integrals({way: {m: fits[way][m] for m in shown} for way in fits});
+plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m in shown});
 
 # %% [markdown]
 # ## Printed and measured
 #
-# Random weights, eval mode, 640 shuffled training images, the modules of Table 1, UMAP as released. Ranks are the paper's /
-# printed / released, 1 the most invariant. The released code differs from Table 1 in two networks (of PVT also the last
-# block of each stage, of PoolFormer every block) and resizes bilinearly where we resize bicubically.
+# Random weights, eval mode, 640 shuffled training images, the modules of Table 1, UMAP as released. The released code
+# differs from Table 1 in two networks (of PVT also the last block of each stage, of PoolFormer every block) and resizes
+# bilinearly where we resize bicubically. {numref}`tab-delta` has the numbers, {numref}`fig-delta` the order.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 beside the paper's Table 5**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: most of our values are smaller than the paper's, and the order is another.", "name": "tab-delta"}}
 table = grid.invariance_table(runs, 5)
-print("Δ, mean ± std over seeds of the weights; cifar100: not run")
-display(*(grid.shown_table(table, name) for name in ("cifar10", "imagenette")))
+grid.shown_table(table)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u0394, ours against the printed one**, random weights; bars are one standard deviation over seeds. The dashed line is equality. What to see: how far the points lie from the line, and that their order is another.", "name": "fig-delta"}, "image": {"alt": "Scatter plots on log-log axes, a row per estimator and a column per data set: measured Delta of each network against the printed Delta, with the line of equality."}}
-plots.plot_against_paper(table, families, ["printed", "released"]);
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's, and if they followed its order, the triangles would move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
+plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]
-# Is it the formula or what it looks at? The same with both swapped: the printed formula on all activations, the released
-# one on F.
+# Is it the formula or what it looks at? {numref}`tab-delta-swapped` has both swapped: the printed formula on all
+# activations, the released one on F.
 
-# %% tags=["hide-input", "nbval-check-output"]
-display(*(grid.shown_table(table, name, ["printed, activations", "released, F"]) for name in ("cifar10", "imagenette")))
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-delta-swapped"}}
+grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
 
 # %% [markdown]
 # ## The same order?
 #
 # Spearman's ρ between our order of the networks and the paper's; p is exact, from all orders of n networks.
 
-# %% tags=["hide-input", "nbval-check-output"]
-order = grid.rank_correlations(table).dropna(subset="rho")
-order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.2f}".format))
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of our \u0394 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-delta-order"}}
+order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
+cells = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.2f}".format))
+cells.rename(columns={"rho": "ρ"}).rename_axis([None, None])
+
+# %% tags=["hide-input"]
+sure = order[order["p"] < 0.05]
+Markdown(
+    f"{len(sure)} of {len(order)} correlations {'has' if len(sure) == 1 else 'have'} p < 0.05: "
+    + ", ".join(f"{way} on {images} (ρ = {row.rho:+.2f})" for (images, way), row in sure.iterrows())
+    + f". With {len(order)} tests, chance alone would give {0.05 * len(order):.1f} on average."
+    + (" A negative ρ is the reverse of the paper's order." if (sure["rho"] < 0).any() else "")
+    if len(sure)
+    else f"None of the {len(order)} correlations has p < 0.05."
+)
 
 # %% [markdown]
 # ## How large is Δ if nothing changes?
 #
-# UMAP draws random numbers. Here is one and the same layer, reduced under several of UMAP's seeds and nothing else
-# changed: what Δ over these repeats would be, live; and an untrained ResMLP, whose twelve blocks all
-# pass on nearly the same activations (their branches start multiplied by 0.0001), from the records.
+# UMAP draws random numbers. So what is Δ over repeats of one and the same layer, reduced under several of UMAP's seeds
+# and nothing else changed? This is computed live. From the records: Δ of an untrained ResMLP, whose twelve blocks all
+# pass on nearly the same activations (their branches start multiplied by 0.0001).
 
 # %% tags=["hide-input"]
 repeats = grid.umap_repeats(grams[shown[0]], range(8))
@@ -141,20 +153,19 @@ Markdown(
 #
 # The null value: every layer replaced by Gaussian noise of its shape, put through the same UMAP and the same fits.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: in the first two columns, those of the table above, noise has a \u0394 of the size of that of untrained networks.", "name": "tab-delta-noise"}}
 noise = runs[runs["config.weights"] == "noise"]
 names = {timm_name: name for name, timm_name in grid.MODELS.items()}
-null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in grid.WAYS})
-null.index = noise["config.model"].map(names)
-print(f"Δ of noise, {len(noise)} records" + ("" if len(noise) else ": not run"))
-null.astype(float).round(2).rename_axis(None) if len(noise) else None
+null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in grid.WAYS}).astype(float)
+by_model = null.groupby(noise["config.model"].map(names))
+by_model.mean().map("{:.2f}".format).assign(records=by_model.size()).rename_axis(None)
 
 # %% [markdown]
 # ## Along the depth
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**Correlation dimension of every layer**, random weights, means over seeds. What to see: all dimensions lie close together whatever the network, and move up and down from layer to layer.", "name": "fig-dimensions"}, "image": {"alt": "Line plots, a row per estimator and a column per data set: correlation dimension against depth for each network."}}
 layers = grid.layer_table(runs[runs["config.weights"] == "untrained"])
-plots.plot_invariance_layers(layers, "dimension", "dimension", ["printed", "released"]);
+plots.plot_invariance_layers(layers.replace({"images": DATASETS}), "dimension", "dimension", ["printed", "released"]);
 
 # %% tags=["hide-input"]
 spread = layers.groupby("way")[["dimension", "dimension_error"]].describe()
@@ -177,13 +188,15 @@ Markdown(
 # %% [markdown]
 # ## UMAP's parameters
 #
-# The paper gives none. Δ of a network when one parameter is changed at a time, by the printed and the released road:
+# The paper gives none. {numref}`tab-delta-umap` has Δ of a network when one of them is changed at a time.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: every parameter moves \u0394, and so does the seed alone.", "name": "tab-delta-umap"}}
 others = records.read_all("invariance-umap")
-tables = {way: grid.sensitivity_table(runs, others, way) for way in ("printed", "released")}
-print(f"{len(others)} records" + ("" if len(others) else ": not run"))
-pd.concat(tables, axis=1).map("{:.2f}".format).replace("nan", "not run") if len(others) else None
+changed = pd.concat({way: grid.sensitivity_table(runs, others, way) for way in ("printed", "released")}, axis=1)
+changed = changed.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
+changed = changed.rename(columns=lambda name: name.replace("cifar10,", "CIFAR-10,").replace("imagenette,", "Imagenette,"))
+changed.index = changed.index.str.replace("n_components", "components").str.replace("n_neighbors", "neighbours")
+changed.map("{:.2f}".format).replace("nan", "not run")
 
 # %% [markdown]
 # ## Trained networks
@@ -191,12 +204,19 @@ pd.concat(tables, axis=1).map("{:.2f}".format).replace("nan", "not run") if len(
 # The networks that were trained for Table 3 at a small scale, before and after training. Of the trained ones only the
 # activations' products were kept, so the printed estimator is shown on activations.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u0394 smaller in some networks and larger in others.", "name": "tab-delta-trained"}}
 trained = grid.trained_table(records.read_all("invariance"), 5)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
-cells = trained.assign(Δ=[f"{row.ours:.3f}" + ("" if pd.isna(row.std) else f" ± {row.std:.3f}") for row in trained.itertuples()])
-print(f"{len(trained[trained['arm'] != 'untrained'])} rows of trained networks" if len(trained) else "trained networks: 0 records, not run")
-cells.pivot_table(index=["model", "images", "recipe", "arm"], columns="way", values="Δ", aggfunc="first") if len(trained) else None
+arms = {"untrained": "untrained", "baseline": "trained", "constrained": "constrained"}
+cells = trained.assign(
+    network=[f"{row.model}, {DATASETS.get(row.images, row.images)}, {row.recipe}" for row in trained.itertuples()],
+    state=trained["arm"].replace(arms),
+    Δ=[grid.mean_and_std(row.ours, row.std) for row in trained.itertuples()],
+)
+states = [*arms.values(), *sorted(set(cells["state"]) - set(arms.values()))]
+shown = cells.pivot_table(index=["network", "state", "seeds"], columns="way", values="Δ", aggfunc="first").reset_index("seeds")
+shown = shown.reindex(states, level="state").fillna("not run")
+shown.reindex(columns=["printed, activations", "released", "seeds"]).rename_axis([None, None]).rename_axis(columns=None)
 
 # %% tags=["hide-input"]
 beside = trained.pivot_table(index=["way", "model", "images", "recipe"], columns="arm", values="ours")
@@ -217,15 +237,20 @@ Markdown("\n\n".join(told))
 #
 # Point sets of known dimension, each in three units: a dimension must not depend on whether lengths are in metres
 # or in centimetres. The rule that finds the printed estimator's scaling region was chosen on half of the sets; the
-# other half, marked "held out", had no say.
+# other half, "held out" in {numref}`tab-dimensions-known`, had no say.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Known dimensions, recovered in three units**: the points as they are (\u00d7 1), and all lengths divided and multiplied by 100. Held out: the rule for the scaling region was chosen without this set. None: the estimator gives no dimension. What to see: the printed estimator comes close to every dimension, in every unit; what the released one finds depends on the unit.", "name": "tab-dimensions-known"}}
 found = grid.dimension_recovery(n=settings["n_points"], seed=settings["seed"])
-wide = found.pivot(index=["set", "true", "held_out"], columns=["estimator", "scale"], values="dimension")
-wide = wide.reindex(list(invariance.KNOWN_SETS), level="set").reset_index(["true", "held_out"])
-shown = wide.map(lambda value: value if isinstance(value, bool) else "none" if pd.isna(value) else f"{value:.2f}")
-shown.columns = [" ".join([name, f"x {unit:g}"]) if unit != "" else name.replace("_", " ") for name, unit in shown.columns]
-shown.rename_axis(None)
+set_names = {
+    "ball": "5-ball", "swiss_roll": "Swiss roll", "cantor": "Cantor set", "sierpinski": "Sierpiński triangle",
+    "henon": "Hénon map", "lorenz": "Lorenz attractor",
+}
+cells = found.assign(dimension=found["dimension"].map("{:.2f}".format).replace("nan", "none"), scale=found["scale"].map("× {:g}".format))
+wide = cells.pivot(index="set", columns=["estimator", "scale"], values="dimension").loc[list(invariance.KNOWN_SETS)]
+about = found.groupby("set")[["true", "held_out"]].first().loc[wide.index]
+wide.insert(0, ("", "true"), about["true"].map("{:.2f}".format))
+wide.insert(1, ("", "held out"), about["held_out"].map({True: "yes", False: "no"}))
+wide.rename(index=set_names).rename_axis(None).rename_axis(columns=[None, None])
 
 # %% tags=["hide-input"]
 at_one = found[found["scale"] == 1].assign(error=lambda f: (f["dimension"] / f["true"] - 1).abs())
@@ -235,7 +260,8 @@ moved = found[found["estimator"] == "printed"].groupby("set")["dimension"].agg(n
 Markdown(
     f"**The printed estimator measures dimension.** Its largest error is {by_half[False]:.1%} on the sets the rule was chosen on and "
     f"{by_half[True]:.1%} on those held out (the 5-ball, where edges make every such estimate too low in high dimensions), and "
-    f"units move it by {moved:.0e} at most.\n\n**The released one does not**: {lost['off'].sum()} of its {len(lost)} values are off "
+    + ("units do not move it." if moved < 1e-6 else f"units move it by {moved:.0e} at most.")
+    + f"\n\n**The released one does not**: {lost['off'].sum()} of its {len(lost)} values are off "
     "by more than a tenth or do not exist. Its radii are fixed, so the unit decides which part of the curve it sees; and since "
     "it knows 29 neighbours only, T(r) stops growing where a point has more than that, and the slope falls to 0."
 )
@@ -243,14 +269,24 @@ Markdown(
 # %% [markdown]
 # ## Time and memory
 #
-# The printed estimator looks at all pairs, 5,000 points in 30 dimensions being UMAP's output for a small test
-# set. It never holds the matrix of distances.
+# The printed estimator looks at all pairs of points, but never holds the matrix of their distances.
+# {numref}`tab-dimension-cost` compares it with one that does, and with the released one.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Cost of a correlation dimension** of points in as many dimensions as UMAP's output has: wall-clock time, memory beyond what is in use before, and the dimension found. What to see: blocks give the same dimension as the full matrix, with less memory and in less time.", "name": "tab-dimension-cost"}}
 bench = records.read_all("benchmark-correlation-dimension")
 rows = {
-    name: {"seconds": bench[f"metrics.{key}_s"].iloc[-1], "MB": bench[f"metrics.{key}_MB"].iloc[-1], "dimension": bench[f"metrics.{key}_dimension"].iloc[-1]}
+    name: {
+        "seconds": f"{bench[f'metrics.{key}_s'].iloc[-1]:.1f}",
+        "MB": f"{bench[f'metrics.{key}_MB'].iloc[-1]:.0f}",
+        "dimension": f"{bench[f'metrics.{key}_dimension'].iloc[-1]:.2f}",
+    }
     for name, key in (("all pairs, in blocks", "ours"), ("all pairs, full matrix", "matrix"), ("released: 29 neighbours", "released"))
 }
-print(f"{bench['config.N'].iloc[-1]} points in {bench['config.dimensions'].iloc[-1]} dimensions, {bench['device.name'].iloc[-1]}, {bench['config.threads'].iloc[-1]} threads")
-pd.DataFrame(rows).T.assign(seconds=lambda t: t["seconds"].map("{:.1f}".format), MB=lambda t: t["MB"].map("{:.0f}".format)).round(2)
+pd.DataFrame(rows).T
+
+# %% tags=["hide-input", "nbval-check-output"]
+threads = bench["config.threads"].iloc[-1]
+Markdown(
+    f"Measured on {bench['config.N'].iloc[-1]:,} points in {bench['config.dimensions'].iloc[-1]} dimensions, with "
+    f"{threads} thread{'s' if threads > 1 else ''} of an {bench['device.name'].iloc[-1]}."
+)

@@ -463,7 +463,7 @@ def shown_table(
     """Data sets of `invariance_table` as a reader sees them: a row per data set and model, text, four decimals.
 
     Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing), "ranks" (the paper's,
-    then one per way; 1 is the smallest) and "seeds".
+    then one per way; 1 is the smallest) and "n", the number of seeds.
     """
     part = table[table["images"].isin(sets)].assign(images=lambda t: t["images"].map(DATASETS))
     cells = {way: part[part["way"] == way].set_index(["images", "model"]) for way in ways}
@@ -473,7 +473,7 @@ def shown_table(
         shown[way] = [mean_and_std(row.ours, row.std) for row in group.itertuples()]
     ranks = zip(first["paper rank"], *(group["rank"] for group in cells.values()))
     shown["ranks"] = [" / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in ranks]
-    shown["seeds"] = first["seeds"].map(str)
+    shown["n"] = first["seeds"].map(str)
     return pd.DataFrame(shown).rename_axis([None, None])
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -60,7 +60,7 @@ def plot_distances(distances: Mapping[str, Tensor]) -> Figure:
 
     distances: panel title -> (D, D) matrix of ``pair_distances``.
     """
-    figure, axes = plt.subplots(1, len(distances), figsize=(3.7 * len(distances), 3.3), squeeze=False)
+    figure, axes = plt.subplots(1, len(distances), figsize=(3.1 * len(distances), 2.8), squeeze=False)
     for axis, (title, C) in zip(axes[0], distances.items()):
         C = _array(C)
         order = C.mean(0).argsort()
@@ -79,19 +79,22 @@ def plot_adjacency(positions: Mapping[str, ArrayLike], graphs: Mapping[str, Mapp
     At most 4000 edges are drawn per panel, evenly taken.
     """
     columns = max(map(len, graphs.values()))
-    figure, axes = plt.subplots(len(graphs), columns, figsize=(2.7 * columns, 2.7 * len(graphs)), squeeze=False)
+    figure, axes = plt.subplots(len(graphs), columns, figsize=(1.9 * columns + 0.3, 1.9 * len(graphs)), squeeze=False)
     for row, (layer, panels) in zip(axes, graphs.items()):
         place = _array(positions[layer])
-        for axis, (title, A) in zip(row, panels.items()):
+        for axis, A in zip(row, panels.values()):
             i, j = np.nonzero(np.triu(_array(A), 1))
             shown = slice(None, None, math.ceil(len(i) / 4000) or 1)
             edges = np.stack([place[i[shown]], place[j[shown]]], axis=1)
-            axis.add_collection(LineCollection(edges, colors=GREY, linewidths=0.3, alpha=0.35, rasterized=True))
+            axis.add_collection(LineCollection(edges, colors=GREY, linewidths=0.5, alpha=0.5, rasterized=True))
             isolated = ~_array(A).any(0)
             axis.scatter(*place[~isolated].T, s=6, color=INK, linewidths=0, zorder=2)
             axis.scatter(*place[isolated].T, s=8, facecolor="white", edgecolor=INK, linewidths=0.5, zorder=2)
-            axis.set(title=f"{layer}, {title}", xticks=[], yticks=[], aspect="equal")
+            axis.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
             axis.spines[:].set_visible(False)
+        row[0].set_ylabel(layer, weight="bold")
+    for axis, title in zip(axes[0], next(iter(graphs.values()))):
+        axis.set_title(title)
     return figure
 
 
@@ -100,7 +103,7 @@ def plot_positions(
     families: Mapping[str, str],
     notes: Mapping[str, str] | None = None,
     *,
-    columns: int = 4,
+    columns: int = 3,
 ) -> Figure:
     """Fig. 2: channels of one layer per panel in the plane of an MDS, by training state.
 
@@ -108,7 +111,7 @@ def plot_positions(
     """
     rows = math.ceil(len(panels) / columns)
     columns = min(columns, len(panels))
-    figure, axes = plt.subplots(rows, columns, figsize=(2.1 * columns, 2.4 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.1 * columns, 2.3 * rows), squeeze=False)
     for axis, (title, states) in zip(axes.flat, panels.items()):
         for state, place in states.items():
             face = FAMILY_COLOURS[families[title]] if state == "untrained" else "none"
@@ -121,7 +124,7 @@ def plot_positions(
     for axis in list(axes.flat)[len(panels) :]:
         axis.remove()
     if any(len(states) > 1 for states in panels.values()):
-        axes[0, 0].legend(loc="best", fontsize=8)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -131,33 +134,37 @@ def plot_box_curves(curves: Mapping[str, Mapping[str, BoxCurve]]) -> Figure:
     curves: row title -> formula -> BoxCurve.
     """
     columns = max(map(len, curves.values()))
-    figure, axes = plt.subplots(len(curves), columns, figsize=(3.9 * columns, 2.8 * len(curves)), squeeze=False)
+    size = (3.1 * columns, 2.3 * len(curves) + 0.6)
+    figure, axes = plt.subplots(len(curves), columns, figsize=size, squeeze=False, sharex="row", sharey="row")
     for row, (layer, by_formula) in zip(axes, curves.items()):
         for axis, (formula, curve) in zip(row, by_formula.items()):
             x, y, line = (_array(v) for v in (curve.theta.log1p(), curve.boxes.log(), curve.reference))
             axis.fill_between(x, y, line, color="#56B4E9", alpha=0.35, linewidth=0)
             axis.plot(x, line, color=GREY, linestyle="--", label="reference line (Eq. 4)")
             axis.plot(x, y, color=INK, linewidth=1.6, label=r"$\log N_\theta$")
-            axis.set(title=f"{layer}, {formula}", xlabel=r"$\log(1+\theta)$", ylabel=r"$\log N_\theta$")
+            axis.set_title(f"{layer}, {formula}")
             # where the area leaves room: left below a falling curve, left below a high plateau
             axis.text(0.04, 0.06, f"SS_rate = {float(curve.ss_rate):.3f}", transform=axis.transAxes)
-    axes[0, 0].legend(loc="upper right", fontsize=8.5)
+        row[0].set_ylabel(r"$\log N_\theta$")
+    for axis in axes[-1]:
+        axis.set_xlabel(r"$\log(1+\theta)$")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def plot_profiles(profiles: pd.DataFrame) -> Figure:
-    """SS_rate along the depth of each model: a row of panels per formula, a column per family.
+    """SS_rate along the depth of each model: a row of panels per family, a column per formula.
 
     profiles: columns model, family, module, depth (0 to 1), formula, ss_rate; with several rows per module (seeds)
         the line is the mean and the band one standard deviation.
     """
     formulas = list(dict.fromkeys(profiles["formula"]))
     families = [family for family in FAMILY_COLOURS if family in set(profiles["family"])]
-    size = (3.1 * len(families), 2.5 * len(formulas) + 0.6)
-    figure, axes = plt.subplots(len(formulas), len(families), figsize=size, squeeze=False, sharex=True, sharey=True)
+    size = (3.1 * len(formulas), 2.3 * len(families) + 0.3)
+    figure, axes = plt.subplots(len(families), len(formulas), figsize=size, squeeze=False, sharex=True, sharey=True)
     dashes = _dashes(profiles)
-    for row, formula in zip(axes, formulas):
-        for axis, family in zip(row, families):
+    for row, family in zip(axes, families):
+        for axis, formula in zip(row, formulas):
             part = profiles[(profiles["formula"] == formula) & (profiles["family"] == family)]
             for model, rows in part.groupby("model", sort=False):
                 spread = rows.groupby("depth")["ss_rate"].agg(["mean", "std"])
@@ -168,10 +175,9 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
                     axis.fill_between(spread.index, low, high, color=style["color"], alpha=0.12, linewidth=0)
             axis.set(title=f"{FAMILY_LABELS[family]}, {formula}", ylim=(0, 1))
         row[0].set_ylabel("SS_rate")
+        row[0].legend(loc="upper left", fontsize=9, ncols=2, handlelength=3)
     for axis in axes[-1]:
         axis.set_xlabel("depth (first to last module)")
-    for axis in axes[0]:
-        axis.legend(loc="upper left", fontsize=8)
     return figure
 
 
@@ -180,9 +186,9 @@ def plot_self_similarity(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     tables: title -> DataFrame of ``sslib.self_similarity``. The band is null +- 2 null_std.
     """
-    columns = min(len(tables), 4)
+    columns = min(len(tables), 2)
     rows = math.ceil(len(tables) / columns)
-    size = (2.35 * columns, 2.7 * rows)
+    size = (3.1 * columns, 2.6 * rows + 0.3)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True)
     for axis, (title, table) in zip(axes.flat, tables.items()):
         place = np.arange(len(table))
@@ -191,11 +197,12 @@ def plot_self_similarity(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axis.plot(place, table["null"], color=GREY, linestyle="--", linewidth=1)
         axis.plot(place, table["SS_rate"], color=INK, marker="o", ms=4, label="SS_rate")
         axis.set(title=title, ylim=(0, None), xticks=place)
-        axis.set_xticklabels(table.index, rotation=90, fontsize=8)
+        axis.set_xticklabels(table.index, rotation=90, fontsize=9)
     for axis in list(axes.flat)[len(tables) :]:
         axis.remove()
-    axes[0, 0].set_ylabel("SS_rate")
-    axes[0, 0].legend(loc="best", fontsize=8)
+    for row in axes:
+        row[0].set_ylabel("SS_rate")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -206,7 +213,8 @@ def plot_gains(gains: pd.DataFrame, decided: pd.Series) -> Figure:
     """
     datasets = list(dict.fromkeys(gains.index.get_level_values("dataset")))
     order = list(dict.fromkeys(gains.index.get_level_values("model")))[::-1]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(2.75 * len(datasets), 3.3), sharey=True, sharex=True)
+    size = (1.8 * len(datasets) + 0.9, 3.4)
+    figure, axes = plt.subplots(1, len(datasets), figsize=size, sharey=True, sharex=True)
     for axis, dataset in zip(axes, datasets):
         axis.axvline(0, color=GREY, linewidth=1)
         for (model, _), row in gains.xs(dataset, level="dataset", drop_level=False).iterrows():
@@ -215,12 +223,13 @@ def plot_gains(gains: pd.DataFrame, decided: pd.Series) -> Figure:
             bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
             axis.errorbar(row["gain"], order.index(model), xerr=bar, fmt="none", ecolor=colour, elinewidth=1.5, zorder=2)
             axis.scatter(row["gain"], order.index(model), s=26, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=3)
-        axis.set(title=dataset, xlabel="constrained − baseline, points")
+        axis.set_title(dataset)
     axes[0].set_yticks(range(len(order)), order)
+    figure.supxlabel("constrained − baseline, points", fontsize=10)
     present = dict.fromkeys(gains["family"])
     handles = [Line2D([], [], marker="o", ls="", color=FAMILY_COLOURS[f], label=FAMILY_LABELS[f]) for f in present]
     handles.append(Line2D([], [], marker="o", ls="", markerfacecolor="white", color=GREY, label="not told apart"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8.5)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9)
     return figure
 
 
@@ -229,7 +238,7 @@ def plot_invariance_gain(tables: Mapping[str, pd.DataFrame], families: Mapping[s
 
     tables: panel title -> `audit.invariance_against_gain(number)`; families: model of Table 1 -> family.
     """
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.1 * len(tables), 3.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.1 * len(tables), 3.2), sharey=True, squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):
         axis.axhline(0, color=GREY, linewidth=1)
         for model, row in table.iterrows():
@@ -240,9 +249,9 @@ def plot_invariance_gain(tables: Mapping[str, pd.DataFrame], families: Mapping[s
             ahead = (table["average"] - row["average"]) / np.ptp(table["average"])
             crowded = ((ahead > 0) & (ahead < 0.05) & ((table["points"] - row["points"]).abs() < 0.3)).any()
             place = {"xytext": (-5, 4), "ha": "right"} if crowded else {"xytext": (5, 4)}
-            axis.annotate(model, (row["average"], row["points"]), textcoords="offset points", fontsize=8.5, **place)
+            axis.annotate(model, (row["average"], row["points"]), textcoords="offset points", fontsize=9, **place)
         axis.margins(x=0.16, y=0.12)
-        axis.set(title=title, xlabel="printed average (smaller: more invariant)")
+        axis.set(title=title, xlabel="average (less: more invariant)")
     axes[0, 0].set_ylabel("mean gain of Table 3, points")
     return figure
 
@@ -252,7 +261,7 @@ def plot_movement(movement: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 
     movement: `audit.movement()`; names: data set -> its label.
     """
-    figure, axis = plt.subplots(figsize=(7.6, 6.6))
+    figure, axis = plt.subplots(figsize=(6.2, 7.0))
     for y, ((model, dataset), row) in enumerate(movement[::-1].iterrows()):
         colour = FAMILY_COLOURS[row["family"]]
         arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
@@ -261,27 +270,28 @@ def plot_movement(movement: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         axis.scatter(row["gamma: table 2"], y, marker="|", s=90, color=INK, zorder=2)
         axis.scatter(row["gamma: released"], y, marker="x", s=26, color=INK, zorder=2)
     labels = [f"{model}, {names.get(dataset, dataset)}" for model, dataset in movement.index[::-1]]
-    axis.set_yticks(range(len(labels)), labels, fontsize=8.5)
+    axis.set_yticks(range(len(labels)), labels, fontsize=9)
     axis.set(xlabel="SS_rate", xlim=(0, 0.75), ylim=(-0.8, len(labels) - 0.2))
     handles = [
         Line2D([], [], marker="o", ls="", markerfacecolor="white", color=GREY, label="baseline; arrow: to constrained"),
         Line2D([], [], marker="|", ls="", ms=9, color=INK, label="trained value of Table 2"),
         Line2D([], [], marker="x", ls="", ms=5, color=INK, label="γ of the released command"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8.5)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=9)
     return figure
 
 
 def plot_spectra(spectra: Mapping[str, Mapping[str, tuple[ArrayLike, PowerLaw]]]) -> Figure:
-    """Share of a layer's eigenvalues that reach a value, and the power law fitted to them: a row per way.
+    """Share of a layer's eigenvalues that reach a value, and the power law fitted to them: a row per layer.
 
     spectra: row title -> column title -> (eigenvalues, fit). A power law is a straight line here; the fit is drawn over
     the eigenvalues it uses.
     """
     columns = max(map(len, spectra.values()))
-    figure, axes = plt.subplots(len(spectra), columns, figsize=(2.6 * columns, 2.5 * len(spectra)), squeeze=False)
-    for row, (way, panels) in zip(axes, spectra.items()):
-        for axis, (title, (values, fit)) in zip(row, panels.items()):
+    size = (3.3 * columns, 2.0 * len(spectra))
+    figure, axes = plt.subplots(len(spectra), columns, figsize=size, squeeze=False, sharex="col")
+    for row, (layer, panels) in zip(axes, spectra.items()):
+        for axis, (way, (values, fit)) in zip(row, panels.items()):
             values = np.sort(_array(values))[::-1]
             values = values[values > 1e-10]
             axis.loglog(values, np.arange(1, len(values) + 1) / len(values), ".", ms=3, color=GREY)
@@ -289,8 +299,8 @@ def plot_spectra(spectra: Mapping[str, Mapping[str, tuple[ArrayLike, PowerLaw]]]
             share = fit.n_tail / fit.n * (tail / fit.x_min) ** (1 - fit.exponent)
             axis.loglog(tail, share, color=FAMILY_COLOURS["cnn"], linewidth=1.8)
             text = f"γ = {fit.exponent:.2f} ± {fit.standard_error:.2f}\nKS {fit.ks_distance:.2f}, n = {fit.n_tail}"
-            axis.text(0.04, 0.05, text, transform=axis.transAxes, fontsize=8)
-            axis.set(title=f"{title}, {way}", ylim=(0.5 / len(values), 1.5))
+            axis.text(0.97, 0.95, text, transform=axis.transAxes, fontsize=9, ha="right", va="top")
+            axis.set(title=f"{layer}, {way}", ylim=(0.5 / len(values), 1.5))
         row[0].set_ylabel("share ≥ λ")
     for axis in axes[-1]:
         axis.set_xlabel("eigenvalue λ")
@@ -298,22 +308,22 @@ def plot_spectra(spectra: Mapping[str, Mapping[str, tuple[ArrayLike, PowerLaw]]]
 
 
 def plot_correlation_integrals(fits: Mapping[str, Mapping[str, CorrelationDimension]]) -> Figure:
-    """T(r) against r on log-log axes and the line fitted to it: a row per estimator, a column per layer.
+    """T(r) against r on log-log axes and the line fitted to it: a row per layer, a column per estimator.
 
     fits: row title -> column title -> CorrelationDimension. The shaded band is the region of the fit.
     """
     columns = max(map(len, fits.values()))
-    size = (2.6 * columns, 2.5 * len(fits))
-    figure, axes = plt.subplots(len(fits), columns, figsize=size, squeeze=False, sharex="row", sharey="row")
-    for row, (way, panels) in zip(axes, fits.items()):
-        for axis, (title, fit) in zip(row, panels.items()):
+    size = (3.3 * columns, 2.0 * len(fits))
+    figure, axes = plt.subplots(len(fits), columns, figsize=size, squeeze=False, sharex="col", sharey="col")
+    for row, (layer, panels) in zip(axes, fits.items()):
+        for axis, (way, fit) in zip(row, panels.items()):
             axis.loglog(fit.radii, fit.integral, ".", ms=2.5, color=GREY)
             ends = np.array(fit.region)
             axis.axvspan(*ends, color="#56B4E9", alpha=0.2, linewidth=0)
             axis.loglog(ends, np.exp(fit.intercept) * ends**fit.dimension, color=FAMILY_COLOURS["cnn"], linewidth=1.8)
             text = f"{fit.dimension:.2f} ± {fit.standard_error:.2f}"
-            axis.text(0.96, 0.05, text, transform=axis.transAxes, fontsize=8.5, ha="right")
-            axis.set(title=f"{title}, {way}")
+            axis.text(0.96, 0.05, text, transform=axis.transAxes, fontsize=9, ha="right")
+            axis.set(title=f"{layer}, {way}")
         row[0].set_ylabel("T(r)")
     for axis in axes[-1]:
         axis.set_xlabel("distance r")
@@ -321,30 +331,35 @@ def plot_correlation_integrals(fits: Mapping[str, Mapping[str, CorrelationDimens
 
 
 def plot_against_paper(table: pd.DataFrame, families: Mapping[str, str], ways: Sequence[str]) -> Figure:
-    """Measured values against the printed ones, a row per way and a column per data set; the line is equality.
+    """Measured values beside the printed ones, a row of panels per way and a column per data set.
 
     table: columns model, images, way, paper, ours, std (``invariance_grid.invariance_table``); families: model -> family.
+
+    Models stand in the order of their printed values, the smallest below; those that were not run are left out.
     """
     table = table.dropna(subset="ours")
     sets = list(dict.fromkeys(table["images"]))
-    size = (3.4 * max(len(sets), 1), 3.1 * len(ways))
-    figure, axes = plt.subplots(len(ways), max(len(sets), 1), figsize=size, squeeze=False)
+    size = (3.3 * max(len(sets), 1), 2.5 * len(ways) + 0.3)
+    figure, axes = plt.subplots(len(ways), max(len(sets), 1), figsize=size, squeeze=False, sharex="row")
     for row, way in zip(axes, ways):
         for axis, images in zip(row, sets):
-            part = table[(table["way"] == way) & (table["images"] == images)]
-            for cell in part.itertuples():
-                colour = FAMILY_COLOURS[families[cell.model]]
-                style = {"marker": STATE_MARKERS["untrained"], "color": colour, "ms": 6, "ls": "", "capsize": 2}
-                axis.errorbar(cell.paper, cell.ours, yerr=cell.std if cell.std > 0 else None, **style)
-                side = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7.5}
-                axis.annotate(cell.model, (cell.paper, cell.ours), color=colour, **side)
-            axis.axline((0.1, 0.1), (1, 1), color=GREY, linestyle="--", linewidth=1)
-            limits = part["paper"].min() / 1.3, part["paper"].max() * 1.6
-            axis.set(xscale="log", yscale="log", xlim=limits, title=f"{images}, {way}", xlabel="printed")
-            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axis.xaxis.set_minor_formatter(NullFormatter())
-        row[0].set_ylabel("ours")
+            part = table[(table["way"] == way) & (table["images"] == images)].sort_values("paper")
+            for y, cell in enumerate(part.itertuples()):
+                axis.plot([cell.paper, cell.ours], [y, y], color=GREY, linewidth=0.8, zorder=1)
+                style = {"marker": STATE_MARKERS["untrained"], "color": FAMILY_COLOURS[families[cell.model]], "ms": 6, "capsize": 2}
+                axis.errorbar(cell.ours, y, xerr=cell.std if cell.std > 0 else None, ls="", **style)
+            axis.plot(part["paper"], range(len(part)), ls="", marker="o", mfc="white", color=INK, ms=5)
+            axis.set_yticks(range(len(part)), part["model"])
+            axis.set(xscale="log", title=f"{images}, {way}")
+            axis.grid(False, axis="y")
+            values = table.loc[table["way"] == way, ["paper", "ours"]]
+            if values.max(axis=None) < 100 * values.min(axis=None):
+                _log_axis(axis, values.min(axis=None), values.max(axis=None))
+    handles = [Line2D([], [], ls="", marker="o", mfc="white", color=INK, label="paper")]
+    handles.append(Line2D([], [], ls="", marker=STATE_MARKERS["untrained"], color=GREY, label="ours, untrained"))
+    present = dict.fromkeys(families[model] for model in table["model"])
+    handles += [Line2D([], [], lw=4, color=FAMILY_COLOURS[f], label=FAMILY_LABELS[f]) for f in present]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
     return figure
 
 
@@ -358,7 +373,7 @@ def plot_invariance_layers(
     logarithmic axis. Lines are means over seeds.
     """
     sets = list(dict.fromkeys(layers["images"]))
-    size = (3.7 * len(sets), 2.7 * len(ways) + 0.4)
+    size = (3.3 * len(sets), 2.5 * len(ways) + 0.5)
     figure, axes = plt.subplots(len(ways), len(sets), figsize=size, squeeze=False, sharex=True, sharey="row")
     dashes = _dashes(layers)
     for row, way in zip(axes, ways):
@@ -379,8 +394,8 @@ def plot_invariance_layers(
         row[0].set_ylabel(label)
     for axis in axes[-1]:
         axis.set_xlabel("depth (first to last module)")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
+    lines = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
@@ -488,8 +503,9 @@ def plot_boxes(
     from scipy.spatial import ConvexHull, QhullError
 
     place, D = _array(places), len(_array(places))
-    figure, axes = plt.subplots(1, len(boxes) + 1, figsize=(2.1 * (len(boxes) + 2.1), 2.5), width_ratios=[1] * len(boxes) + [1.6])
-    for axis, (title, groups) in zip(axes, boxes.items()):
+    figure, axes = plt.subplot_mosaic([list(boxes), ["N"] * len(boxes)], figsize=(6.6, 5.2), height_ratios=[1, 1.2])
+    for title, groups in boxes.items():
+        axis = axes[title]
         for group in groups:
             corners = place[list(group)]
             try:
@@ -501,7 +517,7 @@ def plot_boxes(
         axis.scatter(*place.T, s=6, color=FAMILY_COLOURS["attention"], linewidths=0)
         axis.set(title=title, xticks=[], yticks=[], aspect="equal")
         axis.spines[:].set_visible(False)
-    axis, share = axes[-1], np.linspace(0, 1, len(_array(counts["released"])))
+    axis, share = axes["N"], np.linspace(0, 1, len(_array(counts["released"])))
     low, high = (np.log(_array(counts[bound])) for bound in ("lower", "upper"))
     axis.fill_between(share, low, high, color=GREY, alpha=0.4, label="boxes that exist")
     axis.plot([0, 1], [math.log(D), 0], color=GREY, linestyle="--", label="line (Eq. 4)")
@@ -510,18 +526,18 @@ def plot_boxes(
     for step in steps:
         axis.axvline(share[step], color=GREY, linewidth=0.6)
     axis.set(xlabel=r"$\log(1+\theta)$, from TZ to TV", ylabel=r"$\log N$", xticks=[])
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
-def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log: Sequence[str] = (), columns_per_row: int = 4) -> Figure:
+def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log: Sequence[str] = (), columns_per_row: int = 2) -> Figure:
     """One point per layer: the column `y` against each of several others, a panel each.
 
     table: with `y`, `family` and the keys of `columns`, whose values are labels; log: the columns drawn on a log axis.
     """
     rows = math.ceil(len(columns) / columns_per_row)
     across = min(columns_per_row, len(columns))
-    figure, axes = plt.subplots(rows, across, figsize=(2.3 * across, 2.5 * rows), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(rows, across, figsize=(3.3 * across, 2.4 * rows + 0.3), squeeze=False, sharey=True)
     for axis, (column, label) in zip(axes.flat, columns.items()):
         for family, part in table.groupby("family", sort=False):
             style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"], "label": FAMILY_LABELS[family]}
@@ -533,19 +549,19 @@ def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log:
         axis.remove()
     for row in axes:
         row[0].set_ylabel("SS_rate")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, markerscale=2)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, markerscale=2)
     return figure
 
 
 def plot_factors(table: pd.DataFrame, factors: Mapping[str, str], formulas: Sequence[str] = ("released", "printed")) -> Figure:
-    """SS_rate of one layer per family as one thing changes: a column per factor, a row per formula.
+    """SS_rate of one layer per family as one thing changes: a row per factor, a column per formula.
 
     table: ``measures_grid.one_factor_table``; factors: name of a factor with numbers as values -> label of its axis.
     """
-    size = (3.1 * len(factors), 2.5 * len(formulas) + 0.3)
-    figure, axes = plt.subplots(len(formulas), len(factors), figsize=size, squeeze=False, sharex="col", sharey="row")
-    for row, formula in zip(axes, formulas):
-        for axis, (factor, label) in zip(row, factors.items()):
+    size = (3.3 * len(formulas), 2.2 * len(factors) + 0.3)
+    figure, axes = plt.subplots(len(factors), len(formulas), figsize=size, squeeze=False, sharex="row", sharey="col")
+    for row, (factor, label) in zip(axes, factors.items()):
+        for axis, formula in zip(row, formulas):
             for (model, family), part in table[table["factor"] == factor].groupby(["model", "family"], sort=False):
                 part = part.assign(value=part["value"].astype(float)).sort_values("value")
                 style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"]}
@@ -554,19 +570,22 @@ def plot_factors(table: pd.DataFrame, factors: Mapping[str, str], formulas: Sequ
                 axis.fill_between(part["value"], low, high, color=style["color"], alpha=0.15, linewidth=0)
             values = table.loc[table["factor"] == factor, "value"].astype(float)
             _log_axis(axis, values.min(), values.max())
-            axis.set(title=formula, xlabel=label if formula == formulas[-1] else "")
+            axis.set(title=formula if factor == next(iter(factors)) else "", xlabel=label)
         row[0].set_ylabel("SS_rate")
-    axes[0, 0].legend(fontsize=7.5)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
-def plot_graph_profile(table: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
+def plot_graph_profile(table: pd.DataFrame, columns: Mapping[str, str], *, columns_per_row: int = 2) -> Figure:
     """Statistics of A_epsilon against the share of pairs it joins: solid for features, dashed for Gaussian noise.
 
     table: ``measures_grid.graph_table``; columns: statistic -> label, a panel each.
     """
-    figure, axes = plt.subplots(1, len(columns), figsize=(2.4 * len(columns), 2.8), squeeze=False)
-    for axis, (column, label) in zip(axes[0], columns.items()):
+    rows, across = math.ceil(len(columns) / columns_per_row), min(columns_per_row, len(columns))
+    figure, axes = plt.subplots(rows, across, figsize=(3.3 * across, 2.4 * rows + 0.3), squeeze=False)
+    for axis in list(axes.flat)[len(columns) :]:
+        axis.remove()
+    for axis, (column, label) in zip(axes.flat, columns.items()):
         for (model, family, kind), part in table.groupby(["model", "family", "of"], sort=False):
             noise = kind == "gaussian"
             style = {"color": GREY, "ls": "--", "lw": 0.8} if noise else {"color": FAMILY_COLOURS[family], "lw": 1.3}
@@ -577,17 +596,17 @@ def plot_graph_profile(table: pd.DataFrame, columns: Mapping[str, str]) -> Figur
             axis.axhline(1, color=INK, lw=0.8, ls=":")
             axis.set_yscale("log")
     shown = [plt.Line2D([], [], color=colour, label=FAMILY_LABELS[f]) for f, colour in FAMILY_COLOURS.items() if f in set(table["family"])]
-    figure.legend(handles=[*shown, plt.Line2D([], [], color=GREY, ls="--", label="Gaussian noise")], loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(handles=[*shown, plt.Line2D([], [], color=GREY, ls="--", label="Gaussian noise")], loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
-def plot_covers(curves: Mapping[str, Mapping[str, ArrayLike]], *, columns: int = 3) -> Figure:
+def plot_covers(curves: Mapping[str, Mapping[str, ArrayLike]], *, columns: int = 2) -> Figure:
     """Both N_theta against bounds on the true covering number, as logarithms, with the line of Eq. 4: a panel each.
 
     curves: title -> ``measures_grid.cover_curves``.
     """
     rows, across = math.ceil(len(curves) / columns), min(columns, len(curves))
-    figure, axes = plt.subplots(rows, across, figsize=(3.1 * across, 2.6 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, across, figsize=(3.3 * across, 2.3 * rows + 0.3), squeeze=False)
     for axis, (title, curve) in zip(axes.flat, curves.items()):
         x = np.log1p(_array(curve["theta"]))
         lower, upper, released, printed = (np.log(_array(curve[k])) for k in ("lower", "upper", "released", "printed"))
@@ -600,18 +619,18 @@ def plot_covers(curves: Mapping[str, Mapping[str, ArrayLike]], *, columns: int =
         axis.remove()
     for row in axes:
         row[0].set_ylabel(r"$\log N$")
-    axes[0, 0].legend(fontsize=7.5)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
-def plot_graph_boxes(graphs: Mapping[str, Mapping[str, Mapping]], *, columns: int = 4) -> Figure:
+def plot_graph_boxes(graphs: Mapping[str, Mapping[str, Mapping]], *, columns: int = 3) -> Figure:
     """Boxes against box size of graphs, both on log axes, and the fit where a power law is claimed: a panel per graph.
 
     graphs: title -> way to cover -> what ``measures_grid.covers`` gives.
     """
     marks = {"colouring": ("o", "#0072B2"), "burning": ("x", "#D55E00"), "growing": ("+", "#009E73")}
     rows, across = math.ceil(len(graphs) / columns), min(columns, len(graphs))
-    figure, axes = plt.subplots(rows, across, figsize=(2.4 * across, 2.5 * rows), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(rows, across, figsize=(2.2 * across, 2.2 * rows + 0.3), squeeze=False, sharey=True)
     for axis, (title, found) in zip(axes.flat, graphs.items()):
         for method, one in found.items():
             marker, colour = marks[method]
@@ -628,7 +647,7 @@ def plot_graph_boxes(graphs: Mapping[str, Mapping[str, Mapping]], *, columns: in
         axis.remove()
     for row in axes:
         row[0].set_ylabel(r"boxes $N(\ell)$")
-    axes[0, 0].legend(fontsize=7.5)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, markerscale=1.5)
     return figure
 
 

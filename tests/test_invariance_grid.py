@@ -275,12 +275,17 @@ def test_table_4_is_the_mean_over_seeds_beside_the_printed_value(runs):
 
 def test_the_shown_table_has_a_text_per_cell(runs):
     table = grid.invariance_table(runs, 4)
-    shown = grid.shown_table(table, "cifar10", list(grid.WAYS))
-    assert list(shown.columns) == ["paper", *grid.WAYS, "ranks", "seeds"] and shown.columns.name == "cifar10"
-    assert shown.loc["ViT"].tolist() == ["0.1521", *["0.252 ± 0.100"] * 4, "2 / 2 / 2 / 2 / 2", "3"]
-    assert grid.shown_table(table, "cifar100").loc["ViT"].tolist() == ["0.1779", *["not run"] * 2, "3 / – / –", "0"]
-    tiny = table.assign(ours=7.4e-6, std=float("nan"))
-    assert grid.shown_table(tiny, "cifar10").loc["VGG", "released"] == "7e-06"
+    shown = grid.shown_table(table, list(grid.WAYS))
+    assert list(shown.columns) == ["paper", *grid.WAYS, "ranks", "n"] and shown.index.names == [None, None]
+    assert list(shown.index.unique(0)) == ["CIFAR-10", "Imagenette"] and len(shown) == 2 * 7
+    assert shown.loc[("CIFAR-10", "ViT")].tolist() == ["0.1521", *["0.2521 ± 0.1000"] * 4, "2 / 2 / 2 / 2 / 2", "3"]
+    missing = grid.shown_table(table, sets=["cifar100"]).loc[("CIFAR-100", "ViT")]
+    assert missing.tolist() == ["0.1779", *["not run"] * 2, "3 / – / –", "0"]
+
+
+def test_a_number_too_small_for_four_decimals_is_not_shown_as_zero():
+    assert grid.mean_and_std(7.4e-6, 1e-6) == grid.mean_and_std(7.4e-6, math.nan) == "< 0.0001"
+    assert grid.mean_and_std(0.0121, 1e-6) == "0.0121 ± < 0.0001" and grid.mean_and_std(6e-5, 5.1e-5) == "0.0001 ± 0.0001"
 
 
 def test_tables_without_records_say_nothing_was_run():

@@ -29,6 +29,16 @@ def test_layers_are_points_in_the_colour_of_their_family():
     assert (first.get_xscale(), second.get_xscale()) == ("log", "linear") and second.get_xlabel() == "channels"
 
 
+def test_the_still_picture_has_a_panel_per_threshold_and_the_curves_below():
+    counts = {name: [4, 2, 1] for name in ("released", "printed", "lower", "upper")}
+    figure = plots.plot_boxes(np.eye(4)[:, :2], {"near": [[0, 1, 2], [3]], "far": [[0, 1, 2, 3]]}, counts, [1])
+    near, far, curves = figure.axes
+    assert [axis.get_title() for axis in (near, far)] == ["near", "far"]
+    assert (len(near.patches), len(far.patches)) == (2, 1)
+    drawn = {line.get_label(): line for line in curves.lines}
+    assert drawn["released"].get_ydata() == pytest.approx(np.log([4, 2, 1])) and drawn["line (Eq. 4)"].get_ydata() == pytest.approx([np.log(4), 0])
+
+
 def test_factors_have_a_line_per_model_and_a_band_where_there_is_an_interval():
     rows = [{"model": "R", "family": "cnn", "module": "layer3", "factor": "B", "value": str(b), "released": b / 1000,
              "released, low": b / 1000 - 0.01, "released, high": b / 1000 + 0.01} for b in (64, 16, 256)]
@@ -39,6 +49,7 @@ def test_factors_have_a_line_per_model_and_a_band_where_there_is_an_interval():
     band = axis.collections[0].get_paths()[0].vertices
     assert band[:, 1].min() == pytest.approx(0.006) and band[:, 1].max() == pytest.approx(0.266)
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["20", "50", "100", "200"]
+    assert axis.get_title() == "released" and axis.get_xlabel() == "images B"
 
 
 def test_graph_profiles_tell_features_from_noise():

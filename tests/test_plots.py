@@ -36,6 +36,7 @@ def test_distances_are_sorted_by_their_mean(F):
 def test_adjacency_draws_each_edge_once_and_marks_the_lonely(F):
     A = adjacency(F, pair_distances(F)[0, 1:].min().item() * 5**0.5 * 1.01)
     figure = plots.plot_adjacency({"layer": F[:, :2]}, {"layer": {"eps": A}})
+    assert (figure.axes[0].get_title(), figure.axes[0].get_ylabel()) == ("eps", "layer")
     lines, joined, lonely = figure.axes[0].collections
     assert len(lines.get_segments()) == A.sum() / 2
     assert len(joined.get_offsets()) == A.any(0).sum() and len(lonely.get_offsets()) == (~A.any(0)).sum()
@@ -52,7 +53,8 @@ def test_positions_take_colour_from_the_family_and_marker_from_the_state(F):
         plots.FAMILY_COLOURS["mlp"],
     ]
     assert np.asarray(a.collections[1].get_offsets()) == pytest.approx(place + 1)
-    assert b.get_xlabel() == "note" and a.get_legend() is not None
+    assert b.get_xlabel() == "note"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["untrained", "trained"]
 
 
 def test_box_curves_show_curve_line_and_value(F):
@@ -75,7 +77,8 @@ def test_profiles_have_a_panel_per_family_and_formula_and_a_band_over_seeds():
     ]
     figure = plots.plot_profiles(pd.DataFrame(rows))
     assert len(figure.axes) == 4
-    attention, convolution = figure.axes[:2]
+    attention, _, convolution, printed = figure.axes
+    assert printed.get_title() == "convolution, printed"
     assert attention.lines[0].get_ydata() == pytest.approx([0.05, 0.15, 0.25])
     assert len(convolution.lines) == 2 and len({line.get_linestyle() for line in convolution.lines}) == 2
     band = attention.collections[0].get_paths()[0].vertices[:, 1]
@@ -85,8 +88,9 @@ def test_profiles_have_a_panel_per_family_and_formula_and_a_band_over_seeds():
 def test_spectra_are_drawn_with_the_tail_that_was_fitted():
     values = 1 + np.random.default_rng(0).pareto(1.5, 200)
     fit = powerlaw_exponent(values, estimator="released")
-    figure = plots.plot_spectra({"released": {"layer1": (values, fit)}})
+    figure = plots.plot_spectra({"layer1": {"released": (values, fit)}})
     (axis,) = figure.axes
+    assert axis.get_title() == "layer1, released"
     dots, line = axis.lines
     assert np.asarray(dots.get_xdata()) == pytest.approx(np.sort(values)[::-1])
     assert np.asarray(dots.get_ydata())[[0, -1]] == pytest.approx([1 / 200, 1])
@@ -98,7 +102,7 @@ def test_spectra_are_drawn_with_the_tail_that_was_fitted():
 
 def test_correlation_integrals_show_the_region_and_its_line():
     fit = correlation_dimension(np.random.default_rng(0).random((300, 2)))
-    figure = plots.plot_correlation_integrals({"printed": {"a": fit, "b": fit}})
+    figure = plots.plot_correlation_integrals({layer: {"printed": fit} for layer in "ab"})
     assert [axis.get_title() for axis in figure.axes] == ["a, printed", "b, printed"]
     dots, line = figure.axes[0].lines
     assert np.asarray(dots.get_ydata()) == pytest.approx(fit.integral)
@@ -107,15 +111,18 @@ def test_correlation_integrals_show_the_region_and_its_line():
     assert y[1] == pytest.approx(np.interp(x[1], fit.radii, fit.integral), rel=0.2)
 
 
-def test_measured_values_stand_against_the_printed_ones():
-    rows = [("ViT", "cifar10", 0.15, 0.3, 0.05), ("VGG", "cifar10", 0.8, 0.4, np.nan), ("VGG", "cifar100", 0.6, np.nan, np.nan)]
+def test_measured_values_stand_beside_the_printed_ones_in_the_order_of_these():
+    rows = [("VGG", "cifar10", 0.8, 0.4, np.nan), ("ViT", "cifar10", 0.15, 0.3, 0.05), ("VGG", "cifar100", 0.6, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["model", "images", "paper", "ours", "std"]).assign(way="printed")
     figure = plots.plot_against_paper(table, {"ViT": "attention", "VGG": "cnn"}, ["printed"])
     (axis,) = figure.axes  # nothing was run on CIFAR-100
-    assert [text.get_text() for text in axis.texts] == ["ViT", "VGG"]
-    drawn = [tuple(np.ravel(bars.lines[0].get_data())) for bars in axis.containers]
-    assert drawn == [(0.15, 0.3), (0.8, 0.4)]
-    assert [bars.has_yerr for bars in axis.containers] == [True, False]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["ViT", "VGG"]
+    assert [tuple(np.ravel(bars.lines[0].get_data())) for bars in axis.containers] == [(0.3, 0), (0.4, 1)]
+    assert [bars.has_xerr for bars in axis.containers] == [True, False]
+    (paper,) = (line for line in axis.lines if line.get_marker() == "o")
+    assert list(paper.get_xdata()) == [0.15, 0.8] and list(paper.get_ydata()) == [0, 1]
+    joined = [line.get_xdata() for line in axis.lines if line.get_marker() == "None" and len(line.get_xdata()) == 2]
+    assert sorted(map(tuple, joined)) == [(0.15, 0.3), (0.8, 0.4)]
 
 
 def test_invariance_of_layers_is_the_mean_over_seeds_beside_the_band_of_noise():
