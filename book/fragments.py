@@ -225,7 +225,7 @@ def differences(root: Path = RESULTS) -> str:
     """Print against release: a table per part, a row per difference."""
     lines = []
     for part, rows in point_by_point(root).groupby("part", sort=False):
-        lines += [f"## {part}", "", ":::{div} wide", ""]
+        lines += [f"## {part}", "", ":::{div} wide stacked differences", ""]
         lines += ["| step | printed | released | effect | here |", "|-|-|-|-|-|"]
         for row in rows.itertuples():
             cells = (row.step, row.printed, row.released, row.effect, row.ours)
@@ -237,7 +237,7 @@ def differences(root: Path = RESULTS) -> str:
 def errata() -> str:
     """The errata as a table, numbers filled in from the printed tables."""
     numbers = _errata_numbers()
-    lines = [":::{div} wide", "", "| where | printed | should be | why | found |", "|-|-|-|-|-|"]
+    lines = [":::{div} wide stacked errata", "", "| where | printed | should be | why | found |", "|-|-|-|-|-|"]
     for row in yaml.safe_load((PAPER / "errata.yml").read_text(encoding="utf-8")):
         cells = (row[key].format(**numbers) for key in ("where", "printed", "should_be", "why", "found"))
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |")

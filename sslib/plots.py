@@ -422,50 +422,55 @@ def plot_differences(differences: pd.DataFrame, *, label: str = "top-1, points")
 
 
 def plot_histories(histories: pd.DataFrame) -> Figure:
-    """SS_rate (upper row) and test accuracy (lower row) over epochs, a column per model, a line per arm with a band of one std.
+    """SS_rate (left) and test accuracy (right) over epochs, a row per model, a line per arm with a band of one std.
 
     histories: of ``constraint_grid.histories``. The constrained arm is dashed, so that equal lines stay visible.
     """
     names = list(dict.fromkeys(histories["model"]))
-    rows = {"ss_rate_train": "SS_rate", "test": "test top-1, %"}
-    figure, axes = plt.subplots(2, len(names), figsize=(2.6 * len(names) + 0.6, 4.8), squeeze=False, sharex=True, sharey="row")
-    for column, name in zip(axes.T, names):
+    columns = {"ss_rate_train": "SS_rate", "test": "test top-1, %"}
+    figure, axes = plt.subplots(len(names), 2, figsize=(6.6, 1.9 * len(names) + 0.7), squeeze=False, sharex=True)
+    for row, name in zip(axes, names):
         part = histories[histories["model"] == name]
-        for axis, quantity in zip(column, rows):
+        for axis, (quantity, label) in zip(row, columns.items()):
             for arm, own in part.groupby("arm", sort=True):
                 drawn = own.groupby("epoch")[quantity].agg(["mean", "std"])
                 colour = FAMILY_COLOURS[own["family"].iloc[0]] if arm != "baseline" else INK
                 axis.plot(drawn.index, drawn["mean"], color=colour, ls="-" if arm == "baseline" else "--", linewidth=1.8, label=arm)
                 axis.fill_between(drawn.index, drawn["mean"] - drawn["std"], drawn["mean"] + drawn["std"], color=colour, alpha=0.13, linewidth=0)
-        column[0].set_title(name)
-        column[1].set_xlabel("epoch")
-        column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axis, label in zip(axes[:, 0], rows.values()):
-        axis.set_ylabel(label)
-    axes[0, 0].legend(loc="best", fontsize=8)
+            axis.set(title=name, ylabel=label)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        row[1].legend(loc="lower right", fontsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel("epoch")
     return figure
 
 
-def plot_gradient_ratios(histories: pd.DataFrame) -> Figure:
+def plot_gradient_ratios(histories: pd.DataFrame, *, columns: int = 2) -> Figure:
     """The penalty's gradient over the task's, over epochs and on a logarithmic axis: a panel per model, a line per arm.
 
     histories: of ``constraint_grid.histories``, arms with a penalty; ratios of 0, as with damping 0, are not drawn.
     """
     names = list(dict.fromkeys(histories["model"]))
-    figure, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 0.8, 3.3), squeeze=False, sharey=True)
+    rows, across = math.ceil(len(names) / columns), min(columns, len(names))
+    figure, axes = plt.subplots(rows, across, figsize=(3.3 * across, 2.3 * rows + 0.8), squeeze=False, sharex=True, sharey=True)
     arms = histories.groupby("arm")["gradient_ratio"].median().sort_values().index
     shades = dict(zip(arms, plt.get_cmap("viridis")(np.linspace(0, 0.85, max(2, len(arms))))))
-    for axis, name in zip(axes[0], names):
+    for axis, name in zip(axes.flat, names):
         part = histories[(histories["model"] == name) & (histories["gradient_ratio"] > 0)]
         for arm in dict.fromkeys(part["arm"]):
             median = part[part["arm"] == arm].groupby("epoch")["gradient_ratio"].median()
             axis.plot(median.index, median, color=shades[arm], ls=":" if arm.startswith("placebo") else "-", label=arm)
         axis.axhline(1, color=GREY, linestyle="--", linewidth=1)
         axis.set(title=name, xlabel="epoch", yscale="log")
+        axis.tick_params(labelbottom=True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0, 0].set_ylabel("gradient ratio")
-    lines = {label: line for axis in axes[0] for line, label in zip(*axis.get_legend_handles_labels())}
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3, fontsize=8)
+    for axis in axes.flat[len(names):]:
+        axis.set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("gradient ratio")
+    lines = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels())}
+    order = [arm for arm in arms if arm in lines]
+    figure.legend([lines[arm] for arm in order], order, loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
@@ -474,7 +479,7 @@ def plot_doses(doses: pd.DataFrame, families: Mapping[str, str]) -> Figure:
 
     doses: of ``constraint_grid.dose_response``; families: name of the model -> family.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.2))
+    figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4))
     for (model, penalty), part in doses.groupby(level=["model", "penalty"], sort=False):
         alpha = part.index.get_level_values("alpha").to_numpy(float) * (1.12 if penalty == "placebo" else 1)
         placebo = penalty == "placebo"
@@ -487,7 +492,7 @@ def plot_doses(doses: pd.DataFrame, families: Mapping[str, str]) -> Figure:
     for axis, label in zip(axes, (r"SS_rate $-\ \gamma$", "top-1 against baseline, points")):
         axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
         axis.set(xscale="log", xlabel=r"$\alpha$", ylabel=label)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
 
