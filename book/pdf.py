@@ -11,13 +11,17 @@ from pathlib import Path
 from sslib.paths import ROOT
 
 FOOT = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
-#: Only what is read: no navigation, no buttons, and no dark mode.
+#: Only what is read: no navigation, no buttons, no dark mode, and not the hundred pages of the reference by module.
 STYLE = """
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .headerlink, .copybtn, footer
 { display: none !important; }
 .bd-main .bd-content .bd-article-container { max-width: none !important; }
-figure, tr, pre, div.math { break-inside: avoid; }
-h1 { break-before: page; } h2, h3 { break-after: avoid; }
+span[id^="document-book/api_"] + section, #by-module { display: none !important; }
+figure, tr, pre, div.math, .sd-card { break-inside: avoid; }
+.toctree-wrapper > section, section:has(> h1) { break-before: page; }
+h3 { font-size: 1.3rem !important; } h4 { font-size: 1.1rem !important; }
+h2, h3, h4, figcaption { break-after: avoid; }
+h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
 details.hide > summary { display: none !important; }
 """
