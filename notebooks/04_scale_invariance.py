@@ -107,7 +107,7 @@ Markdown(
 # in two networks (of PVT also the last block of each stage, of PoolFormer every block) and resizes bilinearly where we
 # resize bicubically. {numref}`tab-sigma` has the numbers, {numref}`fig-sigma` the order.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 beside the paper's Table 4**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: for most networks both estimators give far less than the paper prints, and another order.", "name": "tab-sigma"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 beside the paper's Table 4**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: for most networks both estimators give far less than the paper prints.", "name": "tab-sigma"}}
 table = grid.invariance_table(runs, 4)
 grid.shown_table(table)
 
@@ -129,7 +129,7 @@ Markdown(
 # nearly the same activations, and their spectra agree whatever the spectra look like. **σ says how much the layers
 # differ, not whether any of them is a power law.**
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u03c3, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: ours lie far from the paper's, and if they followed its order, the triangles would move to the right from bottom to top, as the circles do.", "name": "fig-sigma"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed sigma as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u03c3, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie far left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-sigma"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed sigma as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
 plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]

@@ -96,7 +96,7 @@ plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m i
 table = grid.invariance_table(runs, 5)
 grid.shown_table(table)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's, and if they followed its order, the triangles would move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
 plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]

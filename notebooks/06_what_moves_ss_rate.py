@@ -18,7 +18,7 @@
 #
 # Before SS_rate of two networks, layers or training states is compared, one has to know what else it depends on. This
 # page measures that: first what follows from the definition alone, then what the recorded layers say, then one change at
-# a time. It ends with a table of what can be compared.
+# a time. It ends with what can be compared ({numref}`tab-comparable`).
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below; the studies are read from records at every scale
@@ -56,9 +56,9 @@ plots.use_style()
 # - by a rotation of the space of images, a shift that is the same for all channels, or the order of channels and images.
 #
 # It does change with the **unit** of the features, as Eq. 5 takes $\log(1+\theta)$: when features are multiplied by $c$,
-# the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). The same layer, live:
+# the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). {numref}`tab-changed` shows both, live.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of one layer, its features changed**, by both formulas, live: the middle layer of an untrained ResNet34. What to see: rotating, shifting and reordering change nothing; multiplying does.", "name": "tab-changed"}}
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 live = {}
 for name in measures_grid.ONE_PER_FAMILY:
@@ -68,36 +68,38 @@ F, g = live["resnet34"].double(), torch.Generator().manual_seed(0)
 turn = torch.linalg.qr(torch.randn(F.shape[1], F.shape[1], generator=g, dtype=F.dtype)).Q
 changed = {"as it is": F, "rotated": F @ turn, "shifted by one vector": F + 5 * turn[0], "channels in another order": F.flip(0)}
 changed |= {f"multiplied by {c:g}": c * F for c in (0.01, 0.1, 10, 100)}
-print(f"ResNet34 {measures_grid.middle('resnet34')}, {F.shape[0]} channels, {F.shape[1]} images")
 pd.DataFrame({f: {k: f"{float(sslib.ss_rate(X, formula=f)):.3f}" for k, X in changed.items()} for f in ("released", "printed")})
+
+# %% tags=["hide-input"]
+Markdown(f"The layer is {measures_grid.middle('resnet34')}, with {F.shape[0]} channels; it saw {F.shape[1]} images.")
 
 # %% [markdown]
 # ## How much the histogram's scale and shape explain
 #
 # All layers of the records of [Table 2](02_ss_rate_averages.ipynb): a regression of SS_rate on three numbers of the distances'
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
-# products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well. R² is the share of variance explained, with a 95 % interval from resampling whole
-# networks; "unseen" is R² for a network that the fit has not seen.
+# products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}}
 layers = measures_grid.layer_table(experiments.full_scale(records.read_all("ss-rate")))
 fits = {formula: measures_grid.explained_table(layers, formula) for formula in ("released", "printed")}
-print(f"{len(layers)} layers of {layers['model'].nunique()} networks")
 shown = {}
 for formula, fit in fits.items():
     shown[formula, "R²"] = fit.apply(lambda row: f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", axis=1)
     shown[formula, "unseen"] = fit["unseen"].map("{:.2f}".format)
-pd.DataFrame(shown)
+shorter = {"shape: variation, skewness": "shape", "and their squares and products": "and squares, products", "scale, shape, D and range": "scale, shape, D, range"}
+pd.DataFrame(shown).rename(index=shorter)
 
 # %% tags=["hide-input"]
 best, shape, size = (fits["released"].loc[step] for step in ("and their squares and products", "scale and shape", "scale"))
 Markdown(
-    f"Scale and shape of the histogram explain {shape['r2']:.0%} of the released SS_rate's variance "
+    f"These are {len(layers):,} layers of {layers['model'].nunique()} networks, over all seeds and draws. Scale and shape of the "
+    f"histogram explain {shape['r2']:.0%} of the released SS_rate's variance "
     f"[{shape['low']:.0%}, {shape['high']:.0%}], scale alone {size['r2']:.0%}; with squares and products it is {best['r2']:.0%}, and "
     f"a standard deviation of {best['left']:.3f} is left of {layers['released'].std():.3f}. For the printed formula these are "
     f"{fits['printed'].loc['scale and shape', 'r2']:.0%} and {fits['printed'].loc['and their squares and products', 'r2']:.0%}. The intervals "
-    "are wide and the fits carry over poorly to an unseen network: ten networks are few. What is left is the finer shape of the "
-    "same histogram, as nothing else enters SS_rate."
+    "are wide and the fits carry over poorly to an unseen network: so few networks say little. What is left is the finer shape "
+    "of the same histogram and the number of channels, as nothing else enters SS_rate."
 )
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of every recorded layer against what describes the histogram of its distances.** Random weights, 512 ImageNet images; a point per layer, seed and draw; colour is the family. What to see: SS_rate rises with the skewness of the distances, and families lie apart in their scale and variation.", "name": "fig-histogram"}, "image": {"alt": "Four scatter plots of SS_rate against the distances' mean on a log axis, coefficient of variation, skewness, and number of channels, coloured by family."}} tags=["hide-input"]
@@ -110,36 +112,38 @@ plots.plot_layers(layers, "released", labels, log=["distance_mean", "D"]);
 # One layer per family, at the middle of the network, 512 ImageNet images. Features are multiplied by a number; channels or
 # images are drawn at random, ten times (the line is the mean, the band its 95 % interval).
 
-# %% mystnb={"figure": {"caption": "**SS_rate of one layer per family as one thing changes.** Left: features multiplied by a number. Middle: fewer channels. Right: fewer images. What to see: the released SS_rate falls and rises again as the scale grows, at another place in each layer, so that scale alone reorders them; few channels make it uncertain; the number of images hardly matters above some dozens.", "name": "fig-one-factor"}, "image": {"alt": "Six panels, a row per formula: SS_rate against feature scale, number of channels and number of images, for ViT-S, ResNet34 and MLP-Mixer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "**SS_rate of one layer per family as one thing changes**, by both formulas. Top: features multiplied by a number. Middle: fewer channels. Bottom: fewer images. What to see: the released SS_rate falls and rises again as the scale grows, at another place in each layer, so that scale alone reorders them; few channels make it uncertain; the number of images hardly matters above some dozens.", "name": "fig-one-factor"}, "image": {"alt": "Six panels, a column per formula: SS_rate against feature scale, number of channels and number of images, for ViT (small), ResNet34 and MLP-Mixer."}} tags=["hide-input"]
 factors = measures_grid.one_factor_table(records.read_all("ss-rate-one-factor"))
-plots.plot_factors(factors, {"scale": "features times", "D": "channels D", "B": "images B"});
+plots.plot_factors(factors, {"scale": "features multiplied by", "D": "channels D", "B": "images B"});
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of one layer per family under other settings**, and in brackets the change from the default: 256 thresholds, float32, eval mode. Precision is that of F. Bootstrap: 95 % interval over resampled images, instead of the change. Dash: the network has no batch normalisation, so that training mode changes nothing. What to see: neither precision nor the number of thresholds moves it by more than the choice of images, unless thresholds are very few.", "name": "tab-settings"}}
 few = factors[factors["factor"].isin(["thresholds", "precision", "mode", "images"])]
-few = few.assign(cell=few.apply(lambda row: f"{row['released']:.3f} ({row['released, change']:+.4f})", axis=1))
+few = few.assign(cell=few.apply(lambda row: f"{row['released']:.3f} ({row['released, change']:+.3f})", axis=1))
 few.loc[few["factor"] == "images", "cell"] = few.apply(
     lambda row: f"{row['released']:.3f} [{row['released, low']:.3f}, {row['released, high']:.3f}]", axis=1
 )
 named = few.assign(value=few["factor"] + ": " + few["value"].astype(str), model=few["model"] + " " + few["module"])
-named.pivot_table(index="value", columns="model", values="cell", aggfunc="first", sort=False).fillna("no such layer").rename_axis(None).rename_axis(None, axis=1)
+shown = named.pivot_table(index="value", columns="model", values="cell", aggfunc="first", sort=False).fillna("–")
+shown.replace("-0.000", "+0.000", regex=True).rename_axis(None).rename_axis(columns=None)
 
 # %% [markdown]
-# SS_rate by the released formula, and in brackets the change; "images: bootstrap" gives the 95 % interval over resampled
-# images instead. Training mode is measured where the network has batch normalisation. Precision is that of F; what a whole
-# network in bfloat16 does is among the [factors of Table 2](02_ss_rate_averages.ipynb).
+# What a whole network in bfloat16 does is among the [factors of Table 2](02_ss_rate_averages.ipynb).
 #
 # ## Null models
 #
 # What SS_rate is of features without structure, of the same shape and the same mean distance: Gaussian noise; each image's
 # values shuffled among the channels; all channels on one line; each channel standardised over the images, which leaves
-# only correlations; whitened, all directions equally wide. Mean over the layers of Table 1, one seed.
+# only correlations; whitened, all directions equally wide.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: Gaussian noise has an SS_rate of the size of the networks', and nearly the same one in every shape.", "name": "tab-nulls"}}
 grid = records.read_all("ss-rate-measures")
 nulls = measures_grid.null_table(grid)
-shown = nulls.groupby("model", sort=False)[["features", *measures.NULLS]].mean()
-order = [arch.name for arch in models.TABLE_1.values() if arch.name in shown.index]
-shown.loc[order].rename_axis(None).map(lambda x: "undefined" if pd.isna(x) else f"{x:.2f}")
+order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(nulls["model"])]
+by_model = nulls.groupby("model")[["features", *measures.NULLS]]
+shown = by_model.mean().map("{:.2f}".format).replace("nan", "–")
+some = by_model.count().lt(by_model.size(), axis=0) & (shown != "–")
+shown = shown.mask(some, shown + " (" + by_model.count().astype(str).add(" of ").add(by_model.size().astype(str), axis=0) + ")")
+shown.loc[order].rename(columns={"gaussian": "noise", "one direction": "line"}).rename_axis(None)
 
 # %% tags=["hide-input"]
 lower = {kind: (nulls["features"] < nulls[kind]).mean() for kind in ("gaussian", "shuffled", "one direction")}
@@ -156,16 +160,15 @@ Markdown(
 #
 # The same layers by other measures: how many directions the channels spread over (participation ratio, effective rank),
 # their intrinsic dimension from two nearest neighbours (TwoNN), and how similar a layer's response is to the layer before
-# (linear CKA). Spearman's rank correlation with SS_rate over layers, with a 95 % interval from resampling networks.
+# (linear CKA).
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}}
 known = {
     "participation_ratio": "participation ratio", "effective_rank": "effective rank", "two_nn": "TwoNN dimension",
-    "cka": "CKA with the layer before", "distance_mean": "mean distance",
+    "cka": "CKA with layer before", "distance_mean": "mean distance",
 }
 beside = measures_grid.layer_table(grid)
-others = {"released": "released", "printed": "printed", "released, mean": "scale-free (mean)"}
-print(f"{len(beside)} layers of {beside['model'].nunique()} networks, seed 0")
+others = {"released": "released", "printed": "printed", "released, mean": "scale-free"}
 pd.DataFrame({
     label: {name: str(measures.rank_correlation(beside, column, other, "model")) for column, name in known.items()}
     for other, label in others.items()
@@ -179,7 +182,7 @@ plots.plot_layers(beside, "released", shown, log=["participation_ratio", "effect
 rhos = {name: measures.rank_correlation(beside, column, "released", "model") for column, name in known.items()}
 clear = [f"{name} ({rho})" for name, rho in rhos.items() if rho.interval[0] * rho.interval[1] > 0]
 Markdown(
-    f"For the released SS_rate the interval excludes zero for {len(clear)} of {len(rhos)} measures"
+    f"Over {len(beside)} layers, for the released SS_rate the interval excludes zero for {len(clear)} of {len(rhos)} measures"
     + (f": {', '.join(clear)}. " if clear else ". ")
     + "The participation ratio and the TwoNN dimension say how many directions and dimensions the cloud of channels has; "
     f"SS_rate's rank correlation with them is {rhos['participation ratio']} and {rhos['TwoNN dimension']}."
@@ -189,30 +192,29 @@ Markdown(
 # ### Before and after training
 #
 # Linear CKA of each layer's whole activations before and after training, over the same 640 training images: small versions
-# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). Mean ± standard
-# deviation over seeds of the mean over layers; in brackets the first and the last layer. For the networks of Table 2, at full
-# size and trained on ImageNet: **not run**.
+# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). For the
+# networks of Table 2, at full size and trained on ImageNet: **not run**.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike.", "name": "tab-cka"}}
 trained = measures_grid.cka_table(records.read_all("cka-training"))
 trained = trained[(trained["recipe"] == "cpu") & trained["arm"].isin(["baseline", "constrained"])]
 seeds = trained.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"]).groupby(["model", "arm"], sort=False)
 said = seeds.mean().assign(std=seeds["mean"].std(), size=seeds.size())
-said["CKA"] = said.apply(lambda row: f"{row['mean']:.2f} ± {row['std']:.2f} ({row['first']:.2f}, {row['last']:.2f})", axis=1)
-said[["CKA", "size"]].rename(columns={"size": "seeds"}).rename_axis([None, None])
+said["CKA"] = said.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f} ({row['first']:.2f}, {row['last']:.2f})", axis=1)
+said["CKA"].unstack("arm").assign(seeds=said["size"].unstack("arm").min(axis=1)).rename_axis(None).rename_axis(columns=None)
 
 # %% [markdown]
 # ## A variant without a unit
 #
 # `sslib.measures.scale_free_rate` replaces $\log(1+\theta)$ by an axis on which the unit does not matter:
-# $\log(1+\theta/m)$ with $m$ the mean distance, $\log\theta$, or θ itself. The default of `sslib` stays the paper's. What
-# becomes of the order of the nine networks (1 is the smallest SS_rate, the paper's "most self-similar"):
+# $\log(1+\theta/m)$ with $m$ the mean distance, $\log\theta$, or θ itself. The default of `sslib` stays the paper's.
+# {numref}`tab-scale-free` shows what becomes of the order of the nine networks.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate without a unit**: mean over the layers of a network, on the released axis log(1 + \u03b8) and on three axes without a unit; in brackets the rank, 1 for the smallest SS_rate, the paper's \"most self-similar\". Random weights, seed 0. Dash: not defined. What to see: the order of the networks changes with the axis.", "name": "tab-scale-free"}}
 columns = {"released": "released", "log(1 + θ/m)": "released, mean", "log θ": "released, log", "θ": "released, linear"}
 ranked = measures_grid.ranking(beside, columns).loc[order]
 pd.DataFrame({
-    heading: ranked.apply(lambda row: "undefined" if pd.isna(row[heading]) else f"{row[heading]:.3f} ({row[f'rank, {heading}']:.0f})", axis=1)
+    heading: ranked.apply(lambda row: "–" if pd.isna(row[heading]) else f"{row[heading]:.3f} ({row[f'rank, {heading}']:.0f})", axis=1)
     for heading in columns
 }).rename_axis(None)
 
@@ -240,12 +242,13 @@ Markdown(
 graph = measures_grid.graph_table(grid)
 plots.plot_graph_profile(graph, {"degree_cv": "variation of degrees", "clustering": "clustering", "largest": "largest component", "sigma": "small-world σ"});
 
-# %% tags=["hide-input", "nbval-check-output"]
-groups = graph["family"].map(plots.FAMILY_LABELS).where(graph["of"] == "features", "Gaussian noise")
-shares = graph["asked"].map("{:.0%} of pairs".format)
-mean = graph.groupby([shares.where(graph["asked"].isin([0.02, 0.1, 0.5])), groups])[["degree", "degree_cv", "clustering", "largest", "path", "sigma"]].mean()
-mean.columns = ["degree", "variation", "clustering", "largest", "path", "σ"]
-mean.loc[[f"{share:.0%} of pairs" for share in (0.02, 0.1, 0.5)]].rename_axis([None, None]).round(2)
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Statistics of A_\u03b5**, at three shares of pairs joined, mean over the networks of a family and over all networks for noise. Variation: standard deviation of the degrees over their mean; largest: share of nodes in the largest component; path: mean path length in it; \u03c3: small-worldness. What to see: \u03c3 is above 1 in every row, noise included.", "name": "tab-small-world"}}
+asked = graph[graph["asked"].isin([0.02, 0.1, 0.5])]
+groups = asked["family"].map(plots.FAMILY_LABELS).where(asked["of"] == "features", "noise")
+columns = {"degree_cv": "variation", "clustering": "clustering", "largest": "largest", "path": "path", "sigma": "σ"}
+shown = asked.groupby([asked["asked"].map("{:.0%} of pairs".format), groups], sort=False)[list(columns)].mean().rename(columns=columns)
+rows = [(f"{share}% of pairs", group) for share in (2, 10, 50) for group in (*plots.FAMILY_LABELS.values(), "noise")]
+shown.loc[rows].map("{:.2f}".format).rename_axis([None, None])
 
 # %% tags=["hide-input"]
 pairs = graph.pivot_table(index=["model", "asked"], columns="of", values="sigma").dropna()
@@ -260,13 +263,15 @@ Markdown(
 #
 # The same study on the three layers of this build's images, smaller: that the code which made the records runs here.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of three layers as one thing changes**, live, on this build's images. What to see: the same as in the records, scale moves it and the number of thresholds and precision hardly do.", "name": "tab-live-factors"}}
 rows = {}
 for name, X in live.items():
     found = pd.DataFrame(measures_grid.one_factor(X, draws=settings["draws"], resamples=20)).groupby(["factor", "value"], sort=False)
     means = found["released"].mean()
     rows[f"{models.find(name).name} {measures_grid.middle(name)}"] = means.loc[["scale", "thresholds", "precision"]].map("{:.2f}".format)
-pd.DataFrame(rows).rename_axis([None, None])
+shown = pd.DataFrame(rows)
+shown.index = [f"{factor}: {value:g}" if factor == "scale" else f"{factor}: {value}" for factor, value in shown.index]
+shown
 
 # %% [markdown]
 # ## What a raw SS_rate can be compared across
@@ -276,14 +281,24 @@ pd.DataFrame(rows).rename_axis([None, None])
 # the same on both sides of a comparison. For fewer images or channels the mean over ten draws is held against it; one draw
 # spreads more.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**What a raw SS_rate can be compared across.** Shift: the largest shift of SS_rate (released) over the layers and values tried, with a 95 % interval; ratio: the largest shift over the layer's spread over images; n: layers measured. What to see: scale, another seed and fewer channels move SS_rate far more than other images do.", "name": "tab-comparable"}}
 verdict = measures_grid.comparable(factors, layers)
+shorter = {
+    "another draw of 512 of the images": "another draw of the images",
+    "64 to 256 images, mean of draws": "64 to 256 images",
+    "64 or 1024 thresholds instead of 256": "64 or 1024 thresholds",
+    "training instead of eval mode": "training mode",
+    "another seed of the random weights": "another seed of the weights",
+    "a sixth to a half of the channels, mean of draws": "⅙ to ½ of the channels",
+    "features three times larger or smaller": "features × 3 or ÷ 3",
+    "features ten times larger or smaller": "features × 10 or ÷ 10",
+}
 pd.DataFrame({
-    "largest shift": verdict.apply(lambda row: f"{row['moves by']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", axis=1),
-    "times the spread": verdict["times the spread"].map("{:.1f}".format),
-    "layers": verdict["layers"],
-    "can be compared": verdict["comparable"].map({True: "yes", False: "no"}),
-})
+    "shift": verdict.apply(lambda row: f"{row['moves by']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", axis=1),
+    "ratio": verdict["times the spread"].map("{:.1f}".format),
+    "n": verdict["layers"],
+    "comparable": verdict["comparable"].map({True: "yes", False: "no"}),
+}).rename(index=shorter)
 
 # %% tags=["hide-input"]
 gap = (layers["printed"] - layers["released"]).quantile([0.5, 0.025, 0.975]).tolist()

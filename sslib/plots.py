@@ -531,7 +531,7 @@ def plot_boxes(
     for step in steps:
         axis.axvline(share[step], color=GREY, linewidth=0.6)
     axis.set(xlabel=r"$\log(1+\theta)$, from TZ to TV", ylabel=r"$\log N$", xticks=[])
-    axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.legend(*axis.get_legend_handles_labels(), fontsize=9, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -546,7 +546,7 @@ def plot_layers(table: pd.DataFrame, y: str, columns: Mapping[str, str], *, log:
     for axis, (column, label) in zip(axes.flat, columns.items()):
         for family, part in table.groupby("family", sort=False):
             style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"], "label": FAMILY_LABELS[family]}
-            axis.scatter(part[column], part[y], s=9, alpha=0.5, linewidths=0, rasterized=True, **style)
+            axis.scatter(part[column], part[y], s=9 if len(table) > 300 else 22, alpha=0.5, linewidths=0, rasterized=True, **style)
         axis.set(xlabel=label)
         if column in log:
             _log_axis(axis, table[column].min(), table[column].max())
