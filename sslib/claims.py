@@ -15,12 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from scipy import stats as scipy_stats
 
 from sslib import audit, experiments, invariance_grid, measures_grid, models, records
+from sslib.invariance import known_points
+from sslib.measures import null_features
 from sslib.paper import load_table
 from sslib.paths import PAPER, RESULTS
+from sslib.rate import ss_rate
 from sslib.stats import Interval, mean_interval, sign_flip_test, spearman_exact
 
 #: A verdict, and what a result in small is called under the same rule.
@@ -279,19 +283,23 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
 
 
 def _order(root: _Root) -> str:
-    """Whether sets that are known to be self-similar have smaller SS_rates than Gaussian clouds of as many points; "" if not run."""
-    sets, layers = records.read_all("box-covering", root), records.read_all("ss-rate-measures", root)
-    if sets.empty or layers.empty or "config.points" not in sets:
+    """Whether sets known to be self-similar have smaller SS_rates than Gaussian clouds in the same space; "" if not run.
+
+    Each set is held against ten clouds with its number of points, its coordinates and its mean distance.
+    """
+    sets = records.read_all("box-covering", root)
+    if sets.empty or "config.points" not in sets:
         return ""
-    points = sets[sets["config.points"].isin(["cantor", "sierpinski"])]
-    size = {layer["D"] for run in points["metrics.layers"] for layer in run.values()}
-    fractal = [layer["rates"]["released"] for run in points["metrics.layers"] for layer in run.values()]
-    measured = [layer for run in layers["metrics.layers"] for layer in run.values() if layer["D"] in size]
-    cloud = [layer["nulls"]["gaussian"]["released"] for layer in measured if "gaussian" in layer["nulls"]]
-    if not fractal or not cloud:
+    found = {}
+    for run in sets[sets["config.points"].isin(["cantor", "sierpinski"])].to_dict("records"):
+        points = torch.from_numpy(known_points(run["config.points"], int(run["config.n"]), seed=run["seed"]))
+        clouds = [float(ss_rate(null_features(points, "gaussian", seed=seed))) for seed in range(10)]
+        found[run["config.points"].capitalize()] = float(ss_rate(points)), min(clouds), max(clouds)
+    if not found:
         return ""
-    held = "; ordered" if max(fractal) < min(cloud) else "; not ordered"
-    return f"{held}: two fractals {min(fractal):.2f} and {max(fractal):.2f}, Gaussian clouds from {min(cloud):.2f}"
+    held = "; ordered" if all(own < low for own, low, _ in found.values()) else "; not ordered"
+    told = (f"{name} {own:.2f}, noise like it {low:.2f}–{high:.2f}" for name, (own, low, high) in sorted(found.items()))
+    return f"{held}: {', '.join(told)}"
 
 
 def _cheap(limits: _Limits, root: _Root) -> _Pair:

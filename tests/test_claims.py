@@ -104,6 +104,14 @@ def test_a_value_outside_the_range_is_noticed(tmp_path):
     assert verdicts(tmp_path)["range"][0] == "not reproduced"
 
 
+def test_fractals_are_held_against_noise_in_their_own_space(tmp_path, monkeypatch):
+    copy("ss-rate", tmp_path)
+    copy("box-covering", tmp_path)
+    assert "not ordered: Cantor" in claims.scorecard(tmp_path)["ours"].iloc[0]
+    monkeypatch.setattr(claims, "null_features", lambda F, kind, seed: F.exp() ** 9)
+    assert "; ordered: Cantor" in claims.scorecard(tmp_path)["ours"].iloc[0]
+
+
 @pytest.mark.parametrize(
     ("plain", "ours", "expected"),
     [(0.05, 0.01, "reproduced"), (0.051, 0.01, "partly"), (0.3, 0.04, "partly"), (0.21, 0.051, "not reproduced")],
