@@ -142,12 +142,12 @@ grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n
 # %% [markdown]
 # ## The same order?
 #
-# The claim rests on the ranking rather than on the numbers. Spearman's ρ between our order and the paper's; p is exact,
-# from all orders of n networks.
+# The claim rests on the ranking rather than on the numbers. {numref}`tab-sigma-order` holds our order against the paper's;
+# p is exact, from all orders of n networks.
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of our \u03c3 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-sigma-order"}}
 order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
-shown = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.2f}".format))
+shown = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.3f}".format))
 shown.rename(columns={"rho": "ρ"}).rename_axis([None, None])
 
 # %% tags=["hide-input"]
@@ -203,7 +203,7 @@ Markdown(
 # %% [markdown]
 # ## Trained networks
 #
-# The networks that were trained for Table 3 at a small scale, before and after training. Of the trained ones only the
+# The networks that were trained for Table 3 at a small scale ({numref}`tab-sigma-trained`). Of the trained ones only the
 # activations' products were kept, so the printed estimator is shown on activations.
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u03c3 smaller in some networks and larger in others.", "name": "tab-sigma-trained"}}

@@ -261,7 +261,7 @@ Markdown(
 # %% [markdown]
 # ## Live
 #
-# The same study on the three layers of this build's images, smaller: that the code which made the records runs here.
+# The same study, smaller and on this build's images, to show that the code which made the records runs here.
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of three layers as one thing changes**, live, on this build's images. What to see: the same as in the records, scale moves it and the number of thresholds and precision hardly do.", "name": "tab-live-factors"}}
 rows = {}
