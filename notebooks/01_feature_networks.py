@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -57,10 +59,11 @@ pd.options.display.precision = 4
 #
 # A layer with $D = 4$ channels has seen $B = 2$ images. Every channel answers both images alike, with 0, 1, 3 and 7.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output"] mystnb={"figure": {"caption": "**Distances between four channels.** What to see: the matrix is symmetric, so six numbers above its diagonal hold all that SS_rate is made of.", "name": "tab-four-distances"}}
 F = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
 C = sslib.pair_distances(F)
-print(C)
+channels = [f"channel {i}" for i in (1, 2, 3, 4)]
+pd.DataFrame(C.numpy(), channels, channels)
 
 # %% [markdown]
 # $C_{ij} = \lVert F_i - F_j \rVert_2 / \sqrt{B}$ (Eq. 8): channels 1 and 2 differ by 1 on each of the two images, so
@@ -68,18 +71,23 @@ print(C)
 # is $TZ = 1$, the largest $TV = 7$. With three thresholds, equally spaced in $\log(1 + \theta)$, that makes
 # $\theta = 1, 3, 7$, because $2, 4, 8$ are equally spaced in the logarithm.
 #
-# At each threshold the pairs are counted that lie below it. The printed formula also counts a pair that lies exactly
-# on it, as $\theta = 3$ shows. At the upper end, both leave out the largest pair.
+# At each threshold the pairs are counted that lie below it; {numref}`tab-by-hand` has their share $p(\theta)$. The printed
+# formula also counts a pair that lies exactly on the threshold, as $\theta = 3$ shows. At the upper end, both leave out
+# the largest pair.
 
-# %% tags=["nbval-check-output"]
-rows = []
+# %% tags=["nbval-check-output"] mystnb={"figure": {"caption": "**From pairs to boxes, by hand.** At three thresholds \u03b8: the share p of pairs below, the number N of boxes, its logarithm, the line that a power law would follow, and the difference. What to see: N begins at the number of channels under both formulas; the printed one then stays further above the line.", "name": "tab-by-hand"}}
+parts = {}
 for formula in ("released", "printed"):
     curve = sslib.box_curve(F, formula=formula, thresholds=3)
-    residual = curve.boxes.log() - curve.reference
-    columns = zip(curve.theta, curve.density, curve.boxes, curve.boxes.log(), curve.reference, residual)
-    rows += [[formula, *(float(value) for value in row)] for row in columns]
-names = ["formula", "θ", "p(θ)", "N", "log N", "line (Eq. 4)", "log N − line"]
-pd.DataFrame(rows, columns=names).set_index(["formula", "θ"])
+    parts[formula] = pd.DataFrame({
+        "θ": curve.theta.round().int(),
+        "p(θ)": curve.density,
+        "N": curve.boxes,
+        "log N": curve.boxes.log(),
+        "line (Eq. 4)": curve.reference,
+        "log N − line": curve.boxes.log() - curve.reference,
+    })
+pd.concat(parts).droplevel(1)
 
 # %% [markdown]
 # SS_rate is the mean size of the last column, in units of $\log D$ and doubled (Eq. 3). The
@@ -87,11 +95,11 @@ pd.DataFrame(rows, columns=names).set_index(["formula", "θ"])
 # gives the two ends half the weight.
 
 # %% tags=["nbval-check-output"]
-by_formula = {formula: sslib.ss_rate(F, formula=formula, thresholds=3) for formula in ("released", "printed")}
-gap = {formula: [abs(row[6]) / math.log(4) for row in rows if row[0] == formula] for formula in by_formula}
-by_hand = {"released": 2 / 3 * sum(gap["released"]), "printed": sum(gap["printed"]) - gap["printed"][2] / 2}
-for formula, value in by_formula.items():
-    print(f"{formula:9} SS_rate = {value:.4f}, by hand {by_hand[formula]:.4f}")
+share = {"released": [1 / 3, 1 / 3, 1 / 3], "printed": [1 / 4, 1 / 2, 1 / 4]}
+for formula, part in parts.items():
+    by_hand = 2 * (share[formula] * part["log N − line"].abs()).sum() / math.log(4)
+    value = sslib.ss_rate(F, formula=formula, thresholds=3)
+    print(f"{formula}: SS_rate = {value:.4f}, by hand {by_hand:.4f}")
 
 # %% [markdown]
 # ## A layer of two real networks
@@ -122,7 +130,7 @@ plots.plot_distances(distances);
 # $G_M$ has no lines of its own; a threshold $\epsilon$ draws them (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
 # and 20 % of all pairs are joined.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**The feature network at three thresholds.** Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than ε, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**The feature network at three thresholds**, a row per layer. Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than \u03b5, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}}
 places = {title: graph.mds(C) for title, C in distances.items()}
 panels = {}
 for title, F in layers.items():
@@ -148,17 +156,13 @@ notes = {
 clouds = {title: {"untrained": place} for title, (place, _) in places.items()}
 plots.plot_positions(clouds, families, {title: note.replace(", ", "\n") for title, note in notes.items()});
 
-# %% tags=["hide-input"]
-for title, note in notes.items():
-    print(f"{title}: {note}")
-
 # %% [markdown]
 # ### From distances to SS_rate, under both formulas
 #
 # The density of pairs turns into a number of boxes, and its logarithm is held against a straight line. SS_rate is the
 # shaded area. The two formulas see the same distances.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than θ.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than \u03b8.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}}
 curves = {
     title: {formula: sslib.box_curve(F, formula=formula) for formula in ("released", "printed")}
     for title, F in layers.items()
@@ -177,7 +181,7 @@ Markdown(" ".join(lines))
 #
 # The paper averages SS_rate over the modules of its Table 1: four stages of ResNet34, twelve blocks of ViT-S.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of two networks by both formulas**, averaged over their modules, random weights. What to see: the printed formula gives both networks a far larger value than the released one.", "name": "tab-two-averages"}}
 per_module = []
 for timm_name, matrices in features.items():
     architecture = models.find(timm_name)
@@ -188,18 +192,17 @@ for timm_name, matrices in features.items():
             per_module.append([architecture.name, architecture.family, module, depth, formula, rate])
 profile = pd.DataFrame(per_module, columns=["model", "family", "module", "depth", "formula", "ss_rate"])
 averages = profile.pivot_table(index="model", columns="formula", values="ss_rate", sort=False)
-averages.round(2)
+averages.rename_axis(None).rename_axis(columns=None).round(2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per formula and a column per family: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}}
 plots.plot_profiles(profile);
 
 # %% tags=["hide-input"]
 apart = averages["printed"].min() - averages["released"].max()
-told = [f"{name} has {row.released:.3f} (released) and {row.printed:.3f} (printed)" for name, row in averages.iterrows()]
 Markdown(
-    f"Averaged over its modules, {' and '.join(told)}. The smallest printed average lies {apart:.2f} above the largest released one: **which formula is "
-    f"meant has to be said with every SS_rate**. These numbers come from {len(pictures)} images and one draw of random weights, so no verdict "
-    "on the paper's tables follows from them."
+    f"The smaller printed average lies {apart:.2f} above the larger released one: **which formula is meant has to be said with every "
+    f"SS_rate**. These numbers come from {len(pictures)} images and one draw of random weights, so no verdict on the paper's tables "
+    "follows from them."
 )
 
 # %% [markdown]
@@ -208,10 +211,11 @@ Markdown(
 # The paper's Figure 2 draws the channels of an early layer of seven networks. It sees low-dimensional, directed clouds in
 # ViT, ResMLP and MLP-Mixer, and in PoolFormer before training; and round, uniform ones in ResNet, VGG and PVT. Here is
 # that picture for freshly initialised networks, at the first module of Table 1 each, drawn as the released code does (at
-# most 128 channels, one joint scaling for all training states) on fewer images when the scale is quick. A picture in the
-# plane cannot show how many directions a cloud spreads over, so the participation ratio and the stress stand below.
+# most 128 channels, one joint scaling for all training states) on fewer images when the scale is quick. "PVT (Fig. 2)" is
+# the smaller PVT that the released code draws; it is not in the paper's Table 1. A picture in the plane cannot show how
+# many directions a cloud spreads over, so the participation ratio and the stress stand below.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. What to see: the clouds of the convolutional networks are rounder than the others, but all seven have a few dominant directions; the participation ratio below each picture says how many (smallest and largest value over a few seeds of the weights).", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. Below each picture: stress and participation ratio, smallest and largest value over a few seeds of the weights. What to see: the convolutional networks spread over the most directions, but every one of the seven clouds has a few that dominate.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}}
 subset = data.load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
 maps = {
     models.find(timm_name).name: [
@@ -221,12 +225,19 @@ maps = {
     for timm_name in experiments.FIGURE_2
 }
 families = {name: models.find(name).family for name in maps}
+
+
+def span(values, digits):
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
+
+
 below = {}
 for name, drawn in maps.items():
-    lines = [f"stress {min(one.stress for one in drawn):.2f} to {max(one.stress for one in drawn):.2f}"]
+    lines = [f"stress {span([one.stress for one in drawn], 2)}"]
     for state in drawn[0].participation:
-        ratios = sorted(one.participation[state] for one in drawn)
-        lines.append(f"{state}: {ratios[0]:.1f} to {ratios[-1]:.1f} directions")
+        ratios = [one.participation[state] for one in drawn]
+        lines.append(f"{span(ratios, 1)} directions" + f" ({state})" * (len(drawn[0].participation) > 1))
     below[name] = "\n".join(lines)
 plots.plot_positions({name: drawn[0].positions for name, drawn in maps.items()}, families, below);
 
@@ -234,11 +245,9 @@ plots.plot_positions({name: drawn[0].positions for name, drawn in maps.items()},
 Markdown(f"Images of this picture: {subset.description}")
 
 # %% [markdown]
-# The committed measurements behind it: 512 ImageNet images, all channels, mean and standard deviation of the
-# participation ratio over the seeds of the weights. "Noise" is the participation ratio of Gaussian features of the
-# same shape: what a cloud without any preferred direction would have.
+# {numref}`tab-directions` has the same number at full size, from the committed records: 512 ImageNet images, all channels.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**How many directions the channels spread over**: participation ratio of the first module of Table 1, mean \u00b1 standard deviation over seeds of the random weights, and that of Gaussian noise of the same shape, which has no preferred direction. D is the number of channels. What to see: every network, isotropic or not by the paper, spreads over far fewer directions than noise.", "name": "tab-directions"}}
 runs = experiments.full_scale(records.read_all("ss-rate"))
 low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]  # what the paper's text calls low-dimensional
 rows = []
@@ -252,8 +261,11 @@ for name in maps:
     says = "low-dimensional" if name in low else "isotropic"
     rows.append([name, says, D, len(part), ratio.mean(), ratio.std(), noise])
 columns = ["network", "the paper says", "D", "seeds", "directions", "std", "noise"]
-directions = pd.DataFrame(rows, columns=columns).set_index("network")
-print(directions.round(2).to_string())
+directions = pd.DataFrame(rows, columns=columns).set_index("network").rename_axis(None)
+shown = directions[["the paper says", "D"]].copy()
+shown["directions"] = [f"{row.directions:.2f} ± {row.std:.2f}" for row in directions[["directions", "std"]].itertuples()]
+shown["noise"] = directions["noise"].map("{:.0f}".format)
+shown
 
 # %% tags=["hide-input"]
 groups = directions.groupby("the paper says")["directions"].agg(["min", "max"])
@@ -263,9 +275,9 @@ trained = "" if settings["weights"] != "untrained" else (
     " Trained networks are **not run** here: their weights were not downloaded (`-p weights pretrained` does it)."
 )
 Markdown(
-    f"By this number the networks that the text calls low-dimensional spread over {groups.loc['low-dimensional', 'min']:.1f} to "
+    f"Over {directions['seeds'].min()} seeds, the networks that the text calls low-dimensional spread over {groups.loc['low-dimensional', 'min']:.1f} to "
     f"{groups.loc['low-dimensional', 'max']:.1f} directions, those that it calls isotropic over "
-    f"{groups.loc['isotropic', 'min']:.1f} ({closest}) to {groups.loc['isotropic', 'max']:.1f}. "
+    f"{groups.loc['isotropic', 'min']:.1f} ({closest.removesuffix(' (Fig. 2)')}) to {groups.loc['isotropic', 'max']:.1f}. "
     + ("The order is the paper's. " if apart else "The two groups overlap. ")
     + f"But **none of the clouds is isotropic**: noise of the same shapes has {directions['noise'].min():.0f} to "
     f"{directions['noise'].max():.0f} directions.{trained}"

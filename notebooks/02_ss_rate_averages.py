@@ -54,10 +54,10 @@ table = experiments.table_2(runs)
 # %% [markdown]
 # ## Printed and measured
 #
-# "Ours, released" and "ours, printed" are our measurements with the released code's formula and with the one in the
-# paper's text. The verdict holds the released one against the paper's table.
+# In {numref}`tab-ss-rate`, "ours, released" and "ours, printed" are our measurements with the released code's formula and
+# with the one in the paper's text. The verdict holds the released one against the paper's table.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Table 2 beside our measurements**, mean \u00b1 standard deviation over seeds of the weights. What to see: the released formula comes close to the printed values, the printed one to none.", "name": "tab-ss-rate"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Table 2 beside our measurements**: SS_rate with random weights, mean \u00b1 standard deviation over seeds of the weights, and whether the paper's value is met; last column: trained networks. What to see: the released formula comes close to the printed values, the printed one to none.", "name": "tab-ss-rate"}}
 def spread(row, formula):
     return f"{row[f'untrained: ours, {formula}']:.3f} ± {row[f'untrained: std, {formula}']:.3f}"
 
@@ -71,7 +71,6 @@ shown = pd.DataFrame(
         "trained": table["pretrained: verdict"],
     }
 ).rename_axis(None)
-print(f"mean ± std over {table['untrained: seeds'].min()} seeds of the weights; {table['untrained: records'].sum()} records")
 shown
 
 # %% tags=["hide-input"]
@@ -80,7 +79,8 @@ far = (table["untrained: ours, printed"] - table["untrained: paper"]).abs()
 near = (table["untrained: ours, released"] - table["untrained: paper"]).abs()
 close = (near <= 0.03).sum()
 Markdown(
-    f"**With random weights, {counts.get('reproduced', 0)} of {len(table)} values are reproduced** by the released formula: "
+    f"Over {table['untrained: seeds'].min()} seeds ({table['untrained: records'].sum()} records in all), "
+    f"**{counts.get('reproduced', 0)} of {len(table)} values are reproduced** with random weights by the released formula: "
     f"{close} lie within 0.03 of the printed value, {counts.get('reproduced', 0) - close} only within two standard deviations "
     "over seeds. "
     f"Near (within 0.06): {counts.get('near', 0)}; differing: {counts.get('differs', 0)}. The spread over seeds is wide for some "
@@ -88,8 +88,9 @@ Markdown(
     "says little there.\n\n"
     f"On average the released formula lies {near.mean():.3f} from the printed table, the printed formula {far.mean():.3f}. "
     "**The formula in the paper's text can hardly be the one behind its Table 2.**\n\n"
-    f"For trained networks Table 2 prints {table['pretrained: paper'].min():.2f} to {table['pretrained: paper'].max():.2f}; ours are **not run**: the pretrained weights were not downloaded. `python -m sslib ss-rate --weights "
-    "pretrained` does that and fills it, and so does `--weights FOLDER` with checkpoints."
+    f"For trained networks Table 2 prints {table['pretrained: paper'].min():.2f} to {table['pretrained: paper'].max():.2f}; ours are "
+    "**not run**: the pretrained weights were not downloaded. `python -m sslib ss-rate --weights pretrained` does that and fills the "
+    "last column, and so does `--weights FOLDER` with checkpoints."
 )
 
 # %% [markdown]
@@ -97,36 +98,32 @@ Markdown(
 #
 # An average hides the layers. The lines are means over seeds and draws, the bands one standard deviation.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth of the nine models**, random weights, 512 ImageNet images. Colour is the family, the line style tells models of one family apart. What to see: the two formulas put the same layers at very different heights, and under the released one PoolFormer stands above the other attention models.", "name": "fig-depth"}, "image": {"alt": "Six panels, a row per formula and a column per family: SS_rate against depth for the nine models, with bands over seeds."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth of the nine models**, random weights, 512 ImageNet images. Colour is the family, the line style tells models of one family apart. What to see: the two formulas put the same layers at very different heights, and under the released one PoolFormer stands above the other attention models.", "name": "fig-depth"}, "image": {"alt": "Six panels, a row per family and a column per formula: SS_rate against depth for the nine models, with bands over seeds."}}
 profiles = experiments.depth_profiles(runs)
 plots.plot_profiles(profiles[profiles["model"].isin(table.index)]);
 
 # %% [markdown]
 # ## What moves SS_rate
 #
-# On one seed, ViT (small) and ResMLP lie furthest from the printed table. First the spread over seeds on few images, then
-# one factor at a time: what SS_rate (released formula) becomes when a single setting is changed, over n seeds, and how
-# much that differs from the baseline **of the same seeds**. "bfloat16" is the whole network in that precision;
-# "timm: jax" and "PyTorch defaults" are other ways to draw the initial weights, "layer scale 1" ResMLP with its branches
-# at full strength instead of 0.0001.
+# Two networks that lay far from the printed table on the first seed, ViT (small) and ResMLP, were run again on few images:
+# over more seeds, then with one setting changed at a time. {numref}`tab-factors` has what SS_rate becomes, and how much
+# that differs from the baseline **of the same seeds**. "bfloat16" is the whole network in that precision; "timm: jax" and
+# "PyTorch defaults" are other ways to draw the initial weights, "layer scale 1" is ResMLP with its branches at full
+# strength instead of 0.0001.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**One setting changed at a time.** SS_rate (released formula, random weights), mean over seeds of the weights; change: against the baseline of the same seeds, mean \u00b1 standard deviation. The baseline, 64 ImageNet images, has more seeds than the changed settings, so the two means may differ where nothing changes. \u2013: does not apply. What to see: which images, how they are normalised and how the weights are drawn move SS_rate; the mode, the precision and the modules do not.", "name": "tab-factors"}}
 factors = records.read_all("ss-rate-factors")
 study = experiments.factor_table(factors)
 cells = {}
 for name in table.index.intersection(study.columns.levels[0]):
     part = study[name].dropna(how="all")
-    cells[name] = part.apply(lambda row: f"{row['SS_rate']:.3f} ± {row['std']:.3f}", axis=1)
-    cells[f"{name}, change"] = part.apply(lambda row: f"{row['change']:+.3f} ± {row['std of change']:.3f}", axis=1)
+    cells[name, "SS_rate"] = part["SS_rate"].map("{:.3f}".format)
+    cells[name, "change"] = part.iloc[1:].apply(lambda row: f"{round(row['change'], 3) + 0:+.3f} ± {row['std of change']:.3f}", axis=1)
 shown = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(experiments.FACTORS)).fillna("–")
-shown.index = [value if factor == "none" else f"{factor}: {value}" for factor, value in shown.index]
-shown.columns = ["change" if name.endswith(", change") else name for name in shown.columns]
-n = study.xs("seeds", axis=1, level=1)
-print(f"seeds: {n.iloc[0].min():.0f} for the baseline, {n.iloc[1:].min().min():.0f} for each factor")
-shown
+shown.rename(index={"none": "baseline", "baseline: 64 ImageNet images": "64 images", "none: pixels 0 to 1": "none (0 to 1)"})
 
 # %% tags=["hide-input"]
-told = []
+n, told = study.xs("seeds", axis=1, level=1), []
 for name in table.index.intersection(study.columns.levels[0]):
     part, theirs = study[name].dropna(how="all"), table.loc[name, "untrained: paper"]
     baseline, change = part.iloc[0], part["change"].iloc[1:]
@@ -139,8 +136,9 @@ for name in table.index.intersection(study.columns.levels[0]):
         + f". Nearest to the paper comes {nearest[0]} ({nearest[1]}) with {part.loc[nearest, 'SS_rate']:.3f}."
     )
 Markdown(
-    "\n\n".join(told) + "\n\nThis does not single out an explanation. The paper names neither the images nor the initialisation "
-    "of its Table 2, and over seeds alone SS_rate of these two networks spreads as widely as the table above shows."
+    "\n\n".join(told) + f"\n\nEach changed setting was run over at least {n.iloc[1:].min().min():.0f} seeds. This does not single out "
+    "an explanation. The paper names neither the images nor the initialisation of its Table 2, and seeds alone move SS_rate of these "
+    "two networks by about as much as most settings do."
 )
 
 # %% [markdown]
@@ -163,15 +161,15 @@ for timm_name, architecture in models.TABLE_1.items():
         title = f"{middle[timm_name]} {module}"
         curves[title] = {f: sslib.box_curve(features[module], formula=f) for f in ("released", "printed")}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line and crosses it at a different place in each network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line, above or below it depending on the network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
 plots.plot_box_curves(curves);
 
 # %% [markdown]
 # ## Live
 
-# %% tags=["hide-input", "nbval-check-output"]
-now = pd.DataFrame(live, columns=["model", "released", "printed"]).set_index("model")
-print(now.round(2).to_string())
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate computed when this page was built**, averaged over the modules of Table 1, by both formulas; one seed and few images. What to see: the order of magnitude of the table at the top, and the same gap between the formulas.", "name": "tab-live"}}
+now = pd.DataFrame(live, columns=["model", "released", "printed"]).set_index("model").rename_axis(None)
+now.round(2)
 
 # %% tags=["hide-input"]
 Markdown(
