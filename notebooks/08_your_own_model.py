@@ -59,7 +59,7 @@ plots.use_style()
 # `sslib.self_similarity` runs the model once over the images, without gradients, and returns a row per layer. The model
 # comes back as it was.
 
-# %%
+# %% mystnb={"figure": {"caption": "**A row per layer**: what `sslib.self_similarity` returns for a ResNet18 with random weights. What to see: SS_rate is to be read against null, the value of noise.", "name": "tab-one-call"}}
 seed = settings["seed"]
 pictures = data.load_images(
     settings["images"], settings["n_images"], seed=seed
@@ -68,15 +68,15 @@ batch = pictures.normalised()
 torch.manual_seed(seed)
 resnet = torchvision.models.resnet18()  # weights=None: random
 by_layer = sslib.self_similarity(resnet, batch, "layer*.*")
-by_layer.round(3)
+by_layer.rename_axis(None).round(3)
 
 # %% tags=["hide-input"]
 Markdown(f"Images: {pictures.description}")
 
 # %% [markdown]
 # `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
-# channels. `null` is the SS_rate that Gaussian noise of the same D, B and mean squared distance has, `null_std` its
-# spread over ten draws, and `z` how many of those spreads lie between the two: negative where the layer
+# channels. `null` is the SS_rate that Gaussian noise of the same D, B and mean pair distance has, `null_std` its
+# standard deviation over ten draws, and `z` how many of these lie between SS_rate and `null`: negative where the layer
 # has a smaller SS_rate than noise, so where it is nearer to the straight line than channels without any relation are.
 #
 # The same line works wherever the model comes from. A Hugging Face model is built from its configuration; layers that
@@ -107,15 +107,15 @@ def stack(seed):
 
 tables["nn.Sequential"] = sslib.self_similarity(stack(seed), batch, "*")
 
-# %% tags=["hide-input", "nbval-check-output"]
-means = pd.concat(tables, names=["model"]).groupby("model", sort=False)[["SS_rate", "null"]].mean()
-print(means.round(2).to_string())
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Four models beside noise**: SS_rate and the null value of Gaussian noise, averaged over the layers, random weights. What to see: noise has an SS_rate of its own, and it is not the same for all four.", "name": "tab-four-models"}}
+everything = pd.concat(tables, names=["model"])
+means = everything.groupby("model", sort=False)[["SS_rate", "null"]].mean()
+means.rename(columns={"null": "noise"}).rename_axis(None).round(2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}}
 plots.plot_self_similarity(tables);
 
 # %% tags=["hide-input"]
-everything = pd.concat(tables, names=["model"])
 inside = everything["z"].abs() < 2
 low, high = everything["null"].min(), everything["null"].max()
 Markdown(
@@ -149,21 +149,22 @@ for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
 #
 # B is the length of the vectors whose distances are taken. With few images, distances are rough. D sets how many pairs
 # are counted: 64 channels have 2016 pairs, and the extremes TZ and TV, on which everything is measured, come
-# from one pair each. Compare values that were measured with the same B, or check as here how much B matters for your
-# layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D comparable, at the
-# price of noise.
+# from one pair each. Compare values that were measured with the same B, or check as in {numref}`tab-how-many` how much B
+# matters for your layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D
+# comparable, at the price of noise.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}}
 F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]
 D, B = F.shape
+rows = []
 for b in (3, 6, 12, 24, 48):
-    print(f"all {D} channels, the first {b:2} images: SS_rate = {float(sslib.ss_rate(F[:, :b])):.2f}")
-
+    rows.append([f"all {D}", f"the first {b}", f"{float(sslib.ss_rate(F[:, :b])):.2f}"])
 generator = torch.Generator().manual_seed(seed)
 for d in (8, 32, 128):
     drawn = (F[torch.randperm(D, generator=generator)[:d]] for _ in range(20))
     rates = [float(sslib.ss_rate(part)) for part in drawn]
-    print(f"{d:3} channels, drawn 20 times: SS_rate = {min(rates):.2f} to {max(rates):.2f}")
+    rows.append([f"{d} drawn", f"all {B}", f"{min(rates):.2f} to {max(rates):.2f}"])
+pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channels").rename_axis(None)
 
 # %% [markdown]
 # ## How to read the number
@@ -171,11 +172,12 @@ for d in (8, 32, 128):
 # - **0 is a perfect power law between N and 1 + θ, 1 the furthest from one.** It says how the distances of all pairs are
 #   distributed and nothing about which channels are near which.
 # - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer.
-# - **It depends on the scale of the features**, because θ enters as log(1 + θ). The same features, multiplied:
+# - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
-# %% tags=["hide-input", "nbval-check-output"]
-for factor in (0.01, 0.1, 1, 10, 100):
-    print(f"features x {factor:<4}: SS_rate = {float(sslib.ss_rate(factor * F)):.2f}")
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate across most of the range of the tables.", "name": "tab-scale"}}
+factors = (0.01, 0.1, 1, 10, 100)
+rates = [f"{float(sslib.ss_rate(factor * F)):.2f}" for factor in factors]
+pd.DataFrame([rates], index=["SS_rate"], columns=[f"× {factor:g}" for factor in factors])
 
 # %% [markdown]
 # - **Say which formula.** The default is the released code's; `formula="printed"` is the one in the paper's text.
@@ -220,20 +222,20 @@ def fit(weight):
     return model
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**With and without the constraint**, target 0.1: SS_rate of the two convolutions and top-1 accuracy on the test digits; one seed. What to see: how far each SS_rate lies from the target.", "name": "tab-own-loop"}}
 rows = {}
 for name, weight in (("without", 0.0), ("with constraint", 0.1)):
     model = fit(weight)
     rates = sslib.self_similarity(model, train.normalised()[:64], ["0", "3"])["SS_rate"]
     right = (model(test.normalised()).argmax(1) == test.labels).double().mean().item()
-    rows[name] = {"SS_rate of conv 0": rates["0"], "SS_rate of conv 3": rates["3"], "test accuracy in %": 100 * right}
+    rows[name] = {"SS_rate, layer 0": rates["0"], "SS_rate, layer 3": rates["3"], "test accuracy, %": 100 * right}
 outcome = pd.DataFrame(rows).T
-outcome.style.format({"SS_rate of conv 0": "{:.2f}", "SS_rate of conv 3": "{:.2f}", "test accuracy in %": "{:.0f}"})
+pd.DataFrame({name: column.map(("{:.0f}" if "%" in name else "{:.2f}").format) for name, column in outcome.items()})
 
 # %% tags=["hide-input"]
 gap = (outcome.iloc[:, :2] - 0.1).abs().mean(axis=1)
 nearer = "nearer to" if gap["with constraint"] < gap["without"] else "no nearer to"
-change = outcome.loc["with constraint", "test accuracy in %"] - outcome.loc["without", "test accuracy in %"]
+change = outcome.loc["with constraint", "test accuracy, %"] - outcome.loc["without", "test accuracy, %"]
 Markdown(
     f"With the constraint, the two layers end {nearer} the target 0.1: {gap['with constraint']:.2f} away from it on average, "
     f"{gap['without']:.2f} without. The accuracy differs by {change:+.0f} points; one seed and {settings['epochs']} epochs on {len(train)} "

@@ -72,7 +72,7 @@ Markdown(
 #
 # The text: 1.2 to 5.3 % on average for the models that gain. The abstract: up to 6 %.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Mean gain of each model over the three data sets of Table 3**, in points of top-1 accuracy and in per cent of the baseline; \u2191: marked in Table 3. What to see: one marked model gains far more than the other three.", "name": "tab-mean-gains"}}
 means = audit.mean_gains()
 shown = means.round(2).rename(columns={"points": "mean gain, points", "relative": "in % of the baseline"})
 shown["marked"] = ["↑" if model in audit.MARKED else "" for model in shown.index]
@@ -94,22 +94,23 @@ Markdown(
 #
 # The released training code logs the best test accuracy over all epochs; whether Table 3 prints it is not said. If it does,
 # each run's number is the largest of many, and the largest of k values that differ by chance scatters less than one of
-# them. The printed standard deviation then has to be divided by the factor below to give that of a single epoch, and the
-# intervals above are too narrow for the question "which of two networks is better". The last columns repeat Holm's test with
-# the wider spread.
+# them. The printed standard deviation then has to be divided by the spread in {numref}`tab-best-of` to give that of a single
+# epoch, and the intervals above are too narrow for the question "which of two networks is better". The last columns repeat
+# Holm's test with the wider spread.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**If each run reports its best epoch of k**: how much too high the accuracy is and how much runs scatter, in units of s, the standard deviation that one epoch would have; then what Holm\u2019s test says of the 27 comparisons. What to see: the gains outlast the losses as k grows.", "name": "tab-best-of"}}
 rows = {}
 for k in (1, 5, 10, 50, 200):
     mean, spread = audit.best_of(k)
     words = audit.decided(audit.gains(spread=1 / spread)).value_counts()
-    rows[k] = {"too high by": f"{mean:.2f} s", "spread": f"{spread:.2f} s"}
-    rows[k] |= {word: words[word] for word in ("gain", "loss", "not told apart")}
-pd.DataFrame.from_dict(rows, orient="index").rename_axis("best of k epochs")
+    row = {"too high by, s": f"{mean:.2f}", "spread, s": f"{spread:.2f}"}
+    row |= {word: words[word] for word in ("gain", "loss", "not told apart")}
+    rows[f"best of {k}" if k > 1 else "one epoch"] = row
+pd.DataFrame.from_dict(rows, orient="index")
 
 # %% tags=["hide-input"]
 Markdown(
-    "s is the standard deviation that one epoch would have. The bias is the same in both arms if s is, so it cancels in the gains "
+    "The bias is the same in both arms if s is, so it cancels in the gains "
     "as long as the arms fluctuate alike. **The large gains survive all of this.** The spread over runs also leaves out that all "
     "runs share one test set. Another set of as many images would move a single accuracy by "
     + ", ".join(f"{error:.1f} points ({audit.DATASETS[dataset]})" for dataset, error in audit.sampling_errors().items())
@@ -126,13 +127,13 @@ Markdown(
 tables = {f"Table {n}: {what}": audit.invariance_against_gain(n) for n, what in ((4, "scale invariance"), (5, "geometric invariance"))}
 plots.plot_invariance_gain(tables, families);
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of printed invariance and gain**, seven models: Spearman\u2019s \u03c1 and its exact p, by data set and for the averages. What to see: no p is below 0.05, and the signs do not agree everywhere.", "name": "tab-invariance-rank"}}
 rows = {}
 for dataset in (None, *audit.DATASETS):
     name = audit.DATASETS.get(dataset, "averages")
     for n in (4, 5):
         test = audit.invariance_correlation(n, dataset)
-        rows.setdefault(name, {}).update({f"Table {n}: ρ": f"{test.estimate:+.2f}", f"Table {n}: exact p": f"{test.p:.2f}"})
+        rows.setdefault(name, {}).update({(f"Table {n}", "ρ"): f"{test.estimate:+.2f}", (f"Table {n}", "exact p"): f"{test.p:.2f}"})
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% tags=["hide-input"]
@@ -143,7 +144,7 @@ def outside(number):
 
 rho = {number: audit.invariance_correlation(number) for number in (4, 5)}
 Markdown(
-    "The signs are as claimed, but with seven models neither correlation can be told from chance: "
+    "The signs of the averages are as claimed, but with seven models neither correlation can be told from chance: "
     + " and ".join(f"ρ = {test.estimate:.2f} (exact p = {test.p:.2f}) for Table {n}" for n, test in rho.items())
     + f". “Precisely” does not hold: before the last of the marked models come {' and '.join(outside(4))} in Table 4 and "
     f"{' and '.join(outside(5))} in Table 5. What the two tables do show is that VGG and PVT, which do not gain, come behind "
@@ -153,11 +154,11 @@ Markdown(
 # %% [markdown]
 # ## The averages, added again; values that occur twice
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**The averages of Tables 4 and 5**: as printed, as the mean of the three printed values, and the difference in units of the last printed digit. What to see: rounding explains half a unit; two rows are off by more.", "name": "tab-averages"}}
 averages = audit.readded_averages()
-shown = averages.assign(mean=averages["mean"].map("{:.5f}".format), off=averages["off"].round(2))
-shown = shown.rename(columns={"off": "off, last digit"}).reset_index().set_index("model").rename_axis(None)
-shown.assign(printed=shown["printed"].map("{:.4f}".format))
+forms = {"printed": "{:.4f}", "mean": "{:.5f}", "off": "{:+.2f}"}
+shown = pd.DataFrame({name: averages[name].round(6).map(form.format) for name, form in forms.items()})
+shown.rename(index=lambda n: f"Table {n}", level="table").rename_axis([None, None])
 
 # %% tags=["hide-input"]
 odd = averages[averages["off"].abs() > 0.5]
@@ -179,13 +180,14 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate in Table 3, from baseline to constrained.** Ring: baseline, arrowhead: with the constraint; tick: trained value of Table 2; cross: \u03b3 of the released command, where there is one. What to see: many arrows point away from the cross, and the convolutional networks hardly move.", "name": "fig-movement"}, "image": {"alt": "27 rows, an arrow each from the baseline's SS_rate to the constrained one. ResMLP moves up on all data sets; ViT and MLP-Mixer move up and down; PoolFormer moves up on CIFAR and down on Imagenette; convolutional networks stay."}}
 plots.plot_movement(audit.movement(), audit.DATASETS);
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Does SS_rate come nearer to \u03b3?** The cells of Table 3 under three readings of \u03b3: how many come nearer or go away by more than 0.01, the mean step towards \u03b3, and Spearman\u2019s \u03c1 of that step with the gain, with its p. What to see: under no reading do most cells come nearer.", "name": "tab-movement"}}
 readings = {"own": "baseline's own value", "table 2": "trained value of Table 2", "released": "released command"}
 summary = audit.movement_summary().rename(index=readings)
 shown = summary[["cells", "nearer", "away"]].rename(columns={"nearer": "come nearer", "away": "go away"})
-shown["mean step to γ"] = summary["mean"].map("{:+.3f}".format)
-shown["ρ with the gain"] = [f"{row.rho:+.2f} (p = {row.p:.3f})" for row in summary.itertuples()]
-shown.rename_axis("γ")
+shown["mean step"] = summary["mean"].map("{:+.3f}".format)
+shown["ρ with gain"] = summary["rho"].map("{:+.2f}".format)
+shown["p"] = summary["p"].map("{:.3f}".format)
+shown
 
 # %% tags=["hide-input"]
 table2, own = summary.loc[readings["table 2"]], summary.loc[readings["released"]]
@@ -201,9 +203,9 @@ Markdown(
 # %% [markdown]
 # ## Does training raise SS_rate
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate in Table 2 before and after training**, as printed, and the change. What to see: nearly all rise, two convolutional networks fall a little.", "name": "tab-table-2-change"}}
 change = audit.table_2_changes()
-print(change.assign(change=change["change"].map("{:+.2f}".format)).rename_axis(None).to_string())
+change.assign(change=change["change"].map("{:+.2f}".format)).rename(columns={"pretrained": "trained"}).rename_axis(None)
 
 # %% tags=["hide-input"]
 falls, (low, high) = change.index[change["change"] < 0], (change["change"].min(), change["change"].max())
@@ -219,9 +221,9 @@ Markdown(
 # %% [markdown]
 # ## The range that Eq. 3 can reach
 
-# %% tags=["hide-input", "nbval-check-output"]
-reach = pd.Series({f"D = {D}": f"{audit.largest_ss_rate_as_printed(D):.3f}" for D in (64, 384, 768)})
-print("largest SS_rate by Eq. 3 as printed:", ", ".join(f"{value} ({D})" for D, value in reach.items()))
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**The largest SS_rate by Eq. 3 as printed**, for three numbers D of channels. What to see: it is far below 1.", "name": "tab-reach"}}
+reach = {f"D = {D}": f"{audit.largest_ss_rate_as_printed(D):.3f}" for D in (64, 384, 768)}
+pd.DataFrame(reach, index=["largest SS_rate"])
 
 # %% tags=["hide-input"]
 Markdown(
