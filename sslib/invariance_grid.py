@@ -37,6 +37,7 @@ from sslib.invariance import (
     Gram,
     PowerLaw,
     correlation_dimension,
+    fluctuation,
     geometric_invariance,
     gram_distances,
     gram_spectrum,
@@ -558,9 +559,34 @@ def sensitivity_table(runs: pd.DataFrame, others: pd.DataFrame, way: str) -> pd.
     return pd.DataFrame(columns, index=order, dtype=float)
 
 
+def umap_seed_spread(runs: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Δ of one and the same layer over UMAP's seeds alone, all else as released: a row per network, layer and way.
+
+    runs, others: as for ``sensitivity_table``. Columns: model (timm's name), images, seed (of the weights), module, way, seeds
+    (how many of UMAP's), delta. Only layers with at least two seeds are in.
+    """
+    rows = []
+    for _, run in pd.concat([full_scale(runs), full_scale(others)]).iterrows():
+        if run["config.weights"] == "untrained" and set(_changed(run["config.umap"])) <= {"seed"}:
+            cell = {"model": run["config.model"], "images": run["config.images"], "seed": run["seed"]}
+            rows += [
+                {**cell, "module": module, "way": way, "dimension": (fit or {}).get("dimension", math.nan)}
+                for module, layer in run["metrics.layers"].items() for way, fit in layer["dimensions"].items()
+            ]
+    keys = ["model", "images", "seed", "module", "way"]
+    found = pd.DataFrame(rows, columns=[*keys, "dimension"]).dropna()
+    groups = found.groupby(keys, sort=False)["dimension"]
+    spread = groups.agg(seeds="count", delta=lambda values: fluctuation(values.tolist()) if len(values) > 1 else math.nan)
+    return spread.dropna().reset_index()
+
+
+def _changed(umap: Mapping[str, float]) -> dict[str, float]:
+    """What differs from the released settings of UMAP."""
+    return {key: value for key, value in umap.items() if value != RELEASED_UMAP[key]}
+
+
 def _setting(umap: Mapping[str, float]) -> str:
-    changed = {key: value for key, value in umap.items() if value != RELEASED_UMAP[key]}
-    return ", ".join(f"{key} = {value:g}" for key, value in changed.items()) or "as released"
+    return ", ".join(f"{key} = {value:g}" for key, value in _changed(umap).items()) or "as released"
 
 
 def trained_table(runs: pd.DataFrame, number: int) -> pd.DataFrame:

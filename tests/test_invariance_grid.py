@@ -308,6 +308,19 @@ def test_settings_of_umap_are_compared_for_networks_that_have_several(runs, tmp_
     assert table.loc["as released", "ResNet, cifar10, seed 0"] == pytest.approx(1 - printed)
 
 
+def test_one_layer_differs_by_seeds_of_umap_alone():
+    runs, others = records.read_all("invariance"), records.read_all("invariance-umap")
+    table = grid.umap_seed_spread(runs, others)
+    row = table[(table["model"] == "resnet34") & (table["module"] == "layer1") & (table["way"] == "released")].iloc[0]
+    near = pd.concat([runs, others])
+    near = near[(near["config.model"] == "resnet34") & (near["config.images"] == "cifar10") & (near["seed"] == 0)]
+    near = near[near["config.umap"].map(lambda umap: {**umap, "seed": 42} == dict(RELEASED_UMAP)) & (near["config.size"] == 224)]
+    found = [layers["layer1"]["dimensions"]["released"]["dimension"] for layers in near["metrics.layers"]]
+    assert row["seeds"] == len(found) == 4
+    assert row["delta"] == pytest.approx((max(found) - min(found)) / (sum(found) / 4))
+    assert grid.umap_seed_spread(runs.iloc[:0], others.iloc[:0]).empty
+
+
 def test_every_layer_has_a_row_per_way(runs):
     layers = grid.layer_table(grid.full_scale(runs))
     assert len(layers) == 7 * 2 * 3 * 2 * 4
