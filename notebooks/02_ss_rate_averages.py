@@ -120,7 +120,9 @@ for name in table.index.intersection(study.columns.levels[0]):
     cells[name, "SS_rate"] = part["SS_rate"].map("{:.3f}".format)
     cells[name, "change"] = part.iloc[1:].apply(lambda row: f"{round(row['change'], 3) + 0:+.3f} ± {row['std of change']:.3f}", axis=1)
 shown = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(experiments.FACTORS)).fillna("–")
-shown.rename(index={"none": "baseline", "baseline: 64 ImageNet images": "64 images", "none: pixels 0 to 1": "none (0 to 1)"})
+short = {"none": "baseline", "baseline: 64 ImageNet images": "64 images", "128 drawn at random": "128 at random"}
+short |= {"mean 0.5, std 0.5": "mean, std 0.5", "none: pixels 0 to 1": "none (0 to 1)"}
+shown.rename(index=short)
 
 # %% tags=["hide-input"]
 n, told = study.xs("seeds", axis=1, level=1), []

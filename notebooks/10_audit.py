@@ -181,7 +181,7 @@ Markdown(
 plots.plot_movement(audit.movement(), audit.DATASETS);
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Does SS_rate come nearer to \u03b3?** The cells of Table 3 under three readings of \u03b3: how many come nearer or go away by more than 0.01, the mean step towards \u03b3, and Spearman\u2019s \u03c1 of that step with the gain, with its p. What to see: under no reading do most cells come nearer.", "name": "tab-movement"}}
-readings = {"own": "baseline's own value", "table 2": "trained value of Table 2", "released": "released command"}
+readings = {"own": "baseline's own", "table 2": "trained, Table 2", "released": "released command"}
 summary = audit.movement_summary().rename(index=readings)
 shown = summary[["cells", "nearer", "away"]].rename(columns={"nearer": "come nearer", "away": "go away"})
 shown["mean step"] = summary["mean"].map("{:+.3f}".format)
