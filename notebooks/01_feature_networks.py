@@ -270,6 +270,7 @@ shown
 # %% tags=["hide-input"]
 groups = directions.groupby("the paper says")["directions"].agg(["min", "max"])
 apart = groups.loc["low-dimensional", "max"] < groups.loc["isotropic", "min"]
+gap = groups.loc["isotropic", "min"] - groups.loc["low-dimensional", "max"]
 closest = directions.loc[directions["the paper says"] == "isotropic", "directions"].idxmin()
 trained = "" if settings["weights"] != "untrained" else (
     " Trained networks are **not run** here: their weights were not downloaded (`-p weights pretrained` does it)."
@@ -277,8 +278,8 @@ trained = "" if settings["weights"] != "untrained" else (
 Markdown(
     f"Over {directions['seeds'].min()} seeds, the networks that the text calls low-dimensional spread over {groups.loc['low-dimensional', 'min']:.1f} to "
     f"{groups.loc['low-dimensional', 'max']:.1f} directions, those that it calls isotropic over "
-    f"{groups.loc['isotropic', 'min']:.1f} ({closest.removesuffix(' (Fig. 2)')}) to {groups.loc['isotropic', 'max']:.1f}. "
-    + ("The order is the paper's. " if apart else "The two groups overlap. ")
+    f"{groups.loc['isotropic', 'min']:.1f} to {groups.loc['isotropic', 'max']:.1f}. "
+    + (f"The order is the paper's, {closest} and the nearest of the others lying {gap:.1f} apart. " if apart else "The two groups overlap. ")
     + f"But **none of the clouds is isotropic**: noise of the same shapes has {directions['noise'].min():.0f} to "
     f"{directions['noise'].max():.0f} directions.{trained}"
 )

@@ -76,7 +76,7 @@ Markdown(f"Images: {pictures.description}")
 # %% [markdown]
 # `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
 # channels. `null` is the SS_rate that Gaussian noise of the same D, B and mean pair distance has, `null_std` its
-# standard deviation over ten draws, and `z` how many of these lie between SS_rate and `null`: negative where the layer
+# standard deviation over twenty draws (itself good to about a sixth), and `z` how many of these lie between SS_rate and `null`: negative where the layer
 # has a smaller SS_rate than noise, so where it is nearer to the straight line than channels without any relation are.
 #
 # The same line works wherever the model comes from. A Hugging Face model is built from its configuration; layers that
@@ -147,7 +147,7 @@ for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
 # %% [markdown]
 # ## How many images, how many channels
 #
-# B is the length of the vectors whose distances are taken. With few images, distances are rough. D sets how many pairs
+# B is the length of the vectors whose distances are taken. Few images may not tell what the layer does to others. D sets how many pairs
 # are counted: 64 channels have 2016 pairs, and the extremes TZ and TV, on which everything is measured, come
 # from one pair each. Compare values that were measured with the same B, or check as in {numref}`tab-how-many` how much B
 # matters for your layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D
@@ -174,7 +174,7 @@ pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channel
 # - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer.
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate across most of the range of the tables.", "name": "tab-scale"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}}
 factors = (0.01, 0.1, 1, 10, 100)
 rates = [f"{float(sslib.ss_rate(factor * F)):.2f}" for factor in factors]
 pd.DataFrame([rates], index=["SS_rate"], columns=[f"× {factor:g}" for factor in factors])

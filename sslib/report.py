@@ -27,7 +27,7 @@ def self_similarity(
     layout: str = "auto",
     batch_size: int = 64,
     device: str | torch.device | None = None,
-    draws: int = 10,
+    draws: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
     """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module; prints nothing.
@@ -39,7 +39,7 @@ def self_similarity(
     Args:
         model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
         formula: "released" or "printed", see ``sslib.ss_rate``.
-        draws: of the noise, 2 or more.
+        draws: of the noise, 2 or more; null_std, and z with it, is known to about 1 in sqrt(2 draws).
         seed: of the first draw of the noise, 0 or above; the global random state is not touched.
 
     Returns:
