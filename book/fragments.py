@@ -56,7 +56,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     note = (
         "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts the "
         f"paper's own networks and image sizes only; what small networks found stands beside it. {where}“Marked” are the models that Table 3 marks "
-        "with an arrow: ResMLP, MLP-Mixer and both ViTs. ± is one standard deviation over seeds (2, 3) or half a 95 % interval (8 to 10). "
+        "with an arrow: ResMLP, MLP-Mixer and both ViTs. ±: in claim 3 one standard deviation over seeds, in claims 8 to 10 half a 95 % interval. "
         "[Every claim, its rule and its evidence](verdicts.md)."
     )
     return "\n".join([*lines, "", note, "", ":::", ""])
@@ -71,7 +71,8 @@ def answer(table: pd.DataFrame) -> str:
     tried = "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items()) if len(small) else ""
     return (
         "**Can I believe *Self-similarity Analysis in Deep Neural Networks* {cite:p}`ding2025selfsimilarity`, and can I use its method?** "
-        f"It makes {len(table)} claims that can be tested. At its own settings: {', '.join(told)}{tried}. By its own tables and "
+        "Its SS_rate says how far the channels of a layer are from self-similar, from 0 to 1; its constraint holds SS_rate at a target in training. "
+        f"The paper makes {len(table)} claims that can be tested. At its own settings: {', '.join(told)}{tried}. By its own tables and "
         f"equations alone, {against} do not hold.\n\n{_believe(table)} {_use(table)}"
     )
 
@@ -107,8 +108,8 @@ def _use(table: pd.DataFrame) -> str:
         "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it toward its target in some networks",
         "not reproduced": "the constraint does not move it", "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
     }.get(word, "whether the constraint moves it is open")  # fmt: skip
-    boxes = ", and it is no count of boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
-    return f"**Use:** as a measure, {first}, but compare values only at equal [feature scale](#scale-matters){boxes}; {second}."
+    boxes = ", and it does not count boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
+    return f"**Use:** SS_rate, as a measure: {first}, but compare values only at equal [feature scale](#scale-matters){boxes}; {second}."
 
 
 def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:

@@ -253,13 +253,13 @@ low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]  # what the paper's t
 rows = []
 for name in maps:
     architecture = models.find(name)
-    part = runs[(runs["config.model"] == architecture.timm_name) & (runs["config.draw"] == 0)]
+    part = runs[runs["config.model"] == architecture.timm_name]
     layers = part["metrics.layers"].map(lambda layers, m=architecture.modules[0]: layers[m])
-    ratio = layers.map(lambda layer: layer["participation_ratio"])
+    ratio = layers.map(lambda layer: layer["participation_ratio"]).groupby(part["seed"]).mean()  # over draws of images
     D = layers.iloc[0]["D"]
     noise = graph.participation_ratio(torch.randn(D, 512, generator=torch.Generator().manual_seed(0)))
     says = "low-dimensional" if name in low else "isotropic"
-    rows.append([name, says, D, len(part), ratio.mean(), ratio.std(), noise])
+    rows.append([name, says, D, len(ratio), ratio.mean(), ratio.std(), noise])
 columns = ["network", "the paper says", "D", "seeds", "directions", "std", "noise"]
 directions = pd.DataFrame(rows, columns=columns).set_index("network").rename_axis(None)
 shown = directions[["the paper says", "D"]].copy()

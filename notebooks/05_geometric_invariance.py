@@ -54,7 +54,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import data, features, invariance, models, plots, records
+from sslib import claims, data, features, invariance, models, plots, records
 from sslib import invariance_grid as grid
 from sslib.audit import DATASETS
 
@@ -127,6 +127,14 @@ Markdown(
     else f"None of the {len(order)} correlations has p < 0.05."
 )
 
+# %% tags=["hide-input"]
+claim = claims.scorecard().loc[[claim.key for claim in claims.load_claims()].index("invariance") + 1]
+Markdown(
+    f"Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the released σ and Δ, means over both data sets, with the printed gain; "
+    f"negative would be as claimed. {claim['ours'][:1].upper()}{claim['ours'][1:]}, {claim['n']}. Random weights, and a Δ within UMAP's own scatter, decide little; the pretrained "
+    "networks are **not run**."
+)
+
 # %% [markdown]
 # ## How large is Δ if nothing changes?
 #
@@ -140,16 +148,17 @@ repeated = grid.umap_seed_spread(runs, others)
 repeats = grid.umap_repeats(grams[shown[0]], range(8))
 few = {way: invariance.fluctuation(repeats[way]) for way in invariance.ESTIMATORS}
 table_delta = table.dropna(subset="ours").set_index(["model", "way"])["ours"]
-resmlp = table_delta.loc["ResMLP"].groupby("way").mean()
+resmlp = table_delta[table_delta.index.get_level_values("model") == "ResMLP"].groupby("way").mean()
 lines = []
 for way in invariance.ESTIMATORS:
     part = repeated[repeated["way"] == way]
-    if len(part):
+    if len(part) and way in resmlp:
+        networks = " and ".join(dict.fromkeys(f"{models.find(row.model).name} on {DATASETS[row.images]}" for row in part.itertuples()))
         lines.append(
-            f"**{way}**: Δ of one layer over {part['seeds'].max()} seeds of UMAP is {part['delta'].min():.2f} to {part['delta'].max():.2f} ({len(part)} layers, 640 images; "
-            f"{few[way]:.2f} on {len(pictures)} images, live, {len(repeats)} seeds). The untrained ResMLP's is {resmlp[way]:.2f}. "
+            f"**{way}**: Δ of one layer over {part['seeds'].min()} seeds of UMAP is {part['delta'].min():.2f} to {part['delta'].max():.2f} ({len(part)} layers of {networks}, "
+            f"{grid.N_IMAGES} images; {few[way]:.2f} on {len(pictures)} images, live, {len(repeats)} seeds). The untrained ResMLP's, over its twelve blocks, is {resmlp[way]:.2f}. "
             f"{(table['paper'] <= part['delta'].max()).mean():.0%} of the values of Table 5, {table['paper'].min():.2f} to {table['paper'].max():.2f}, "
-            f"are no larger than what UMAP's random numbers alone can give, and {(table[table['way'] == way]['ours'].dropna() <= part['delta'].max()).mean():.0%} of ours."
+            f"are no larger than the largest of these, which is nothing but UMAP's random numbers, and {(table[table['way'] == way]['ours'].dropna() <= part['delta'].max()).mean():.0%} of ours."
         )
 Markdown("\n\n".join(lines) or "Repeats under several seeds of UMAP: not run.")
 
@@ -158,7 +167,7 @@ Markdown("\n\n".join(lines) or "Repeats under several seeds of UMAP: not run.")
 #
 # The null value: every layer replaced by Gaussian noise of its shape, put through the same UMAP and the same fits.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: in the first two columns, the printed and the released road, noise has a \u0394 of the size of that of untrained networks; the printed formula on all activations gives noise a larger one.", "name": "tab-delta-noise"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: noise, in which nothing changes from layer to layer but the shape, has a \u0394 of the size of the untrained networks' or a larger one.", "name": "tab-delta-noise"}}
 noise = runs[runs["config.weights"] == "noise"]
 names = {timm_name: name for name, timm_name in grid.MODELS.items()}
 null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in grid.WAYS}).astype(float)
@@ -187,7 +196,7 @@ Markdown(
         for way in ("printed", "released")
     )
     + f"\n\nBy chance alone, measurements of one and the same number span {chance[4]:.1f} of their standard errors if there are "
-    f"four of them, and {chance[12]:.1f} if there are twelve."
+    f"four of them, and {chance[12]:.1f} if there are twelve: much of Δ is the error of the fits."
 )
 
 # %% [markdown]
@@ -195,7 +204,7 @@ Markdown(
 #
 # The paper gives none. {numref}`tab-delta-umap` has Δ of a network when one of them is changed at a time.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: every parameter moves \u0394, and so does the seed alone.", "name": "tab-delta-umap"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: another seed moves \u0394 by as much as another parameter does.", "name": "tab-delta-umap"}}
 changed = pd.concat({way: grid.sensitivity_table(runs, others, way) for way in ("printed", "released")}, axis=1)
 changed = changed.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 changed = changed.rename(columns=lambda name: name.replace("cifar10,", "CIFAR-10,").replace("imagenette,", "Imagenette,"))
@@ -208,30 +217,17 @@ changed.map("{:.2f}".format).replace("nan", "not run")
 # The networks that were trained for Table 3 at a small scale ({numref}`tab-delta-trained`). Of the trained ones only the
 # activations' products were kept, so the printed estimator is shown on activations.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u0394 smaller in some networks and larger in others.", "name": "tab-delta-trained"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: the \u00b1 are as large as most differences between the rows of a block.", "name": "tab-delta-trained"}}
 trained = grid.trained_table(records.read_all("invariance"), 5)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
-arms = {"untrained": "untrained", "baseline": "trained", "constrained": "constrained"}
-cells = trained.assign(
-    network=[f"{row.model}, {DATASETS.get(row.images, row.images)}, {row.recipe}" for row in trained.itertuples()],
-    state=trained["arm"].replace(arms),
-    Δ=[grid.mean_and_std(row.ours, row.std) for row in trained.itertuples()],
-)
-states = [*arms.values(), *sorted(set(cells["state"]) - set(arms.values()))]
-shown = cells.pivot_table(index=["network", "state", "seeds"], columns="way", values="Δ", aggfunc="first").reset_index("seeds")
-shown = shown.reindex(states, level="state").fillna("not run")
-shown.reindex(columns=["printed, activations", "released", "seeds"]).rename_axis([None, None]).rename_axis(columns=None)
+grid.shown_trained(trained.replace({"images": DATASETS}))
 
 # %% tags=["hide-input"]
-beside = trained.pivot_table(index=["way", "model", "images", "recipe"], columns="arm", values="ours")
-told = ["Trained networks: **not run**."]
-if {"untrained", "baseline", "constrained"} <= set(beside):
-    told = [
-        f"**{way}**: training without the constraint makes Δ smaller in {(part['baseline'] < part['untrained']).sum()} of "
-        f"{part[['baseline', 'untrained']].notna().all(axis=1).sum()} networks; with the constraint it is smaller than without in "
-        f"{(part['constrained'] < part['baseline']).sum()} of {part[['constrained', 'baseline']].notna().all(axis=1).sum()}."
-        for way, part in beside.groupby("way")
-    ]
+told = [
+    f"**{way}**: training without the constraint makes Δ smaller in {row['by training']} of {row['networks']} networks. With the constraint it is smaller "
+    f"than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by more than one standard deviation over seeds."
+    for way, row in grid.trained_changes(trained).iterrows()
+] or ["Trained networks: **not run**."]
 Markdown("\n\n".join(told))
 
 # %% [markdown]
@@ -245,16 +241,12 @@ Markdown("\n\n".join(told))
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Known dimensions, recovered in three units**: the points as they are (\u00d7 1), and all lengths divided and multiplied by 100. Held out: the rule for the scaling region was chosen without this set. None: the estimator gives no dimension. What to see: the printed estimator comes close to every dimension, in every unit; what the released one finds depends on the unit.", "name": "tab-dimensions-known"}}
 found = grid.dimension_recovery(n=settings["n_points"], seed=settings["seed"])
-set_names = {
-    "ball": "5-ball", "swiss_roll": "Swiss roll", "cantor": "Cantor set", "sierpinski": "Sierpiński triangle",
-    "henon": "Hénon map", "lorenz": "Lorenz attractor",
-}
 cells = found.assign(dimension=found["dimension"].map("{:.2f}".format).replace("nan", "none"), scale=found["scale"].map("× {:g}".format))
 wide = cells.pivot(index="set", columns=["estimator", "scale"], values="dimension").loc[list(invariance.KNOWN_SETS)]
 about = found.groupby("set")[["true", "held_out"]].first().loc[wide.index]
 wide.insert(0, ("", "true"), about["true"].map("{:.2f}".format))
 wide.insert(1, ("", "held out"), about["held_out"].map({True: "yes", False: "no"}))
-wide.rename(index=set_names).rename_axis(None).rename_axis(columns=[None, None])
+wide.rename(index=invariance.SET_NAMES).rename_axis(None).rename_axis(columns=[None, None])
 
 # %% tags=["hide-input"]
 at_one = found[found["scale"] == 1].assign(error=lambda f: (f["dimension"] / f["true"] - 1).abs())

@@ -41,7 +41,7 @@ import torch
 from IPython.display import Markdown
 
 import sslib
-from sslib import data, experiments, measures, measures_grid, models, plots, records
+from sslib import data, experiments, invariance, measures, measures_grid, models, plots, records
 
 plots.use_style()
 # %config InlineBackend.figure_formats = ["svg"]
@@ -135,7 +135,7 @@ shown.replace("-0.000", "+0.000", regex=True).rename_axis(None).rename_axis(colu
 # values shuffled among the channels; all channels on one line; each channel standardised over the images, which leaves
 # only correlations; whitened, all directions equally wide.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: Gaussian noise has an SS_rate of the size of the networks', and nearly the same one in every shape.", "name": "tab-nulls"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: noise stands in the middle of the networks, with nearly the same SS_rate in every shape.", "name": "tab-nulls"}}
 grid = records.read_all("ss-rate-measures")
 nulls = measures_grid.null_table(grid)
 order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(nulls["model"])]
@@ -154,6 +154,18 @@ Markdown(
     f"{lower['gaussian']:.0%} lie below the noise of their own shape, the others above; on average they differ by "
     f"{gap.mean():.2f}. {lower['one direction']:.0%} lie below the same channels put on one line."
 )
+
+# %% [markdown]
+# And where the self-similarity is known? {numref}`tab-fractals` has point sets beside Gaussian clouds of as many points in the same
+# space, with the same mean distance.
+
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of point sets of known dimension, and of noise like them**: 512 points each; noise, the smallest and largest of ten Gaussian clouds with the same coordinates and mean distance. Self-similar: the Cantor set and the Sierpi\u0144ski triangle by construction, the two attractors at small scales. What to see: no set lies below all of its clouds, self-similar or not.", "name": "tab-fractals"}}
+rows = {}
+for name, dimension in invariance.KNOWN_SETS.items():
+    F = torch.from_numpy(invariance.known_points(name, 512))
+    clouds = [float(sslib.ss_rate(measures.null_features(F, "gaussian", seed=k))) for k in range(10)]
+    rows[invariance.SET_NAMES[name]] = [f"{dimension:.2f}", f"{float(sslib.ss_rate(F)):.2f}", f"{min(clouds):.2f} to {max(clouds):.2f}"]
+pd.DataFrame.from_dict(rows, orient="index", columns=["dimension", "SS_rate", "noise like it"])
 
 # %% [markdown]
 # ## Beside measures that are known

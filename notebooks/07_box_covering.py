@@ -42,6 +42,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from sslib import data, experiments, graph, measures, measures_grid, models, plots, records
+from sslib.invariance import SET_NAMES
 
 plots.use_style()
 # %config InlineBackend.figure_formats = ["svg"]
@@ -64,17 +65,13 @@ runs = records.read_all("box-covering")
 table = measures_grid.cover_table(runs)
 networks, points = table[table["of"] == "network"], table[table["of"] == "points"]
 middles = runs[runs.get("config.model").isin(measures_grid.ONE_PER_FAMILY)].sort_values("config.model", ascending=False)
-set_names = {
-    "ball": "5-ball", "swiss_roll": "Swiss roll", "cantor": "Cantor set", "sierpinski": "Sierpiński",
-    "henon": "Hénon map", "lorenz": "Lorenz",
-}
 of_networks, of_points = {}, {}
 for run in middles.to_dict("records"):
     module = run["metrics.graph"]["module"]
     of_networks[f"{models.find(run['config.model']).name} {module}"] = run["metrics.layers"][module]
 for run in runs[runs.get("config.points").isin(["line", "square", "cantor"])].to_dict("records"):
     name = run["config.points"]
-    of_points[set_names.get(name, name)] = run["metrics.layers"][name]
+    of_points[SET_NAMES.get(name, name)] = run["metrics.layers"][name]
 curves = dict(pair for both in zip(of_networks.items(), of_points.items()) for pair in both)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**Both N_\u03b8 and the true number of boxes.** Dark band: between packing and cover. Left: three layers of untrained networks, 512 ImageNet images; right: 512 points of a Cantor set, a line and a square. What to see: the band is narrow, the released formula lies above it for most \u03b8, and the printed one far above.", "name": "fig-covers"}, "image": {"alt": "Six panels of log N against log(1 + \u03b8): a narrow band of the true covering number, the released curve above it, the printed curve far above both."}}
@@ -112,7 +109,7 @@ known = measures_grid.point_slopes(runs)
 slopes = known[["dimension", "upper", "lower", "released", "printed"]].map("{:.2f}".format).rename(columns={"dimension": "true"})
 off = points.set_index("model")[["released: worst", "printed: worst"]].map("{:.0f}".format).loc[slopes.index]
 off.columns = ["released", "printed"]
-pd.concat({"dimension": slopes, "N_θ off by": off}, axis=1).rename(index=set_names).rename_axis(None)
+pd.concat({"dimension": slopes, "N_θ off by": off}, axis=1).rename(index=SET_NAMES).rename_axis(None)
 
 # %% tags=["hide-input"]
 error = known[["upper", "released", "printed"]].sub(known["dimension"], axis=0).abs()

@@ -171,7 +171,9 @@ pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channel
 #
 # - **0 is a perfect power law between N and 1 + θ, 1 the furthest from one.** It says how the distances of all pairs are
 #   distributed and nothing about which channels are near which.
-# - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer.
+# - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer. Far from
+#   noise, on either side, it says that the distances are not those of noise, and nothing about fractals:
+#   [what moves SS_rate](06_what_moves_ss_rate.ipynb).
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}}

@@ -24,7 +24,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     table = commands.add_parser("ss-rate", help="Table 2: SS_rate of nine networks")
-    table.set_defaults(records=_ss_rate)
+    table.set_defaults(make=_ss_rate)
     table.add_argument("--weights", default="untrained", help="untrained, pretrained, or a folder of <model>.safetensors")
     table.add_argument("--models", nargs="+", default=[*models.TABLE_1, "pvt_v2_b1"], metavar="NAME")
     table.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
@@ -32,12 +32,12 @@ def main() -> None:
     table.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
     table.add_argument("--n-images", type=int, default=512)
     factors = commands.add_parser("factors", help="what moves SS_rate of the two models furthest from Table 2")
-    factors.set_defaults(records=_factors)
+    factors.set_defaults(make=_factors)
     factors.add_argument("--models", nargs="+", default=["vit_small_patch16_224", "resmlp_12_224"], metavar="NAME")
     factors.add_argument("--seeds", type=int, default=5, help="how many, for each factor")
     factors.add_argument("--baseline-seeds", type=int, default=12)
     invariance = commands.add_parser("invariance", help="Tables 4 and 5: invariances of seven networks")
-    invariance.set_defaults(records=_invariance)
+    invariance.set_defaults(make=_invariance)
     invariance.add_argument("--models", nargs="+", default=[*invariance_grid.MODELS], metavar="NAME")
     invariance.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     invariance.add_argument("--images", nargs="+", default=["cifar10", "imagenette"], help="as for sslib.data.load_images")
@@ -50,7 +50,7 @@ def main() -> None:
     instead.add_argument("--recipe", help="the networks of this training recipe, before training")
     instead.add_argument("--trained", type=Path, metavar="FOLDER", help="of matrices that training has kept, .npz")
     run = commands.add_parser("run", help="Table 3: training with and without the constraint")
-    run.set_defaults(records=_run)
+    run.set_defaults(make=_run)
     run.add_argument("--recipe", default="cpu", choices=training.RECIPES, help="how networks are trained")
     run.add_argument("--dataset", default="cifar10", help="as for sslib.data.load_images")
     run.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
@@ -60,7 +60,7 @@ def main() -> None:
     run.add_argument("--minutes", type=float, default=math.inf, help="stop after this time; call again to go on")
     run.add_argument("--list", action="store_true", help="show what is done and what is not, and stop")
     measures = commands.add_parser("measures", help="what moves SS_rate, and true covering numbers")
-    measures.set_defaults(records=_measures)
+    measures.set_defaults(make=_measures)
     measures.add_argument("--models", nargs="+", default=[*models.TABLE_1], metavar="NAME")
     measures.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
     measures.add_argument("--images", default="imagenet-sample", help="as for sslib.data.load_images")
@@ -74,7 +74,7 @@ def main() -> None:
 
     records.provenance()  # now, before the checkout can move on
     try:
-        written = asked.records(asked)
+        written = asked.make(asked)
         if written is None:  # asked for a look
             return
         count = 0

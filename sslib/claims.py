@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,8 @@ import yaml
 from scipy import stats as scipy_stats
 
 from sslib import audit, experiments, invariance_grid, measures_grid, models, records
-from sslib.invariance import known_points
+from sslib.constraint_grid import off_target
+from sslib.invariance import SET_NAMES, known_points
 from sslib.measures import null_features
 from sslib.paper import load_table
 from sslib.paths import PAPER, RESULTS
@@ -294,7 +295,7 @@ def _order(root: _Root) -> str:
     for run in sets[sets["config.points"].isin(["cantor", "sierpinski"])].to_dict("records"):
         points = torch.from_numpy(known_points(run["config.points"], int(run["config.n"]), seed=run["seed"]))
         clouds = [float(ss_rate(null_features(points, "gaussian", seed=seed))) for seed in range(10)]
-        found[run["config.points"].capitalize()] = float(ss_rate(points)), min(clouds), max(clouds)
+        found[SET_NAMES[run["config.points"]]] = float(ss_rate(points)), min(clouds), max(clouds)
     if not found:
         return ""
     held = "; ordered" if all(own < low for own, low, _ in found.values()) else "; not ordered"
@@ -346,7 +347,7 @@ def _rises(limits: _Limits, root: _Root) -> _Pair:
         return full, Finding("undecided", _TOO_FEW, _count_runs(runs), _hardware(runs))
     up, down = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
     mean = np.mean([i.mean for i in intervals.values()])
-    ours = f"{up} of {len(intervals)} models rise, {down} fall; {mean:+.2f} on average"
+    ours = f"{up} of {len(intervals)} models rise, {down} fall, {len(intervals) - up - down} undecided; {mean:+.2f} on average"
     return full, Finding(_majority(up, down, len(intervals)), ours, _count_runs(runs), _hardware(runs))
 
 
@@ -370,14 +371,15 @@ _EVEN = ("resnet34", "vgg11", "pvt_v2_b1")
 
 
 def _directions(root: _Root) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Participation ratio of the first module by state and timm name, mean over seeds and draws; and the records."""
+    """Participation ratio of the first module by state and timm name, mean over draws, then over seeds; and the records."""
     runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
     if runs.empty:
         return pd.DataFrame({"untrained": [], "trained": []}), runs
     first = [models.find(name).modules[0] for name in runs["config.model"]]
     ratio = [layers[module]["participation_ratio"] for layers, module in zip(runs["metrics.layers"], first)]
     state = np.where(runs["config.weights"] == "untrained", "untrained", "trained")
-    table = runs.assign(ratio=ratio, state=state).pivot_table(index="config.model", columns="state", values="ratio")
+    by_seed = runs.assign(ratio=ratio, state=state).groupby(["config.model", "state", "seed"], as_index=False)["ratio"].mean()
+    table = by_seed.pivot_table(index="config.model", columns="state", values="ratio")
     return table.reindex(columns=["untrained", "trained"]), runs
 
 
@@ -448,17 +450,14 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=_CELL, suffixes=("", "_baseline"))
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
     without, with_it = (
-        [_off_target(modules, gamma) for modules, gamma in zip(pairs[column], pairs["gamma"])]
+        [
+            off_target(modules, gamma) if isinstance(modules, dict) and gamma is not None else math.nan
+            for modules, gamma in zip(pairs[column], pairs["gamma"])
+        ]
         for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
     )
     pairs["nearer"] = np.subtract(without, with_it)
     return pairs[[*_CELL, "gain", "nearer", *device]]
-
-
-def _off_target(modules: Any, gamma: float | None) -> float:
-    if not isinstance(modules, dict) or gamma is None:
-        return math.nan
-    return float(np.mean([abs(rate - gamma) for rate in modules.values()]))
 
 
 def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Callable[[_Limits, _Root], _Pair]:
@@ -481,8 +480,9 @@ def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Call
 
 
 def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
-    marked, cnn = pairs[pairs["model"].isin(audit.MARKED)]["gain"], pairs[pairs["family"] == "cnn"]["gain"]
-    told = [f"{name} {_points(gain)}" for name, gain in (("marked models", marked), ("CNNs", cnn)) if len(gain)]
+    groups = [pairs[pairs["model"].isin(audit.MARKED)], pairs[pairs["family"] == "cnn"]]
+    told = [f"{' and '.join(part['model'].unique())} {_points(part['gain'])} ({_count(len(part), 'pair')})" for part in groups if len(part)]
+    marked, cnn = (part["gain"] for part in groups)
     if len(marked) < _FEWEST:
         return "undecided", "; ".join([_TOO_FEW, *told])
     interval = mean_interval(marked)
@@ -529,7 +529,7 @@ def _judge_toward(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
         return "undecided", _TOO_FEW
     toward, away = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
     mean = np.mean([i.mean for i in intervals.values()])
-    told = f"{toward} of {len(intervals)} cells come nearer, {away} go away; {mean:+.3f} on average"
+    told = f"{toward} of {len(intervals)} networks come nearer, {away} go away; {mean:+.3f} on average"
     if toward >= limits["share"] * len(intervals):
         return "reproduced", told
     if toward > away:
@@ -554,7 +554,10 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     large = large[large["config.images"].isin(list(audit.DATASETS))]
     pretrained = large[large["config.weights"].str.startswith("pretrained")]
     untrained = large[large["config.weights"] == "untrained"]
-    full = _correlated(limits, pretrained if pretrained["model"].nunique() >= limits["models"] else untrained, printed)
+    trained = pretrained["model"].nunique() >= limits["models"]
+    full = _correlated(limits, pretrained if trained else untrained, printed)
+    if full.ours and not trained:
+        full = replace(full, ours=f"untrained networks: {full.ours}")
 
     pairs = training_pairs(root)
     own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline") & (runs["config.recipe"] != "quick")]

@@ -10,7 +10,7 @@ import math
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import product
@@ -283,18 +283,19 @@ def progress(cells: Iterable[Cell], root: Path = RESULTS) -> pd.DataFrame:
 def read_runs(root: Path = RESULTS) -> pd.DataFrame:
     """All records of the grid, one row each: recipe, dataset, model (timm's name), family, arm, seed, alpha, gamma, the accuracies
     "top1_last", "top1_best", "top1_heldout" in per cent, "ss_rate_train", "ss_rate_probe" (512 images, eval mode), "history",
-    "device". Empty, with these columns, if there is none. Warns where runs of one recipe were trained under different settings: a
+    "modules" (SS_rate of each at the end, as the penalty sees it), "device". Empty, with these columns, if there is none. Warns where runs of one recipe were trained under different settings: a
     recipe that was changed under its old name.
     """
     columns = ["recipe", "dataset", "model", "family", "arm", "seed", "alpha", "gamma", "top1_last", "top1_best",
-               "top1_heldout", "ss_rate_train", "ss_rate_probe", "history", "device", "epochs", "images_per_second", "path"]
-    rows, first = [], {}
+               "top1_heldout", "ss_rate_train", "ss_rate_probe", "modules", "history", "device", "epochs", "images_per_second", "path"]
+    rows, first, told = [], {}, set()
     for _, run in records.read_all(EXPERIMENT, root).iterrows():
         arm, settings = Arm.parse(run["config.arm"]), run["metrics.settings"]
         own = {key: value for key, value in settings.items() if key not in ("penalty", "lr")}
         name, seen = first.setdefault(run["config.recipe"], (Path(run["path"]).name, own))
-        if own != seen:
-            changed = ", ".join(key for key in own if own[key] != seen.get(key))
+        if own != seen and run["config.recipe"] not in told:
+            told.add(run["config.recipe"])
+            changed = ", ".join(sorted(key for key in own.keys() | seen.keys() if own.get(key) != seen.get(key)))
             warnings.warn(f"runs of recipe {run['config.recipe']!r} differ in {changed}: {Path(run['path']).name} and {name}", stacklevel=2)
         rows.append({
             "recipe": run["config.recipe"], "dataset": run["config.dataset"], "model": run["config.model"],
@@ -302,7 +303,7 @@ def read_runs(root: Path = RESULTS) -> pd.DataFrame:
             "alpha": settings["penalty"]["alpha"] if settings["penalty"] else 0.0, "gamma": run["metrics.gamma"],
             **{key: run[f"metrics.{key}"] for key in ("top1_last", "top1_best", "top1_heldout", "ss_rate_train")},
             "ss_rate_probe": float(np.mean(list(run["metrics.ss_rate_probe"][str(training.PROBE[-1])].values()))),
-            "history": run["metrics.history"], "device": run["device.name"], "epochs": settings["epochs"],
+            "modules": run["metrics.ss_rate_train_modules"], "history": run["metrics.history"], "device": run["device.name"], "epochs": settings["epochs"],
             "images_per_second": run["metrics.images_per_second"], "path": run["path"],
         })
     return pd.DataFrame(rows, columns=columns)
@@ -375,28 +376,53 @@ def histories(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*keys, "epoch"])
 
 
+def off_target(modules: Mapping[str, float], gamma: float) -> float:
+    """How far the modules' SS_rates lie from gamma: the mean of abs(SS_rate - gamma).
+
+    >>> round(off_target({"a": 0.1, "b": 0.3}, 0.2), 2)
+    0.1
+    """
+    return float(np.mean([abs(rate - gamma) for rate in modules.values()]))
+
+
+def closing_in(runs: pd.DataFrame, arm: str, *, against: str = "baseline") -> pd.DataFrame:
+    """Whether an arm ends nearer to its gamma than the baseline of the same seed: a row per pair.
+
+    Columns: recipe, dataset, model, family, seed; "without" and "with", ``off_target`` of the baseline's and of the arm's modules
+    from the arm's gamma; "nearer", their difference. The mean over modules of SS_rate itself would say nothing: the baseline's is gamma.
+    """
+    keys = ["recipe", "dataset", "model", "family", "seed"]
+    own = runs[(runs["arm"] == arm) & runs["gamma"].notna()]
+    pairs = own.merge(runs[runs["arm"] == against], on=keys, suffixes=("", " without"))
+    found = pairs[keys].assign(**{
+        name: [off_target(modules, gamma) for modules, gamma in zip(pairs[column], pairs["gamma"])]
+        for name, column in (("without", "modules without"), ("with", "modules"))
+    })
+    return found.assign(nearer=found["without"] - found["with"])
+
+
 def dose_response(runs: pd.DataFrame) -> pd.DataFrame:
     """What the size of alpha does, for the printed penalty and its placebo: a row per model, arm kind and alpha, indexed so.
 
-    The baseline of the same seed is alpha = 0: its SS_rate ends at gamma, so a distance to gamma means nothing there, and for
-    the others it says how far the penalty drove SS_rate off, or failed to hold it. Columns: n pairs; "SS_rate" and "off
-    target" (SS_rate - gamma), at the end as the penalty sees it; "top-1" difference to the baseline in points with "low" and "high" of its
-    95 % interval; "gradient" (mean ratio over training).
+    Columns: n pairs; "SS_rate" at the end, as the penalty sees it; "with", "without" and "nearer" of ``closing_in``, means over pairs;
+    "top-1" difference to the baseline of the same seed in points with "low" and "high" of its 95 % interval; "gradient" (mean
+    ratio over training).
     """
+    columns = ["n", "SS_rate", "with", "without", "nearer", "top-1", "low", "high", "gradient"]
     rows = {}
     for (model, text), part in runs.groupby(["model", "arm"], sort=False):
         arm = Arm.parse(text)
         if arm.kind not in ("constrained", "placebo") or arm.lr is not None:
             continue
-        gains = paired(runs[runs["model"] == model], text)["difference"]
+        own = runs[runs["model"] == model]
+        gains, distances = paired(own, text)["difference"], closing_in(own, text)
         interval = stats.mean_interval(gains) if len(gains) else stats.Interval(math.nan, math.nan, math.nan, 0)
-        ratio = histories(part)["gradient_ratio"].mean()
         rows[model, arm.kind, ALPHA if arm.alpha is None else arm.alpha] = {
             "n": len(gains), "SS_rate": part["ss_rate_train"].mean(),
-            "off target": (part["ss_rate_train"] - part["gamma"].astype(float)).mean(),
-            "top-1": interval.mean, "low": interval.low, "high": interval.high, "gradient": ratio,
+            **distances[["with", "without", "nearer"]].mean(),
+            "top-1": interval.mean, "low": interval.low, "high": interval.high,
+            "gradient": histories(part)["gradient_ratio"].mean(),
         }
-    columns = ["n", "SS_rate", "off target", "top-1", "low", "high", "gradient"]
     index = pd.MultiIndex.from_tuples(list(rows), names=["model", "penalty", "alpha"]) if rows else None
     return pd.DataFrame(list(rows.values()), index=index, columns=columns).sort_index(level="alpha", sort_remaining=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path
@@ -57,12 +57,7 @@ class ImageSet:
         >>> load_images("digits", 4, size=32).normalised().shape
         torch.Size([4, 3, 32, 32])
         """
-        shift, scale = (torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1) for values in (mean, std))
-        if len(shift) != 3 or not shift.isfinite().all():
-            raise ValueError(f"mean must be three finite numbers, got {mean!r}")
-        if len(scale) != 3 or not scale.isfinite().all() or scale.min() <= 0:
-            raise ValueError(f"std must be three finite numbers above 0, got {std!r}")
-        return self.pixels.float().div_(255).sub_(shift).div_(scale)
+        return _normalised(self.pixels, mean, std)
 
     def batches(
         self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, *, size: int = 64
@@ -73,7 +68,16 @@ class ImageSet:
         [2, 2, 1]
         """
         for pixels in self.pixels.split(size):
-            yield replace(self, pixels=pixels).normalised(mean, std)
+            yield _normalised(pixels, mean, std)
+
+
+def _normalised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    shift, scale = (torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1) for values in (mean, std))
+    if len(shift) != 3 or not shift.isfinite().all():
+        raise ValueError(f"mean must be three finite numbers, got {mean!r}")
+    if len(scale) != 3 or not scale.isfinite().all() or scale.min() <= 0:
+        raise ValueError(f"std must be three finite numbers above 0, got {std!r}")
+    return pixels.float().div_(255).sub_(shift).div_(scale)
 
 
 def load_images(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +192,7 @@ def weights_label(architecture: Architecture, weights: str) -> str:
 
 
 def _union(sets: Sequence[ImageSet]) -> tuple[ImageSet, list[Tensor]]:
-    """All different images of several sets, without labels, and where each set's images stand among them."""
+    """All different images of several sets, without what names or labels them, and where each set's stand among them."""
     index: dict[bytes, int] = {}
     places, pixels = [], []
     for images in sets:
@@ -204,7 +204,7 @@ def _union(sets: Sequence[ImageSet]) -> tuple[ImageSet, list[Tensor]]:
                 pixels.append(picture)
             place.append(index[key])
         places.append(torch.tensor(place))
-    return replace(sets[0], pixels=torch.stack(pixels), labels=torch.zeros(len(pixels), dtype=torch.int64)), places
+    return ImageSet("", torch.stack(pixels), torch.zeros(len(pixels), dtype=torch.int64), "", ""), places
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:

@@ -700,6 +700,17 @@ KNOWN_SETS: Mapping[str, float] = MappingProxyType({
     "lorenz": 2.05,
 })
 
+#: Their names for a reader.
+SET_NAMES: Mapping[str, str] = MappingProxyType({
+    "line": "line",
+    "square": "square",
+    "ball": "5-ball",
+    "swiss_roll": "Swiss roll",
+    "cantor": "Cantor set",
+    "sierpinski": "Sierpiński triangle",
+    "henon": "Hénon map",
+    "lorenz": "Lorenz attractor",
+})
 
 #: Those that the rule for the scaling region was chosen on; the others had no say in it.
 RULE_CHOSEN_ON = ("line", "swiss_roll", "cantor", "henon")

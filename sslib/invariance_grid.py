@@ -612,6 +612,43 @@ def trained_table(runs: pd.DataFrame, number: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def shown_trained(table: pd.DataFrame) -> pd.DataFrame:
+    """`trained_table` of one or two ways as a reader sees it: a row per network and state, a column per way, and seeds; text."""
+    states = {"untrained": "untrained", "baseline": "trained", "constrained": "constrained"}
+    cells = table.assign(
+        network=[f"{row.model}, {row.images}, {row.recipe}" for row in table.itertuples()],
+        state=table["arm"].replace(states),
+        shown=[mean_and_std(row.ours, row.std) for row in table.itertuples()],
+    )
+    order = [*states.values(), *sorted(set(cells["state"]) - set(states.values()))]
+    shown = cells.pivot_table(index=["network", "state", "seeds"], columns="way", values="shown", aggfunc="first").reset_index("seeds")
+    shown = shown.reindex(order, level="state").fillna("not run")
+    ways = [way for way in shown.columns if way != "seeds"]
+    return shown[[*ways, "seeds"]].rename_axis([None, None]).rename_axis(columns=None)
+
+
+def trained_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """What training does, and the constraint, per way of `trained_table`: in how many networks the value falls.
+
+    Columns: networks (with all of untrained, baseline and constrained), "by training", "by the constraint", "beyond scatter": in how
+    many the constrained mean is further from the baseline's than the larger of their standard deviations over seeds.
+    """
+    rows = {}
+    for way, part in table.groupby("way"):
+        means, stds = (part.pivot_table(index=["model", "images", "recipe"], columns="arm", values=v, dropna=False) for v in ("ours", "std"))
+        if {"untrained", "baseline", "constrained"} <= set(means):
+            means = means.dropna(subset=["untrained", "baseline", "constrained"])
+            stds = stds.reindex(index=means.index, columns=["baseline", "constrained"])
+            change = means["constrained"] - means["baseline"]
+            rows[way] = {
+                "networks": len(means),
+                "by training": int((means["baseline"] < means["untrained"]).sum()),
+                "by the constraint": int((change < 0).sum()),
+                "beyond scatter": int((change.abs() > stds.max(axis=1)).sum()),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["networks", "by training", "by the constraint", "beyond scatter"])
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Does the ruler work?
 

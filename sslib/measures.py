@@ -193,6 +193,19 @@ def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
     return float((K * L).sum() / (K.norm() * L.norm()))
 
 
+def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) -> Tensor:
+    """Independent normal numbers, (D, B) float64, scaled so that pairs of rows are `mean_distance` apart on average.
+
+    The distance is that of ``pair_distances``. D >= 2.
+
+    >>> F = gaussian_features(20, 30, 0.5)
+    >>> F.shape, round(float(pair_distances(F).sum() / (20 * 19)), 6)
+    (torch.Size([20, 30]), 0.5)
+    """
+    noise = torch.randn((D, B), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return noise * (mean_distance / _pairs(noise).mean())
+
+
 def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     """Features of the same shape and the same mean pair distance as F, but without some of its structure.
 
@@ -227,8 +240,8 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     F = _double(F)
     generator = torch.Generator().manual_seed(seed)
     if kind == "gaussian":
-        null = torch.randn(F.shape, generator=generator, dtype=torch.float64)
-    elif kind == "shuffled":
+        return gaussian_features(*F.shape, float(mean), seed=seed)
+    if kind == "shuffled":
         null = F.gather(0, torch.rand(F.shape, generator=generator).argsort(0))
     elif kind == "standardised":
         centred = F - F.mean(1, keepdim=True)

@@ -475,7 +475,7 @@ def plot_gradient_ratios(histories: pd.DataFrame, *, columns: int = 2) -> Figure
 
 
 def plot_doses(doses: pd.DataFrame, families: Mapping[str, str]) -> Figure:
-    """What alpha does to SS_rate's distance from its target (left) and to accuracy (right), with the placebo as open squares.
+    """What alpha does to the modules' distance from their target (left) and to accuracy (right), against the baseline; open squares: placebo.
 
     doses: of ``constraint_grid.dose_response``; families: name of the model -> family.
     """
@@ -486,10 +486,10 @@ def plot_doses(doses: pd.DataFrame, families: Mapping[str, str]) -> Figure:
         colour = FAMILY_COLOURS[families[model]]
         style = {"color": colour, "marker": "s" if placebo else "o", "ms": 6, "ls": "" if placebo else "-",
                  "mfc": "white" if placebo else colour, "label": f"{model}, {penalty}"}
-        axes[0].plot(alpha, part["off target"], **style)
+        axes[0].plot(alpha, -part["nearer"], **style)
         error = np.abs(part[["low", "high"]].to_numpy().T - part["top-1"].to_numpy())
         axes[1].errorbar(alpha, part["top-1"], yerr=error, capsize=2, linewidth=1, **style)
-    for axis, label in zip(axes, (r"SS_rate $-\ \gamma$", "top-1 against baseline, points")):
+    for axis, label in zip(axes, (r"distance from $\gamma$ against baseline", "top-1 against baseline, points")):
         axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
         axis.set(xscale="log", xlabel=r"$\alpha$", ylabel=label)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)

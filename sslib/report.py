@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sslib.features import feature_matrices
-from sslib.rate import FORMULAS, DegenerateDistances, box_curve, ss_rate
+from sslib.rate import FORMULAS, DegenerateDistances, box_curve, pair_distances, ss_rate
 
 # Imported where it is used, as is what imports it: `import sslib` would take half as long again with pandas.
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def self_similarity(
     """
     import pandas as pd
 
-    from sslib.measures import null_features
+    from sslib.measures import gaussian_features
 
     if formula not in FORMULAS:
         raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")
@@ -86,7 +86,9 @@ def self_similarity(
             )
             null = torch.full((draws,), math.nan)
         else:
-            noise = (null_features(F, "gaussian", seed=seed + k) for k in range(draws))
+            D, B = F.shape
+            apart = float(pair_distances(F).double().sum()) / (D * (D - 1))
+            noise = (gaussian_features(D, B, apart, seed=seed + k) for k in range(draws))
             null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
         mean, std = float(null.mean()), float(null.std())
         rows[name] = {

@@ -107,9 +107,9 @@ def test_a_value_outside_the_range_is_noticed(tmp_path):
 def test_fractals_are_held_against_noise_in_their_own_space(tmp_path, monkeypatch):
     copy("ss-rate", tmp_path)
     copy("box-covering", tmp_path)
-    assert "not ordered: Cantor" in claims.scorecard(tmp_path)["ours"].iloc[0]
+    assert "not ordered: Cantor set" in claims.scorecard(tmp_path)["ours"].iloc[0]
     monkeypatch.setattr(claims, "null_features", lambda F, kind, seed: F.exp() ** 9)
-    assert "; ordered: Cantor" in claims.scorecard(tmp_path)["ours"].iloc[0]
+    assert "; ordered: Cantor set" in claims.scorecard(tmp_path)["ours"].iloc[0]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,27 @@ def test_table_and_effects_from_known_numbers():
     assert len(unpaired) == 5
 
 
+def test_modules_come_nearer_to_gamma_or_not():
+    cell = {"recipe": "cpu", "dataset": "cifar10", "model": "resnet34", "family": "cnn", "seed": 0, "alpha": 1.0}
+    runs = pd.DataFrame([
+        {**cell, "arm": "baseline", "gamma": None, "modules": {"a": 0.1, "b": 0.5}},
+        {**cell, "arm": "constrained:alpha=1", "gamma": 0.3, "modules": {"a": 0.25, "b": 0.45}},
+        {**cell, "arm": "placebo:alpha=1", "gamma": 0.3, "modules": {"a": 0.0, "b": 0.6}},
+    ])
+    real, sham = (constraint_grid.closing_in(runs, arm).iloc[0] for arm in ("constrained:alpha=1", "placebo:alpha=1"))
+    assert real[["without", "with", "nearer"]].tolist() == pytest.approx([0.2, 0.1, 0.1])
+    assert sham["nearer"] == pytest.approx(-0.1)
+    assert constraint_grid.closing_in(runs, "released").empty
+
+
+def test_doses_are_compared_with_the_baseline_of_their_seed(undisturbed):
+    doses = constraint_grid.dose_response(constraint_grid.read_runs(undisturbed))
+    row = doses.loc["resnet34", "constrained", 1.0]
+    gains = constraint_grid.paired(constraint_grid.read_runs(undisturbed), "constrained:alpha=1")["difference"]
+    assert row["n"] == 2 and row["top-1"] == pytest.approx(gains.mean())
+    assert row["nearer"] == pytest.approx(row["without"] - row["with"]) and row["without"] > 0
+
+
 def test_reading_records(undisturbed, tmp_path):
     runs = constraint_grid.read_runs(undisturbed)
     assert len(runs) == 4 and set(runs["arm"]) == {"baseline", "constrained:alpha=1"}

@@ -316,9 +316,22 @@ def test_one_layer_differs_by_seeds_of_umap_alone():
     near = near[(near["config.model"] == "resnet34") & (near["config.images"] == "cifar10") & (near["seed"] == 0)]
     near = near[near["config.umap"].map(lambda umap: {**umap, "seed": 42} == dict(RELEASED_UMAP)) & (near["config.size"] == 224)]
     found = [layers["layer1"]["dimensions"]["released"]["dimension"] for layers in near["metrics.layers"]]
-    assert row["seeds"] == len(found) == 4
-    assert row["delta"] == pytest.approx((max(found) - min(found)) / (sum(found) / 4))
+    assert row["seeds"] == len(found) >= 2
+    assert row["delta"] == pytest.approx((max(found) - min(found)) / (sum(found) / len(found)))
     assert grid.umap_seed_spread(runs.iloc[:0], others.iloc[:0]).empty
+
+
+def test_trained_networks_are_compared_beyond_the_scatter_over_seeds():
+    table = pd.DataFrame(
+        [("A", "x", "cpu", "released", arm, ours, 0.1, 3) for arm, ours in (("untrained", 1.0), ("baseline", 0.5), ("constrained", 0.45))]
+        + [("B", "x", "cpu", "released", arm, ours, 0.1, 3) for arm, ours in (("untrained", 0.2), ("baseline", 0.5), ("constrained", 0.8))],
+        columns=["model", "images", "recipe", "way", "arm", "ours", "std", "seeds"],
+    )
+    found = grid.trained_changes(table).loc["released"]
+    assert found.to_dict() == {"networks": 2, "by training": 1, "by the constraint": 1, "beyond scatter": 1}
+    shown = grid.shown_trained(table)
+    assert shown.loc[("A, x, cpu", "trained"), "released"] == "0.5000 ± 0.1000" and shown.index.get_level_values(1)[0] == "untrained"
+    assert grid.trained_changes(table[table["arm"] != "constrained"]).empty
 
 
 def test_every_layer_has_a_row_per_way(runs):
