@@ -240,7 +240,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     F = _double(F)
     generator = torch.Generator().manual_seed(seed)
     if kind == "gaussian":
-        return gaussian_features(*F.shape, float(mean), seed=seed)
+        return gaussian_features(F.shape[0], F.shape[1], float(mean), seed=seed)
     if kind == "shuffled":
         null = F.gather(0, torch.rand(F.shape, generator=generator).argsort(0))
     elif kind == "standardised":

@@ -519,7 +519,7 @@ def plot_boxes(
                 pass  # one point, or all on a line
             style = {"facecolor": FAMILY_COLOURS["attention"], "edgecolor": FAMILY_COLOURS["attention"]}
             axis.add_patch(Polygon(corners, alpha=0.25, linewidth=1, **style))
-        axis.scatter(*place.T, s=6, color=FAMILY_COLOURS["attention"], linewidths=0)
+        axis.scatter(place[:, 0], place[:, 1], s=6, color=FAMILY_COLOURS["attention"], linewidths=0)
         axis.set(title=title, xticks=[], yticks=[], aspect="equal")
         axis.spines[:].set_visible(False)
     axis, share = axes["N"], np.linspace(0, 1, len(_array(counts["released"])))
