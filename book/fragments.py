@@ -55,7 +55,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
         "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts the "
-        f"paper's own networks and image sizes only; what small networks found stands beside it. {where}“Marked” are the models that Table 3 marks "
+        f"paper's own networks and image sizes only; what small networks found stands beside it (recipe cpu: a CIFAR-10 subset, 32 px, 10 epochs). {where}“Marked” are the models that Table 3 marks "
         "with an arrow: ResMLP, MLP-Mixer and both ViTs. ±: in claim 3 one standard deviation over seeds, in claims 8 to 10 half a 95 % interval. "
         "[Every claim, its rule and its evidence](verdicts.md)."
     )
@@ -71,7 +71,7 @@ def answer(table: pd.DataFrame) -> str:
     tried = "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items()) if len(small) else ""
     return (
         "**Can I believe *Self-similarity Analysis in Deep Neural Networks* {cite:p}`ding2025selfsimilarity`, and can I use its method?** "
-        "Its SS_rate says how far the channels of a layer are from self-similar, from 0 to 1; its constraint holds SS_rate at a target in training. "
+        "SS_rate says how far a layer's channels are from self-similar, 0 to 1; the constraint holds it at a target in training. "
         f"The paper makes {len(table)} claims that can be tested. At its own settings: {', '.join(told)}{tried}. By its own tables and "
         f"equations alone, {against} do not hold.\n\n{_believe(table)} {_use(table)}"
     )

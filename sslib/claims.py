@@ -299,7 +299,7 @@ def _order(root: _Root) -> str:
     if not found:
         return ""
     held = "; ordered" if all(own < low for own, low, _ in found.values()) else "; not ordered"
-    told = (f"{name} {own:.2f}, noise like it {low:.2f}–{high:.2f}" for name, (own, low, high) in sorted(found.items()))
+    told = (f"{name} {own:.2f} (noise {low:.2f}–{high:.2f})" for name, (own, low, high) in sorted(found.items()))
     return f"{held}: {', '.join(told)}"
 
 
@@ -481,7 +481,7 @@ def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Call
 
 def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     groups = [pairs[pairs["model"].isin(audit.MARKED)], pairs[pairs["family"] == "cnn"]]
-    told = [f"{' and '.join(part['model'].unique())} {_points(part['gain'])} ({_count(len(part), 'pair')})" for part in groups if len(part)]
+    told = [f"{' and '.join(part['model'].unique())} {_points(part['gain'])}" for part in groups if len(part)]
     marked, cnn = (part["gain"] for part in groups)
     if len(marked) < _FEWEST:
         return "undecided", "; ".join([_TOO_FEW, *told])
@@ -557,7 +557,7 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     trained = pretrained["model"].nunique() >= limits["models"]
     full = _correlated(limits, pretrained if trained else untrained, printed)
     if full.ours and not trained:
-        full = replace(full, ours=f"untrained networks: {full.ours}")
+        full = replace(full, ours=f"untrained: {full.ours}")
 
     pairs = training_pairs(root)
     own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline") & (runs["config.recipe"] != "quick")]
@@ -573,7 +573,7 @@ def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding
     if len(table) < limits["models"]:
         return Finding("undecided", "too few networks yet", n, _hardware(runs))
     tests = {symbol: spearman_exact(table[column], gain[table.index]) for symbol, column in (("σ", "sigma"), ("Δ", "delta"))}
-    told = ", ".join(f"ρ({symbol}, gain) = {test.estimate:+.2f} (p = {test.p:.2f})" for symbol, test in tests.items())
+    told = ", ".join(f"ρ({symbol}, gain) {test.estimate:+.2f} (p = {test.p:.2f})" for symbol, test in tests.items())
     sure = [test.p < 0.05 for test in tests.values()]
     negative = [test.estimate < 0 for test in tests.values()]
     if all(negative) and any(sure):
@@ -621,8 +621,8 @@ def _count_runs(runs: pd.DataFrame) -> str:
 
 
 def _count_pairs(pairs: pd.DataFrame) -> str:
-    recipes = " and ".join(f"“{recipe}”" for recipe in sorted(pairs["recipe"].unique()))
-    return f"{_count(len(pairs), 'pair')}, {_count(pairs['model'].nunique(), 'model')}, recipe {recipes}"
+    recipes = " and ".join(sorted(pairs["recipe"].unique()))
+    return f"{_count(len(pairs), 'pair')}, {recipes}"
 
 
 def _count(n: int, what: str) -> str:
