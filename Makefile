@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 			echo "$(PYTHON) cannot create an environment (on Debian and Ubuntu: apt-get install python3-venv)."; \
 			exit 1; }; \
 	fi
-	@echo "Installing requirements.lock into $(VENV) (several GB with torch; once)"
+	@echo "Installing requirements.lock into $(VENV): several GB with torch, minutes, once"
 	@if uv --version >/dev/null 2>&1; then \
 		install="uv pip install --quiet --python $(PY) --compile-bytecode"; \
 	else \

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,15 +74,19 @@ def main() -> None:
     asked = parser.parse_args()
 
     records.provenance()  # now, before the checkout can move on
+    count = 0
     try:
         written = asked.make(asked)
         if written is None:  # asked for a look
             return
-        count = 0
-        for count, path in enumerate(written, start=1):
+        print(f"Records go to {asked.results}; one can take minutes.", file=sys.stderr, flush=True)
+        for path in written:
             print(path, flush=True)
+            count += 1
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"Stopped after {count} new record(s); the same command goes on from here.\n")
     print(f"{count} new record(s)")
 
 

@@ -395,6 +395,22 @@ def test_one_layer_under_several_seeds_of_umap():
 # --- the command ----------------------------------------------------------------------------------------------
 
 
+def test_a_command_that_is_stopped_says_what_it_has_done(monkeypatch, tmp_path, capsys):
+    from sslib import __main__ as command
+
+    def stopped(*_, **__):
+        yield "a record"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "run_noise", stopped)
+    monkeypatch.setattr("sys.argv", ["sslib", "invariance", "--noise", "--results", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    out, err = capsys.readouterr()
+    assert end.value.code == 130 and out == "a record\n"
+    assert str(tmp_path) in err and "Stopped after 1 new record(s); the same command goes on" in err
+
+
 @pytest.mark.parametrize(("options", "function", "expected"), [
     ([], "run_invariance", {"settings": [RELEASED_UMAP], "memory": 2 * 2**30, "n_images": 640, "weights": "untrained"}),
     (["--umap-settings", "--memory", "0.5"], "run_invariance", {"settings": grid.UMAP_SETTINGS, "memory": 2**29}),
