@@ -59,7 +59,7 @@ pd.options.display.precision = 4
 #
 # A layer with $D = 4$ channels has seen $B = 2$ images. Every channel answers both images alike, with 0, 1, 3 and 7.
 
-# %% tags=["nbval-check-output"] mystnb={"figure": {"caption": "**Distances between four channels.** What to see: the matrix is symmetric, so six numbers above its diagonal hold all that SS_rate is made of.", "name": "tab-four-distances"}}
+# %% mystnb={"figure": {"caption": "**Distances between four channels.** What to see: the matrix is symmetric, so six numbers above its diagonal hold all that SS_rate is made of.", "name": "tab-four-distances"}} tags=["nbval-check-output"]
 F = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
 C = sslib.pair_distances(F)
 channels = [f"channel {i}" for i in (1, 2, 3, 4)]
@@ -75,7 +75,7 @@ pd.DataFrame(C.numpy(), channels, channels)
 # formula also counts a pair that lies exactly on the threshold, as $\theta = 3$ shows. At the upper end, both leave out
 # the largest pair.
 
-# %% tags=["nbval-check-output"] mystnb={"figure": {"caption": "**From pairs to boxes, by hand.** At three thresholds \u03b8: the share p of pairs below, the number N of boxes, its logarithm, the line that a power law would follow, and the difference. What to see: N begins at the number of channels under both formulas; the printed one then stays further above the line.", "name": "tab-by-hand"}}
+# %% mystnb={"figure": {"caption": "**From pairs to boxes, by hand.** At three thresholds \u03b8: the share p of pairs below, the number N of boxes, its logarithm, the line that a power law would follow, and the difference. What to see: N begins at the number of channels under both formulas; the printed one then stays further above the line.", "name": "tab-by-hand"}} tags=["nbval-check-output"]
 parts = {}
 for formula in ("released", "printed"):
     curve = sslib.box_curve(F, formula=formula, thresholds=3)
@@ -121,7 +121,7 @@ layers = {title: features[timm_name][module] for title, (timm_name, module) in c
 distances = {title: sslib.pair_distances(F) for title, F in layers.items()}
 Markdown(f"Images: {pictures.description}")
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Pair distances C of one layer each**, channels sorted by their mean distance to the others. What to see: a few channels, at the right and at the bottom, lie far from all others; they set the upper end TV of the thresholds.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}}
+# %% mystnb={"figure": {"caption": "**Pair distances C of one layer each**, channels sorted by their mean distance to the others. What to see: a few channels, at the right and at the bottom, lie far from all others; they set the upper end TV of the thresholds.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}} tags=["hide-input"]
 plots.plot_distances(distances);
 
 # %% [markdown]
@@ -130,7 +130,7 @@ plots.plot_distances(distances);
 # $G_M$ has no lines of its own; a threshold $\epsilon$ draws them (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
 # and 20 % of all pairs are joined.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**The feature network at three thresholds**, a row per layer. Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than \u03b5, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}}
+# %% mystnb={"figure": {"caption": "**The feature network at three thresholds**, a row per layer. Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than \u03b5, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}} tags=["hide-input"]
 places = {title: graph.mds(C) for title, C in distances.items()}
 panels = {}
 for title, F in layers.items():
@@ -146,7 +146,7 @@ plots.plot_adjacency({title: place for title, (place, _) in places.items()}, pan
 # **participation ratio** counts the directions that the cloud of channels really spreads over. **Stress** is the error
 # of the plane drawing, from 0 (none).
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M in the plane**, metric multidimensional scaling of C. What to see: a cloud that spreads over a few directions only can be elongated like this; one that spreads over many looks round whatever its structure, because the plane has no room for it (high stress).", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}}
+# %% mystnb={"figure": {"caption": "**G_M in the plane**, metric multidimensional scaling of C. What to see: a cloud that spreads over a few directions only can be elongated like this; one that spreads over many looks round whatever its structure, because the plane has no room for it (high stress).", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input"]
 families = {title: models.find(timm_name).family for title, (timm_name, _) in chosen.items()}
 notes = {
     title: f"participation ratio {graph.participation_ratio(F):.1f} of {min(len(F) - 1, F.shape[1])}, "
@@ -162,7 +162,7 @@ plots.plot_positions(clouds, families, {title: note.replace(", ", "\n") for titl
 # The density of pairs turns into a number of boxes, and its logarithm is held against a straight line. SS_rate is the
 # shaded area. The two formulas see the same distances.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than \u03b8.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}}
+# %% mystnb={"figure": {"caption": "**log N against log(1 + \u03b8)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than \u03b8.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}} tags=["hide-input"]
 curves = {
     title: {formula: sslib.box_curve(F, formula=formula) for formula in ("released", "printed")}
     for title, F in layers.items()
@@ -181,7 +181,7 @@ Markdown(" ".join(lines))
 #
 # The paper averages SS_rate over the modules of its Table 1: four stages of ResNet34, twelve blocks of ViT-S.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of two networks by both formulas**, averaged over their modules, random weights. What to see: the printed formula gives both networks a far larger value than the released one.", "name": "tab-two-averages"}}
+# %% mystnb={"figure": {"caption": "**SS_rate of two networks by both formulas**, averaged over their modules, random weights. What to see: the printed formula gives both networks a far larger value than the released one.", "name": "tab-two-averages"}} tags=["hide-input", "nbval-check-output"]
 per_module = []
 for timm_name, matrices in features.items():
     architecture = models.find(timm_name)
@@ -194,7 +194,7 @@ profile = pd.DataFrame(per_module, columns=["model", "family", "module", "depth"
 averages = profile.pivot_table(index="model", columns="formula", values="ss_rate", sort=False)
 averages.rename_axis(None).rename_axis(columns=None).round(2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}}
+# %% mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input"]
 plots.plot_profiles(profile);
 
 # %% tags=["hide-input"]
@@ -215,7 +215,7 @@ Markdown(
 # the smaller PVT that the released code draws; it is not in the paper's Table 1. A picture in the plane cannot show how
 # many directions a cloud spreads over, so the participation ratio and the stress stand below.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. Below each picture: stress and participation ratio, smallest and largest value over a few seeds of the weights. What to see: the convolutional networks spread over the most directions, but every one of the seven clouds has a few that dominate.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}}
+# %% mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. Below each picture: stress and participation ratio, smallest and largest value over a few seeds of the weights. What to see: the convolutional networks spread over the most directions, but every one of the seven clouds has a few that dominate.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}} tags=["hide-input"]
 subset = data.load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
 maps = {
     models.find(timm_name).name: [
@@ -247,7 +247,7 @@ Markdown(f"Images of this picture: {subset.description}")
 # %% [markdown]
 # {numref}`tab-directions` has the same number at full size, from the committed records: 512 ImageNet images, all channels.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**How many directions the channels spread over**: participation ratio of the first module of Table 1, mean \u00b1 standard deviation over seeds of the random weights, and that of Gaussian noise of the same shape, which has no preferred direction. D is the number of channels. What to see: every network, isotropic or not by the paper, spreads over far fewer directions than noise.", "name": "tab-directions"}}
+# %% mystnb={"figure": {"caption": "**How many directions the channels spread over**: participation ratio of the first module of Table 1, mean \u00b1 standard deviation over seeds of the random weights, and that of Gaussian noise of the same shape, which has no preferred direction. D is the number of channels. What to see: every network, isotropic or not by the paper, spreads over far fewer directions than noise.", "name": "tab-directions"}} tags=["hide-input", "nbval-check-output"]
 runs = experiments.full_scale(records.read_all("ss-rate"))
 low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]  # what the paper's text calls low-dimensional
 rows = []

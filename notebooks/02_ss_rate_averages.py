@@ -57,7 +57,7 @@ table = experiments.table_2(runs)
 # In {numref}`tab-ss-rate`, "ours, released" and "ours, printed" are our measurements with the released code's formula and
 # with the one in the paper's text. The verdict holds the released one against the paper's table.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Table 2 beside our measurements**: SS_rate with random weights, mean ± standard deviation over seeds of the weights, and whether the paper's value is met; last column: trained networks. What to see: the released formula comes close to the printed values, the printed one to none.", "name": "tab-ss-rate"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Table 2 beside our measurements**: SS_rate with random weights, mean \u00b1 standard deviation over seeds of the weights, and whether the paper's value is met; last column: trained networks. What to see: the released formula comes close to the printed values, the printed one to none.", "name": "tab-ss-rate"}}
 def spread(row, formula):
     return f"{row[f'untrained: ours, {formula}']:.3f} ± {row[f'untrained: std, {formula}']:.3f}"
 
@@ -111,7 +111,7 @@ plots.plot_profiles(profiles[profiles["model"].isin(table.index)]);
 # "PyTorch defaults" are other ways to draw the initial weights, "layer scale 1" is ResMLP with its branches at full
 # strength instead of 0.0001.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**One setting changed at a time.** SS_rate (released formula, random weights), mean over seeds of the weights; change: against the baseline of the same seeds, mean ± standard deviation. The baseline, 64 ImageNet images, has more seeds than the changed settings, so the two means may differ where nothing changes. –: does not apply. What to see: which images, how they are normalised and how the weights are drawn move SS_rate; the mode, the precision and the modules do not.", "name": "tab-factors"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**One setting changed at a time.** SS_rate (released formula, random weights), mean over seeds of the weights; change: against the baseline of the same seeds, mean \u00b1 standard deviation. The baseline, 64 ImageNet images, has more seeds than the changed settings, so the two means may differ where nothing changes. \u2013: does not apply. What to see: which images, how they are normalised and how the weights are drawn move SS_rate; the mode, the precision and the modules do not.", "name": "tab-factors"}}
 factors = records.read_all("ss-rate-factors")
 study = experiments.factor_table(factors)
 cells = {}
@@ -163,7 +163,7 @@ for timm_name, architecture in models.TABLE_1.items():
         title = f"{middle[timm_name]} {module}"
         curves[title] = {f: sslib.box_curve(features[module], formula=f) for f in ("released", "printed")}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + θ) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line, above or below it depending on the network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line, above or below it depending on the network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
 plots.plot_box_curves(curves);
 
 # %% [markdown]

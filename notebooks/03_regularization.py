@@ -79,7 +79,7 @@ Markdown(
     f"images at {size.size} px, {epochs} epochs, AdamW, on {device}. CIFAR-100: not run."
 )
 
-# %% mystnb={"figure": {"caption": "**Table 3 on CIFAR-10 beside our small networks**: top-1 in per cent, mean ± standard deviation over seeds (how many), last epoch; SS_rate from baseline to constrained. What to see: the small networks stand far below the paper's, so only differences within a row of ours mean anything.", "name": "tab-training"}} tags=["hide-input", "nbval-check-output"]
+# %% mystnb={"figure": {"caption": "**Table 3 on CIFAR-10 beside our small networks**: top-1 in per cent, mean \u00b1 standard deviation over seeds (how many), last epoch; SS_rate from baseline to constrained. What to see: the small networks stand far below the paper's, so only differences within a row of ours mean anything.", "name": "tab-training"}} tags=["hide-input", "nbval-check-output"]
 table = constraint_grid.table_3(runs, "cpu", "cifar10")
 shown = pd.DataFrame({"paper": table["paper: baseline"].map("{:.2f}".format) + " → " + table["paper: constrained"].map("{:.2f}".format)})
 for arm in ("baseline", "constrained"):
@@ -111,7 +111,7 @@ Markdown(
 differences = constraint_grid.paired(runs, "constrained")
 plots.plot_differences(differences.replace({"model": called}));
 
-# %% mystnb={"figure": {"caption": "**Constrained minus baseline**, points of top-1: mean and 95 % interval over pairs; p of a sign-flip permutation test, and after Holm's correction for the number of networks. “Would be seen”: the smallest mean difference that a t-test of as many pairs with this scatter finds four times in five, at 0.05 over the number of networks; – where there are too few pairs for any p below that. “All pairs” weighs every pair alike. What to see: the intervals, and beside them how small a difference these runs could have shown.", "name": "tab-effects"}} tags=["hide-input", "nbval-check-output"]
+# %% mystnb={"figure": {"caption": "**Constrained minus baseline**, points of top-1: mean and 95 % interval over pairs; p of a sign-flip permutation test, and after Holm's correction for the number of networks. \u201cWould be seen\u201d: the smallest mean difference that a t-test of as many pairs with this scatter finds four times in five, at 0.05 over the number of networks; \u2013 where there are too few pairs for any p below that. \u201cAll pairs\u201d weighs every pair alike. What to see: the intervals, and beside them how small a difference these runs could have shown.", "name": "tab-effects"}} tags=["hide-input", "nbval-check-output"]
 def told(row):
     found = {"pairs": f"{row['n']:.0f}", "mean": f"{row['mean']:+.2f}", "95 % interval": f"{row['low']:+.2f} to {row['high']:+.2f}", "p": f"{row['p']:.3f}"}
     found["p, Holm"] = "–" if pd.isna(row["p, Holm"]) else f"{row['p, Holm']:.3f}"
@@ -129,7 +129,7 @@ found.apply(told, axis=1)
 # whose first three seeds looked better than their baselines, and a third for the constrained arm, which did so in the second. Only such
 # batches can confirm anything.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Batches of seeds**: arm minus baseline, and minus the placebo of the same seeds where it was run, points of top-1; mean with p of the sign-flip test and the number of pairs. What to see: what the first seeds show, beside what the batches planned beforehand make of it.", "name": "tab-batches"}}
+# %% mystnb={"figure": {"caption": "**Batches of seeds**: arm minus baseline, and minus the placebo of the same seeds where it was run, points of top-1; mean with p of the sign-flip test and the number of pairs. What to see: what the first seeds show, beside what the batches planned beforehand make of it.", "name": "tab-batches"}} tags=["hide-input", "nbval-check-output"]
 planned = {("resnet34", "constrained"): range(12, 18), ("vit_small_patch16_224", "released"): range(6, 12),
            ("vit_small_patch16_224", "constrained"): range(12, 20)}
 by_batch = {}
@@ -167,10 +167,11 @@ for (model, arm), seeds in planned.items():
     rows = {against: row for against, row in found.get("planned", {}).items() if row is not None}
     if len(seeds) in [row["n"] for row in rows.values()]:
         words = [f"{row['mean']:+.2f} points against the {against} ({row['low']:+.2f} to {row['high']:+.2f}, p = {row['p']:.3f})" for against, row in rows.items()]
-        same = all(row["p"] < 0.05 and row["mean"] * found["first"]["baseline"]["mean"] > 0 for row in rows.values())
+        along = all(row["mean"] * found["first"]["baseline"]["mean"] > 0 for row in rows.values())
+        sure = along and all(row["p"] < 0.05 for row in rows.values())
         sentences.append(
-            f"The batch of {called[model]} that was planned beforehand, arm “{arm}”, has {' and '.join(words)}: **what the first seeds showed is "
-            f"{'' if same else 'not '}repeated.**"
+            f"The batch of {called[model]} that was planned beforehand, arm “{arm}”, has {' and '.join(words)}: **what led to it is "
+            f"{'repeated' if sure else 'left open' if along else 'not repeated'}.**"
         )
 helps = " ".join(sentences)
 Markdown(helps)
@@ -207,7 +208,7 @@ plots.plot_histories(constraint_grid.histories(runs[runs["arm"].isin(["baseline"
 # %% [markdown]
 # How hard does the penalty pull? Once an epoch, the norm of its gradient over that of the task's, over all parameters.
 
-# %% mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network and arm, all with a penalty. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's α stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network and arm, all with a penalty. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's \u03b1 stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}} tags=["hide-input"]
 at_one_rate = runs[(runs["alpha"] > 0) & ~runs["arm"].str.contains("@")]
 plots.plot_gradient_ratios(constraint_grid.histories(at_one_rate).replace({"model": called}));
 
@@ -218,7 +219,7 @@ plots.plot_gradient_ratios(constraint_grid.histories(at_one_rate).replace({"mode
 # norm at F and carries nothing about self-similarity. (Deeper in the network the two gradients need not have the same norm,
 # and two runs that differ have different F: the column "gradient" says how large it was over all parameters.)
 
-# %% mystnb={"figure": {"caption": "**Doses of α, and the placebo of a dose**: n pairs; SS_rate at the end, mean over modules, and the modules' mean distance from γ, in brackets that of the baselines of the same seeds from the same γ; difference in top-1 to the baseline of the same seed in points, mean and 95 % interval; mean ratio of the penalty's gradient to the task's. What to see: whether a dose brings the modules nearer to γ than they come without it, and what it costs.", "name": "tab-doses"}} tags=["hide-input", "nbval-check-output"]
+# %% mystnb={"figure": {"caption": "**Doses of \u03b1, and the placebo of a dose**: n pairs; SS_rate at the end, mean over modules, and the modules' mean distance from \u03b3, in brackets that of the baselines of the same seeds from the same \u03b3; difference in top-1 to the baseline of the same seed in points, mean and 95 % interval; mean ratio of the penalty's gradient to the task's. What to see: whether a dose brings the modules nearer to \u03b3 than they come without it, and what it costs.", "name": "tab-doses"}} tags=["hide-input", "nbval-check-output"]
 every_dose = constraint_grid.dose_response(runs).rename(index=called, level="model")
 raised = every_dose.index.to_frame().query("alpha > 1e-4")["model"].unique()
 doses = every_dose.loc[every_dose.index.isin(raised, level="model")]
@@ -230,7 +231,7 @@ shown["gradient"] = doses["gradient"].map("{:.0e}".format)
 shown.index = [f"{model} {penalty}, α = {alpha:g}" for model, penalty, alpha in doses.index]
 shown
 
-# %% mystnb={"figure": {"caption": "**Dose and response**: what α does to the modules' mean distance from γ (left; below 0 they end nearer than without the constraint) and to accuracy (right, with 95 % intervals), differences within pairs, means over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that costs.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: how much farther from their target the modules end than in the baseline, and the difference in accuracy, with the placebo as open squares."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "**Dose and response**: what \u03b1 does to the modules' mean distance from \u03b3 (left; below 0 they end nearer than without the constraint) and to accuracy (right, with 95 % intervals), differences within pairs, means over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that costs.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: how much farther from their target the modules end than in the baseline, and the difference in accuracy, with the placebo as open squares."}} tags=["hide-input"]
 plots.plot_doses(doses, {name: models.find(name).family for name in called.values()});
 
 # %% tags=["hide-input"]

@@ -81,7 +81,7 @@ spectra = {
 }
 fits = {way: invariance.scale_invariance(layers, estimator=way) for way, layers in spectra.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Eigenvalues of each layer and the power law fitted to them**, live, random weights. Dots: the share of eigenvalues that are at least \u03bb; a power law would be a straight line. Orange: the fit, over the n eigenvalues that it uses; \u03b3 with its standard error, and the KS distance. What to see: the printed estimator draws one line through a curve that bends everywhere; the released one picks a stretch that is straight enough.", "name": "fig-spectra"}, "image": {"alt": "A row of panels per layer and a column per estimator: shares of eigenvalues against their size on log-log axes, with the fitted lines, exponents and KS distances."}}
+# %% mystnb={"figure": {"caption": "**Eigenvalues of each layer and the power law fitted to them**, live, random weights. Dots: the share of eigenvalues that are at least \u03bb; a power law would be a straight line. Orange: the fit, over the n eigenvalues that it uses; \u03b3 with its standard error, and the KS distance. What to see: the printed estimator draws one line through a curve that bends everywhere; the released one picks a stretch that is straight enough.", "name": "fig-spectra"}, "image": {"alt": "A row of panels per layer and a column per estimator: shares of eigenvalues against their size on log-log axes, with the fitted lines, exponents and KS distances."}} tags=["hide-input"]
 shown = list(F)[:: max(1, len(F) // 4)][:4]
 plots.plot_spectra({m: {way: (spectra[way][m], fits[way].layers[m]) for way in spectra} for m in shown});
 
@@ -107,7 +107,7 @@ Markdown(
 # in two networks (of PVT also the last block of each stage, of PoolFormer every block) and resizes bilinearly where we
 # resize bicubically. {numref}`tab-sigma` has the numbers, {numref}`fig-sigma` the order.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 beside the paper's Table 4**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: for most networks both estimators give far less than the paper prints.", "name": "tab-sigma"}}
+# %% mystnb={"figure": {"caption": "**\u03c3 beside the paper's Table 4**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: for most networks both estimators give far less than the paper prints.", "name": "tab-sigma"}} tags=["hide-input", "nbval-check-output"]
 table = grid.invariance_table(runs, 4)
 grid.shown_table(table)
 
@@ -129,14 +129,14 @@ Markdown(
 # nearly the same activations, and their spectra agree whatever the spectra look like. **σ says how much the layers
 # differ, not whether any of them is a power law.**
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u03c3, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie far left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-sigma"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed sigma as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
+# %% mystnb={"figure": {"caption": "**\u03c3, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie far left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-sigma"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed sigma as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}} tags=["hide-input"]
 plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]
 # Is it the formula or what it looks at? {numref}`tab-sigma-swapped` has both swapped: the printed formula on all
 # activations, the released one on F.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-sigma-swapped"}}
+# %% mystnb={"figure": {"caption": "**\u03c3 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-sigma-swapped"}} tags=["hide-input", "nbval-check-output"]
 grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
 
 # %% [markdown]
@@ -145,7 +145,7 @@ grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n
 # The claim rests on the ranking rather than on the numbers. {numref}`tab-sigma-order` holds our order against the paper's;
 # p is exact, from all orders of n networks.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of our \u03c3 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-sigma-order"}}
+# %% mystnb={"figure": {"caption": "**Rank correlation of our \u03c3 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-sigma-order"}} tags=["hide-input", "nbval-check-output"]
 order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
 shown = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.3f}".format))
 shown.rename(columns={"rho": "ρ"}).rename_axis([None, None])
@@ -178,7 +178,7 @@ Markdown(
 # {numref}`fig-exponents` has the exponents themselves. The grey band is where the exponents of Gaussian noise of the same
 # shapes lie: what each estimator reports if a layer has no structure at all.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Exponents of every layer**, random weights, means over seeds. Grey: from the smallest to the largest exponent of Gaussian noise of these shapes. What to see: printed exponents lie close to each other, at the lower end of those of noise or just below; released exponents of noise are enormous, because a spectrum whose eigenvalues are nearly equal looks like a very steep power law.", "name": "fig-exponents"}, "image": {"alt": "Line plots, a row per estimator and a column per data set, the released ones on a logarithmic axis: exponent against depth for each network, with a grey band for noise."}}
+# %% mystnb={"figure": {"caption": "**Exponents of every layer**, random weights, means over seeds. Grey: from the smallest to the largest exponent of Gaussian noise of these shapes. What to see: printed exponents lie close to each other, at the lower end of those of noise or just below; released exponents of noise are enormous, because a spectrum whose eigenvalues are nearly equal looks like a very steep power law.", "name": "fig-exponents"}, "image": {"alt": "Line plots, a row per estimator and a column per data set, the released ones on a logarithmic axis: exponent against depth for each network, with a grey band for noise."}} tags=["hide-input"]
 layers = grid.layer_table(runs[runs["config.weights"] == "untrained"])
 plots.plot_invariance_layers(
     layers.replace({"images": DATASETS}), "exponent", "exponent γ", ["printed", "released"], null="null_exponent", log=True
@@ -214,7 +214,7 @@ Markdown(
 # The networks that were trained for Table 3 at a small scale ({numref}`tab-sigma-trained`). Of the trained ones only the
 # activations' products were kept, so the printed estimator is shown on activations.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u03c3 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u03c3 smaller in some networks and larger in others.", "name": "tab-sigma-trained"}}
+# %% mystnb={"figure": {"caption": "**\u03c3 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u03c3 smaller in some networks and larger in others.", "name": "tab-sigma-trained"}} tags=["hide-input", "nbval-check-output"]
 trained = grid.trained_table(records.read_all("invariance"), 4)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
 grid.shown_trained(trained.replace({"images": DATASETS}))
@@ -236,7 +236,7 @@ Markdown("\n\n".join(told))
 # error say how far off it may be? {numref}`tab-exponents-known` counts the draws that lie within three of their own
 # standard errors.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Known exponents, recovered.** Found: mean \u00b1 standard deviation over the spectra drawn, 300 eigenvalues each; error: the mean of the standard errors that the estimator states; within: the share of draws within three of their own standard errors of the truth. What to see: both find the exponent; the released estimates scatter more than their standard error says.", "name": "tab-exponents-known"}}
+# %% mystnb={"figure": {"caption": "**Known exponents, recovered.** Found: mean \u00b1 standard deviation over the spectra drawn, 300 eigenvalues each; error: the mean of the standard errors that the estimator states; within: the share of draws within three of their own standard errors of the truth. What to see: both find the exponent; the released estimates scatter more than their standard error says.", "name": "tab-exponents-known"}} tags=["hide-input", "nbval-check-output"]
 found = grid.exponent_recovery(draws=settings["draws"], seed=settings["seed"])
 cells = found.assign(
     found=[f"{row.mean:.2f} ± {row.std:.2f}" for row in found.itertuples()],
@@ -259,7 +259,7 @@ Markdown(
 # %% [markdown]
 # And on spectra that are no power law, or only above some value?
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Spectra that are no power law**, and one that is a power law with exponent 2.5 above a bulk that is none; 300 eigenvalues each. \u03b3 with its standard error; n: the eigenvalues that the fit uses; KS: its distance from the data. What to see: every spectrum gets an exponent, and the two estimators give different ones.", "name": "tab-exponents-other"}}
+# %% mystnb={"figure": {"caption": "**Spectra that are no power law**, and one that is a power law with exponent 2.5 above a bulk that is none; 300 eigenvalues each. \u03b3 with its standard error; n: the eigenvalues that the fit uses; KS: its distance from the data. What to see: every spectrum gets an exponent, and the two estimators give different ones.", "name": "tab-exponents-other"}} tags=["hide-input", "nbval-check-output"]
 others = grid.exponent_examples(seed=settings["seed"])
 cells = others.assign(
     γ=[f"{row.exponent:.2f} ± {row.standard_error:.2f}" for row in others.itertuples()],

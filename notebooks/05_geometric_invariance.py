@@ -81,7 +81,7 @@ points = {
 }
 fits = {way: {m: invariance.correlation_dimension(x, estimator=way) for m, x in points[way].items()} for way in points}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**T(r) of each layer and the line fitted to it**, live, random weights. Shaded: the region of the fit; the number is its slope, the dimension, with its standard error. What to see: UMAP has spread the points so that hardly any two are close, so T(r) bends everywhere, and the slope depends on where one looks.", "name": "fig-integrals"}, "image": {"alt": "A row of panels per layer and a column per estimator: the correlation integral on log-log axes with the fitted line, its region shaded, and the dimension."}}
+# %% mystnb={"figure": {"caption": "**T(r) of each layer and the line fitted to it**, live, random weights. Shaded: the region of the fit; the number is its slope, the dimension, with its standard error. What to see: UMAP has spread the points so that hardly any two are close, so T(r) bends everywhere, and the slope depends on where one looks.", "name": "fig-integrals"}, "image": {"alt": "A row of panels per layer and a column per estimator: the correlation integral on log-log axes with the fitted line, its region shaded, and the dimension."}} tags=["hide-input"]
 shown = list(F)[:: max(1, len(F) // 4)][:4]
 plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m in shown});
 
@@ -92,18 +92,18 @@ plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m i
 # differs from Table 1 in two networks (of PVT also the last block of each stage, of PoolFormer every block) and resizes
 # bilinearly where we resize bicubically. {numref}`tab-delta` has the numbers, {numref}`fig-delta` the order.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 beside the paper's Table 5**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: most of our values are smaller than the paper's, and the order is another.", "name": "tab-delta"}}
+# %% mystnb={"figure": {"caption": "**\u0394 beside the paper's Table 5**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: most of our values are smaller than the paper's, and the order is another.", "name": "tab-delta"}} tags=["hide-input", "nbval-check-output"]
 table = grid.invariance_table(runs, 5)
 grid.shown_table(table)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}}
+# %% mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}} tags=["hide-input"]
 plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]
 # Is it the formula or what it looks at? {numref}`tab-delta-swapped` has both swapped: the printed formula on all
 # activations, the released one on F.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-delta-swapped"}}
+# %% mystnb={"figure": {"caption": "**\u0394 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-delta-swapped"}} tags=["hide-input", "nbval-check-output"]
 grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
 
 # %% [markdown]
@@ -111,7 +111,7 @@ grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n
 #
 # {numref}`tab-delta-order` holds our order of the networks against the paper's; p is exact, from all orders of n networks.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of our \u0394 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-delta-order"}}
+# %% mystnb={"figure": {"caption": "**Rank correlation of our \u0394 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-delta-order"}} tags=["hide-input", "nbval-check-output"]
 order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
 cells = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.3f}".format))
 cells.rename(columns={"rho": "ρ"}).rename_axis([None, None])
@@ -167,7 +167,7 @@ Markdown("\n\n".join(lines) or "Repeats under several seeds of UMAP: not run.")
 #
 # The null value: every layer replaced by Gaussian noise of its shape, put through the same UMAP and the same fits.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: noise, in which nothing changes from layer to layer but the shape, has a \u0394 of the size of the untrained networks' or a larger one.", "name": "tab-delta-noise"}}
+# %% mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: noise, in which nothing changes from layer to layer but the shape, has a \u0394 of the size of the untrained networks' or a larger one.", "name": "tab-delta-noise"}} tags=["hide-input", "nbval-check-output"]
 noise = runs[runs["config.weights"] == "noise"]
 names = {timm_name: name for name, timm_name in grid.MODELS.items()}
 null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in grid.WAYS}).astype(float)
@@ -177,7 +177,7 @@ by_model.mean().map("{:.2f}".format).assign(records=by_model.size()).rename_axis
 # %% [markdown]
 # ## Along the depth
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Correlation dimension of every layer**, random weights, means over seeds. What to see: all dimensions lie close together whatever the network, and move up and down from layer to layer.", "name": "fig-dimensions"}, "image": {"alt": "Line plots, a row per estimator and a column per data set: correlation dimension against depth for each network."}}
+# %% mystnb={"figure": {"caption": "**Correlation dimension of every layer**, random weights, means over seeds. What to see: all dimensions lie close together whatever the network, and move up and down from layer to layer.", "name": "fig-dimensions"}, "image": {"alt": "Line plots, a row per estimator and a column per data set: correlation dimension against depth for each network."}} tags=["hide-input"]
 layers = grid.layer_table(runs[runs["config.weights"] == "untrained"])
 plots.plot_invariance_layers(layers.replace({"images": DATASETS}), "dimension", "dimension", ["printed", "released"]);
 
@@ -204,7 +204,7 @@ Markdown(
 #
 # The paper gives none. {numref}`tab-delta-umap` has Δ of a network when one of them is changed at a time.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: another seed moves \u0394 by as much as another parameter does.", "name": "tab-delta-umap"}}
+# %% mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: another seed moves \u0394 by as much as another parameter does.", "name": "tab-delta-umap"}} tags=["hide-input", "nbval-check-output"]
 changed = pd.concat({way: grid.sensitivity_table(runs, others, way) for way in ("printed", "released")}, axis=1)
 changed = changed.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 changed = changed.rename(columns=lambda name: name.replace("cifar10,", "CIFAR-10,").replace("imagenette,", "Imagenette,"))
@@ -217,7 +217,7 @@ changed.map("{:.2f}".format).replace("nan", "not run")
 # The networks that were trained for Table 3 at a small scale ({numref}`tab-delta-trained`). Of the trained ones only the
 # activations' products were kept, so the printed estimator is shown on activations.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: the \u00b1 are as large as most differences between the rows of a block.", "name": "tab-delta-trained"}}
+# %% mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: the \u00b1 are as large as most differences between the rows of a block.", "name": "tab-delta-trained"}} tags=["hide-input", "nbval-check-output"]
 trained = grid.trained_table(records.read_all("invariance"), 5)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
 grid.shown_trained(trained.replace({"images": DATASETS}))
@@ -239,7 +239,7 @@ Markdown("\n\n".join(told))
 # or in centimetres. The rule that finds the printed estimator's scaling region was chosen on half of the sets; the
 # other half, "held out" in {numref}`tab-dimensions-known`, had no say.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Known dimensions, recovered in three units**: the points as they are (\u00d7 1), and all lengths divided and multiplied by 100. Held out: the rule for the scaling region was chosen without this set. None: the estimator gives no dimension. What to see: the printed estimator comes close to every dimension, in every unit; what the released one finds depends on the unit.", "name": "tab-dimensions-known"}}
+# %% mystnb={"figure": {"caption": "**Known dimensions, recovered in three units**: the points as they are (\u00d7 1), and all lengths divided and multiplied by 100. Held out: the rule for the scaling region was chosen without this set. None: the estimator gives no dimension. What to see: the printed estimator comes close to every dimension, in every unit; what the released one finds depends on the unit.", "name": "tab-dimensions-known"}} tags=["hide-input", "nbval-check-output"]
 found = grid.dimension_recovery(n=settings["n_points"], seed=settings["seed"])
 cells = found.assign(dimension=found["dimension"].map("{:.2f}".format).replace("nan", "none"), scale=found["scale"].map("× {:g}".format))
 wide = cells.pivot(index="set", columns=["estimator", "scale"], values="dimension").loc[list(invariance.KNOWN_SETS)]
@@ -268,7 +268,7 @@ Markdown(
 # The printed estimator looks at all pairs of points, but never holds the matrix of their distances.
 # {numref}`tab-dimension-cost` compares it with one that does, and with the released one.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Cost of a correlation dimension** of points in as many dimensions as UMAP's output has: wall-clock time, memory beyond what is in use before, and the dimension found. What to see: blocks give the same dimension as the full matrix, with less memory and in less time.", "name": "tab-dimension-cost"}}
+# %% mystnb={"figure": {"caption": "**Cost of a correlation dimension** of points in as many dimensions as UMAP's output has: wall-clock time, memory beyond what is in use before, and the dimension found. What to see: blocks give the same dimension as the full matrix, with less memory and in less time.", "name": "tab-dimension-cost"}} tags=["hide-input", "nbval-check-output"]
 bench = records.read_all("benchmark-correlation-dimension")
 rows = {
     name: {

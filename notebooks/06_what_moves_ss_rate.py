@@ -58,7 +58,7 @@ plots.use_style()
 # It does change with the **unit** of the features, as Eq. 5 takes $\log(1+\theta)$: when features are multiplied by $c$,
 # the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). {numref}`tab-changed` shows both, live.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of one layer, its features changed**, by both formulas, live: the middle layer of an untrained ResNet34. What to see: rotating, shifting and reordering change nothing; multiplying does.", "name": "tab-changed"}}
+# %% mystnb={"figure": {"caption": "**SS_rate of one layer, its features changed**, by both formulas, live: the middle layer of an untrained ResNet34. What to see: rotating, shifting and reordering change nothing; multiplying does.", "name": "tab-changed"}} tags=["hide-input", "nbval-check-output"]
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 live = {}
 for name in measures_grid.ONE_PER_FAMILY:
@@ -80,7 +80,7 @@ Markdown(f"The layer is {measures_grid.middle('resnet34')}, with {F.shape[0]} ch
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
 # products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}}
+# %% mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}} tags=["hide-input", "nbval-check-output"]
 layers = measures_grid.layer_table(experiments.full_scale(records.read_all("ss-rate")))
 fits = {formula: measures_grid.explained_table(layers, formula) for formula in ("released", "printed")}
 shown = {}
@@ -116,7 +116,7 @@ plots.plot_layers(layers, "released", labels, log=["distance_mean", "D"]);
 factors = measures_grid.one_factor_table(records.read_all("ss-rate-one-factor"))
 plots.plot_factors(factors, {"scale": "features multiplied by", "D": "channels D", "B": "images B"});
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of one layer per family under other settings**, and in brackets the change from the default: 256 thresholds, float32, eval mode. Precision is that of F. Bootstrap: 95 % interval over resampled images, instead of the change. Dash: the network has no batch normalisation, so that training mode changes nothing. What to see: neither precision nor the number of thresholds moves it by more than the choice of images, unless thresholds are very few.", "name": "tab-settings"}}
+# %% mystnb={"figure": {"caption": "**SS_rate (released) of one layer per family under other settings**, and in brackets the change from the default: 256 thresholds, float32, eval mode. Precision is that of F. Bootstrap: 95 % interval over resampled images, instead of the change. Dash: the network has no batch normalisation, so that training mode changes nothing. What to see: neither precision nor the number of thresholds moves it by more than the choice of images, unless thresholds are very few.", "name": "tab-settings"}} tags=["hide-input", "nbval-check-output"]
 few = factors[factors["factor"].isin(["thresholds", "precision", "mode", "images"])]
 few = few.assign(cell=few.apply(lambda row: f"{row['released']:.3f} ({row['released, change']:+.3f})", axis=1))
 few.loc[few["factor"] == "images", "cell"] = few.apply(
@@ -135,7 +135,7 @@ shown.replace("-0.000", "+0.000", regex=True).rename_axis(None).rename_axis(colu
 # values shuffled among the channels; all channels on one line; each channel standardised over the images, which leaves
 # only correlations; whitened, all directions equally wide.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: noise stands in the middle of the networks, with nearly the same SS_rate in every shape.", "name": "tab-nulls"}}
+# %% mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: noise stands in the middle of the networks, with nearly the same SS_rate in every shape.", "name": "tab-nulls"}} tags=["hide-input", "nbval-check-output"]
 grid = records.read_all("ss-rate-measures")
 nulls = measures_grid.null_table(grid)
 order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(nulls["model"])]
@@ -159,7 +159,7 @@ Markdown(
 # And where the self-similarity is known? {numref}`tab-fractals` has point sets beside Gaussian clouds of as many points in the same
 # space, with the same mean distance.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of point sets of known dimension, and of noise like them**: 512 points each; noise, the smallest and largest of ten Gaussian clouds with the same coordinates and mean distance. Self-similar: the Cantor set and the Sierpi\u0144ski triangle by construction, the two attractors at small scales. What to see: no set lies below all of its clouds, self-similar or not.", "name": "tab-fractals"}}
+# %% mystnb={"figure": {"caption": "**SS_rate (released) of point sets of known dimension, and of noise like them**: 512 points each; noise, the smallest and largest of ten Gaussian clouds with the same coordinates and mean distance. Self-similar: the Cantor set and the Sierpi\u0144ski triangle by construction, the two attractors at small scales. What to see: no set lies below all of its clouds, self-similar or not.", "name": "tab-fractals"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
 for name, dimension in invariance.KNOWN_SETS.items():
     F = torch.from_numpy(invariance.known_points(name, 512))
@@ -174,7 +174,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=["dimension", "SS_rate", "n
 # their intrinsic dimension from two nearest neighbours (TwoNN), and how similar a layer's response is to the layer before
 # (linear CKA).
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}}
+# %% mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}} tags=["hide-input", "nbval-check-output"]
 known = {
     "participation_ratio": "participation ratio", "effective_rank": "effective rank", "two_nn": "TwoNN dimension",
     "cka": "CKA with layer before", "distance_mean": "mean distance",
@@ -207,7 +207,7 @@ Markdown(
 # of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). For the
 # networks of Table 2, at full size and trained on ImageNet: **not run**.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike.", "name": "tab-cka"}}
+# %% mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike.", "name": "tab-cka"}} tags=["hide-input", "nbval-check-output"]
 trained = measures_grid.cka_table(records.read_all("cka-training"))
 trained = trained[(trained["recipe"] == "cpu") & trained["arm"].isin(["baseline", "constrained"])]
 seeds = trained.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"]).groupby(["model", "arm"], sort=False)
@@ -222,7 +222,7 @@ said["CKA"].unstack("arm").assign(seeds=said["size"].unstack("arm").min(axis=1))
 # $\log(1+\theta/m)$ with $m$ the mean distance, $\log\theta$, or θ itself. The default of `sslib` stays the paper's.
 # {numref}`tab-scale-free` shows what becomes of the order of the nine networks.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate without a unit**: mean over the layers of a network, on the released axis log(1 + \u03b8) and on three axes without a unit; in brackets the rank, 1 for the smallest SS_rate, the paper's \"most self-similar\". Random weights, seed 0. Dash: not defined. What to see: the order of the networks changes with the axis.", "name": "tab-scale-free"}}
+# %% mystnb={"figure": {"caption": "**SS_rate without a unit**: mean over the layers of a network, on the released axis log(1 + \u03b8) and on three axes without a unit; in brackets the rank, 1 for the smallest SS_rate, the paper's \"most self-similar\". Random weights, seed 0. Dash: not defined. What to see: the order of the networks changes with the axis.", "name": "tab-scale-free"}} tags=["hide-input", "nbval-check-output"]
 columns = {"released": "released", "log(1 + θ/m)": "released, mean", "log θ": "released, log", "θ": "released, linear"}
 ranked = measures_grid.ranking(beside, columns).loc[order]
 pd.DataFrame({
@@ -254,7 +254,7 @@ Markdown(
 graph = measures_grid.graph_table(grid)
 plots.plot_graph_profile(graph, {"degree_cv": "variation of degrees", "clustering": "clustering", "largest": "largest component", "sigma": "small-world σ"});
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Statistics of A_\u03b5**, at three shares of pairs joined, mean over the networks of a family and over all networks for noise. Variation: standard deviation of the degrees over their mean; largest: share of nodes in the largest component; path: mean path length in it; \u03c3: small-worldness. What to see: \u03c3 is above 1 in every row, noise included.", "name": "tab-small-world"}}
+# %% mystnb={"figure": {"caption": "**Statistics of A_\u03b5**, at three shares of pairs joined, mean over the networks of a family and over all networks for noise. Variation: standard deviation of the degrees over their mean; largest: share of nodes in the largest component; path: mean path length in it; \u03c3: small-worldness. What to see: \u03c3 is above 1 in every row, noise included.", "name": "tab-small-world"}} tags=["hide-input", "nbval-check-output"]
 asked = graph[graph["asked"].isin([0.02, 0.1, 0.5])]
 groups = asked["family"].map(plots.FAMILY_LABELS).where(asked["of"] == "features", "noise")
 columns = {"degree_cv": "variation", "clustering": "clustering", "largest": "largest", "path": "path", "sigma": "σ"}
@@ -275,7 +275,7 @@ Markdown(
 #
 # The same study, smaller and on this build's images, to show that the code which made the records runs here.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate (released) of three layers as one thing changes**, live, on this build's images. What to see: the same as in the records, scale moves it and the number of thresholds and precision hardly do.", "name": "tab-live-factors"}}
+# %% mystnb={"figure": {"caption": "**SS_rate (released) of three layers as one thing changes**, live, on this build's images. What to see: the same as in the records, scale moves it and the number of thresholds and precision hardly do.", "name": "tab-live-factors"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
 for name, X in live.items():
     found = pd.DataFrame(measures_grid.one_factor(X, draws=settings["draws"], resamples=20)).groupby(["factor", "value"], sort=False)
@@ -293,7 +293,7 @@ shown
 # the same on both sides of a comparison. For fewer images or channels the mean over ten draws is held against it; one draw
 # spreads more.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**What a raw SS_rate can be compared across.** Shift: the largest shift of SS_rate (released) over the layers and values tried, with a 95 % interval; ratio: the largest shift over the layer's spread over images; n: layers measured. What to see: scale, another seed and fewer channels move SS_rate far more than other images do.", "name": "tab-comparable"}}
+# %% mystnb={"figure": {"caption": "**What a raw SS_rate can be compared across.** Shift: the largest shift of SS_rate (released) over the layers and values tried, with a 95 % interval; ratio: the largest shift over the layer's spread over images; n: layers measured. What to see: scale, another seed and fewer channels move SS_rate far more than other images do.", "name": "tab-comparable"}} tags=["hide-input", "nbval-check-output"]
 verdict = measures_grid.comparable(factors, layers)
 shorter = {
     "another draw of 512 of the images": "another draw of the images",

@@ -74,7 +74,7 @@ for run in runs[runs.get("config.points").isin(["line", "square", "cantor"])].to
     of_points[SET_NAMES.get(name, name)] = run["metrics.layers"][name]
 curves = dict(pair for both in zip(of_networks.items(), of_points.items()) for pair in both)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**Both N_\u03b8 and the true number of boxes.** Dark band: between packing and cover. Left: three layers of untrained networks, 512 ImageNet images; right: 512 points of a Cantor set, a line and a square. What to see: the band is narrow, the released formula lies above it for most \u03b8, and the printed one far above.", "name": "fig-covers"}, "image": {"alt": "Six panels of log N against log(1 + \u03b8): a narrow band of the true covering number, the released curve above it, the printed curve far above both."}}
+# %% mystnb={"figure": {"caption": "**Both N_\u03b8 and the true number of boxes.** Dark band: between packing and cover. Left: three layers of untrained networks, 512 ImageNet images; right: 512 points of a Cantor set, a line and a square. What to see: the band is narrow, the released formula lies above it for most \u03b8, and the printed one far above.", "name": "fig-covers"}, "image": {"alt": "Six panels of log N against log(1 + \u03b8): a narrow band of the true covering number, the released curve above it, the printed curve far above both."}} tags=["hide-input"]
 plots.plot_covers(curves);
 
 # %% [markdown]
@@ -83,7 +83,7 @@ plots.plot_covers(curves);
 # {numref}`tab-covers` compares, over all layers of Table 1 and 33 thresholds from TZ to TV. An $N_\theta$ outside the bounds
 # is at least as far from the true number as from the nearer bound.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**N_\u03b8 against the true number of boxes**, per network, random weights, 512 ImageNet images. Bounds: the largest ratio of the upper to the lower one. Off by: the largest ratio, up or down, of N_\u03b8 to the nearer bound. Right: SS_rate by the same sum with each number of boxes, mean over layers. What to see: the bounds are far closer to each other than either N_\u03b8 is to them.", "name": "tab-covers"}}
+# %% mystnb={"figure": {"caption": "**N_\u03b8 against the true number of boxes**, per network, random weights, 512 ImageNet images. Bounds: the largest ratio of the upper to the lower one. Off by: the largest ratio, up or down, of N_\u03b8 to the nearer bound. Right: SS_rate by the same sum with each number of boxes, mean over layers. What to see: the bounds are far closer to each other than either N_\u03b8 is to them.", "name": "tab-covers"}} tags=["hide-input", "nbval-check-output"]
 order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(networks["model"])]
 worst = networks.groupby("model")[["bracket", "released: worst", "printed: worst"]].max().loc[order]
 rates = networks.groupby("model")[[f"rate: {name}" for name in ("released", "printed", "lower", "upper")]].mean().loc[order]
@@ -92,7 +92,7 @@ heads = [("bounds", "ratio"), ("N_θ off by", "released"), ("N_θ off by", "prin
 shown.columns = pd.MultiIndex.from_tuples(heads + [("SS_rate", k) for k in ("released", "printed", "lower", "upper")])
 shown
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Does N_\u03b8 order layers as true boxes do?** Rank correlation over layers of SS_rate by N_\u03b8 with SS_rate by the bounds (Spearman, 95 % interval from resampling networks). What to see: by the released formula it does in part, by the printed one not.", "name": "tab-covers-order"}}
+# %% mystnb={"figure": {"caption": "**Does N_\u03b8 order layers as true boxes do?** Rank correlation over layers of SS_rate by N_\u03b8 with SS_rate by the bounds (Spearman, 95 % interval from resampling networks). What to see: by the released formula it does in part, by the printed one not.", "name": "tab-covers-order"}} tags=["hide-input", "nbval-check-output"]
 pairs = {f: {b: measures.rank_correlation(networks, f"rate: {f}", f"rate: {b}", "model") for b in ("lower", "upper")} for f in ("released", "printed")}
 pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for f, by in pairs.items()})
 
@@ -104,7 +104,7 @@ pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for 
 # The same for 512 independent points of sets whose dimension is known ({numref}`tab-point-sets`). The number of boxes of a
 # set falls with a power of θ, its dimension.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Dimension of point sets, by each number of boxes**: minus the slope of log N against log \u03b8, over the thresholds with 5 boxes to 51, a tenth of the points. Upper, lower: the bounds on the true number. Right: by what factor N_\u03b8 is off the bounds at most. What to see: by covers the dimension comes out low, most so the high one, and by the printed formula near 0.", "name": "tab-point-sets"}}
+# %% mystnb={"figure": {"caption": "**Dimension of point sets, by each number of boxes**: minus the slope of log N against log \u03b8, over the thresholds with 5 boxes to 51, a tenth of the points. Upper, lower: the bounds on the true number. Right: by what factor N_\u03b8 is off the bounds at most. What to see: by covers the dimension comes out low, most so the high one, and by the printed formula near 0.", "name": "tab-point-sets"}} tags=["hide-input", "nbval-check-output"]
 known = measures_grid.point_slopes(runs)
 slopes = known[["dimension", "upper", "lower", "released", "printed"]].map("{:.2f}".format).rename(columns={"dimension": "true"})
 off = points.set_index("model")[["released: worst", "printed: worst"]].map("{:.0f}".format).loc[slopes.index]
@@ -136,7 +136,7 @@ Markdown(
 # It claims a power law over two octaves at least, if an exponential does not fit as well. The rule uses nothing but the
 # whole numbers; a (3, 4)-flower and a ring, looked at after it was set, are among the tests.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Box dimension of graphs**, known and found by three ways to cover, with the standard error of the fit. None: the graph has no box dimension, or no power law is claimed. What to see: all three come close where there is a dimension, and claim none where there is none.", "name": "tab-graphs"}}
+# %% mystnb={"figure": {"caption": "**Box dimension of graphs**, known and found by three ways to cover, with the standard error of the fit. None: the graph has no box dimension, or no power law is claimed. What to see: all three come close where there is a dimension, and claim none where there is none.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output"]
 dimensions = measures_grid.dimension_table(records.read_all("box-covering-graphs"))
 dimensions["found"] = dimensions.apply(lambda row: "none" if row["reason"] else f"{row['slope']:.2f} ± {row['error']:.2f}", axis=1)
 wide = dimensions.pivot_table(index=["graph", "nodes"], columns="method", values="found", aggfunc="first", sort=False)
@@ -153,7 +153,7 @@ plots.plot_graph_boxes({name: by_graph[name] for name in measures_grid.KNOWN_GRA
 # Could G_M be covered as a graph? Greedy colouring of A_ε, of each network's middle layer, at the ε that joins a given share
 # of pairs; what is covered is the largest component.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Boxes on A_\u03b5 of the middle layers of nine networks**, at three shares of pairs joined: nodes of the largest component (median), its diameter in hops (largest), and how many networks' curves are claimed to be power laws. What to see: diameters are small, and with so few box sizes hardly a power law can be seen.", "name": "tab-graph-covers"}}
+# %% mystnb={"figure": {"caption": "**Boxes on A_\u03b5 of the middle layers of nine networks**, at three shares of pairs joined: nodes of the largest component (median), its diameter in hops (largest), and how many networks' curves are claimed to be power laws. What to see: diameters are small, and with so few box sizes hardly a power law can be seen.", "name": "tab-graph-covers"}} tags=["hide-input", "nbval-check-output"]
 rows = []
 for run in runs[runs.get("config.model").notna()].to_dict("records"):
     for found in run["metrics.graph"]["covers"]:
@@ -168,7 +168,7 @@ said.astype({"nodes": int}).rename(columns={"claimed": "power laws"})
 #
 # The same code with fewer tries per box size, and on this build's images, to show that it runs here.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Box dimension of the same graphs, live**, by colouring with fewer tries per box size. None: no power law is claimed, for the reason given. What to see: the same as in the records.", "name": "tab-live-graphs"}}
+# %% mystnb={"figure": {"caption": "**Box dimension of the same graphs, live**, by colouring with fewer tries per box size. None: no power law is claimed, for the reason given. What to see: the same as in the records.", "name": "tab-live-graphs"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
 for name, A in measures_grid.graphs().items():
     hops = graph.hop_distances(A)
@@ -182,7 +182,7 @@ for name, A in measures_grid.graphs().items():
     }
 pd.DataFrame.from_dict(rows, orient="index")
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Covers of two layers, live**, on this build's images, random weights. Bounds: the largest ratio of the upper to the lower one. SS_rate by the released N_\u03b8, and by true boxes with each bound. What to see: SS_rate by true boxes is larger.", "name": "tab-live-covers"}}
+# %% mystnb={"figure": {"caption": "**Covers of two layers, live**, on this build's images, random weights. Bounds: the largest ratio of the upper to the lower one. SS_rate by the released N_\u03b8, and by true boxes with each bound. What to see: SS_rate by true boxes is larger.", "name": "tab-live-covers"}} tags=["hide-input", "nbval-check-output"]
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 rows = {}
 for name in ("vit_small_patch16_224", "resnet34"):

@@ -107,12 +107,12 @@ def stack(seed):
 
 tables["nn.Sequential"] = sslib.self_similarity(stack(seed), batch, "*")
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Four models beside noise**: SS_rate and the null value of Gaussian noise, averaged over the layers, random weights. What to see: noise has an SS_rate of its own, and it is not the same for all four.", "name": "tab-four-models"}}
+# %% mystnb={"figure": {"caption": "**Four models beside noise**: SS_rate and the null value of Gaussian noise, averaged over the layers, random weights. What to see: noise has an SS_rate of its own, and it is not the same for all four.", "name": "tab-four-models"}} tags=["hide-input", "nbval-check-output"]
 everything = pd.concat(tables, names=["model"])
 means = everything.groupby("model", sort=False)[["SS_rate", "null"]].mean()
 means.rename(columns={"null": "noise"}).rename_axis(None).round(2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}}
+# %% mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input"]
 plots.plot_self_similarity(tables);
 
 # %% tags=["hide-input"]
@@ -153,7 +153,7 @@ for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
 # matters for your layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D
 # comparable, at the price of noise.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}}
+# %% mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output"]
 F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]
 D, B = F.shape
 rows = []
@@ -176,7 +176,7 @@ pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channel
 #   [what moves SS_rate](06_what_moves_ss_rate.ipynb).
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}}
+# %% mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}} tags=["hide-input", "nbval-check-output"]
 factors = (0.01, 0.1, 1, 10, 100)
 rates = [f"{float(sslib.ss_rate(factor * F)):.2f}" for factor in factors]
 pd.DataFrame([rates], index=["SS_rate"], columns=[f"× {factor:g}" for factor in factors])
@@ -224,7 +224,7 @@ def fit(weight):
     return model
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**With and without the constraint**, target 0.1: SS_rate of the two convolutions and top-1 accuracy on the test digits; one seed. What to see: how far each SS_rate lies from the target.", "name": "tab-own-loop"}}
+# %% mystnb={"figure": {"caption": "**With and without the constraint**, target 0.1: SS_rate of the two convolutions and top-1 accuracy on the test digits; one seed. What to see: how far each SS_rate lies from the target.", "name": "tab-own-loop"}} tags=["hide-input"]
 rows = {}
 for name, weight in (("without", 0.0), ("with constraint", 0.1)):
     model = fit(weight)

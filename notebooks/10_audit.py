@@ -72,7 +72,7 @@ Markdown(
 #
 # The text: 1.2 to 5.3 % on average for the models that gain. The abstract: up to 6 %.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Mean gain of each model over the three data sets of Table 3**, in points of top-1 accuracy and in per cent of the baseline; ↑: marked in Table 3. What to see: one marked model gains far more than the other three.", "name": "tab-mean-gains"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Mean gain of each model over the three data sets of Table 3**, in points of top-1 accuracy and in per cent of the baseline; \u2191: marked in Table 3. What to see: one marked model gains far more than the other three.", "name": "tab-mean-gains"}}
 means = audit.mean_gains()
 shown = means.round(2).rename(columns={"points": "mean gain, points", "relative": "in % of the baseline"})
 shown["marked"] = ["↑" if model in audit.MARKED else "" for model in shown.index]
@@ -98,7 +98,7 @@ Markdown(
 # epoch, and the intervals above are too narrow for the question "which of two networks is better". The last columns repeat
 # Holm's test with the wider spread.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**If each run reports its best epoch of k**: how much too high the accuracy is and how much runs scatter, in units of s, the standard deviation that one epoch would have; then what Holm’s test says of the 27 comparisons. What to see: the gains outlast the losses as k grows.", "name": "tab-best-of"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**If each run reports its best epoch of k**: how much too high the accuracy is and how much runs scatter, in units of s, the standard deviation that one epoch would have; then what Holm\u2019s test says of the 27 comparisons. What to see: the gains outlast the losses as k grows.", "name": "tab-best-of"}}
 rows = {}
 for k in (1, 5, 10, 50, 200):
     mean, spread = audit.best_of(k)
@@ -127,7 +127,7 @@ Markdown(
 tables = {f"Table {n}: {what}": audit.invariance_against_gain(n) for n, what in ((4, "scale invariance"), (5, "geometric invariance"))}
 plots.plot_invariance_gain(tables, families);
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of printed invariance and gain**, seven models: Spearman’s ρ and its exact p, by data set and for the averages. What to see: no p is below 0.05, and the signs do not agree everywhere.", "name": "tab-invariance-rank"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Rank correlation of printed invariance and gain**, seven models: Spearman\u2019s \u03c1 and its exact p, by data set and for the averages. What to see: no p is below 0.05, and the signs do not agree everywhere.", "name": "tab-invariance-rank"}}
 rows = {}
 for dataset in (None, *audit.DATASETS):
     name = audit.DATASETS.get(dataset, "averages")
@@ -177,10 +177,10 @@ Markdown(
 # ordinary training, without the constraint. That may be the baseline's own value, from which every movement leads
 # away; or the trained value of Table 2. The released commands have a third one, 0.2 or 0.3.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate in Table 3, from baseline to constrained.** Ring: baseline, arrowhead: with the constraint; tick: trained value of Table 2; cross: γ of the released command, where there is one. What to see: many arrows point away from the cross, and the convolutional networks hardly move.", "name": "fig-movement"}, "image": {"alt": "27 rows, an arrow each from the baseline's SS_rate to the constrained one. ResMLP moves up on all data sets; ViT and MLP-Mixer move up and down; PoolFormer moves up on CIFAR and down on Imagenette; convolutional networks stay."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate in Table 3, from baseline to constrained.** Ring: baseline, arrowhead: with the constraint; tick: trained value of Table 2; cross: \u03b3 of the released command, where there is one. What to see: many arrows point away from the cross, and the convolutional networks hardly move.", "name": "fig-movement"}, "image": {"alt": "27 rows, an arrow each from the baseline's SS_rate to the constrained one. ResMLP moves up on all data sets; ViT and MLP-Mixer move up and down; PoolFormer moves up on CIFAR and down on Imagenette; convolutional networks stay."}}
 plots.plot_movement(audit.movement(), audit.DATASETS);
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Does SS_rate come nearer to γ?** The cells of Table 3 under three readings of γ: how many come nearer or go away by more than 0.01, the mean step towards γ, and Spearman’s ρ of that step with the gain, with its p. What to see: under no reading do most cells come nearer.", "name": "tab-movement"}}
+# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Does SS_rate come nearer to \u03b3?** The cells of Table 3 under three readings of \u03b3: how many come nearer or go away by more than 0.01, the mean step towards \u03b3, and Spearman\u2019s \u03c1 of that step with the gain, with its p. What to see: under no reading do most cells come nearer.", "name": "tab-movement"}}
 readings = {"own": "baseline's own", "table 2": "trained, Table 2", "released": "released command"}
 summary = audit.movement_summary().rename(index=readings)
 shown = summary[["cells", "nearer", "away"]].rename(columns={"nearer": "come nearer", "away": "go away"})
