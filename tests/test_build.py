@@ -90,14 +90,18 @@ def test_figures_and_tables_get_a_line_and_prose_none(provenance):
             cell("print()", 3, outputs=[printed]),
             cell("print()", 4, outputs=[short]),
             cell("table", 5, outputs=[TABLE], tags=["remove-output"]),
+            cell("table", 6, outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
         ]
     )
     provenance.stamp(notebook, "02_x", [], provenance.Build("abc1234", "2026-01-01", "CPU"), {}, ran=True)
     caption = notebook.cells[0].metadata["mystnb"]["figure"]["caption"]
     assert caption.startswith("**Title.**\n\n<span class=\"provenance\">02_x")
     assert len(notebook.cells[0].outputs) == 1
-    assert [len(c.outputs) for c in notebook.cells[1:]] == [2, 1, 2, 1, 1]
+    assert [len(c.outputs) for c in notebook.cells[1:]] == [2, 1, 2, 1, 1, 1]
     assert "provenance" in notebook.cells[1].outputs[1].data["text/html"]
+    table = notebook.cells[6].metadata["mystnb"]["figure"]
+    assert table["classes"] == "code-table" and "provenance" in table["caption"], "numbered as a table, not as a figure"
+    assert "classes" not in notebook.cells[0].metadata["mystnb"]["figure"]
 
 
 def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_path, monkeypatch):

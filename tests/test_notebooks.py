@@ -53,6 +53,30 @@ def test_there_are_notebooks():
     assert {path.stem for path in NOTEBOOKS} == {path.stem for path in FOLDER.glob("*.py")}
 
 
+def is_figure_or_table(output) -> bool:
+    data = output.get("data", {})
+    return "<table" in data.get("text/html", "") or any(kind.startswith("image/") for kind in data)
+
+
+def captions(notebook) -> list[dict]:
+    """The caption of every cell that shows a figure or a table; {} where there is none."""
+    found = []
+    for cell in code_cells(notebook):
+        if any(map(is_figure_or_table, cell.outputs)):
+            assert sum(output.output_type != "stream" for output in cell.outputs) == 1, f"one number for two: {cell.source[:60]}"
+            found.append(cell.metadata.get("mystnb", {}).get("figure", {}))
+    return found
+
+
+def test_every_figure_and_table_has_a_caption_that_says_what_to_see(notebook):
+    assert [] == [caption for caption in captions(notebook) if "What to see:" not in caption.get("caption", "")]
+
+
+def test_no_two_figures_or_tables_share_a_name():
+    names = [caption.get("name") for path in NOTEBOOKS for caption in captions(nbformat.read(path, as_version=4))]
+    assert len(names) > 80 and len(set(names)) == len(names) and all(name.startswith(("fig-", "tab-")) for name in names)
+
+
 @every_notebook
 def test_text_and_notebook_hold_the_same_cells(path):
     """Mend with `.venv/bin/jupytext --sync notebooks/*.py`, then run the notebook again."""
