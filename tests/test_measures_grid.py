@@ -133,7 +133,7 @@ def test_a_committed_record_of_a_network_is_recomputed(tmp_path):
 
     asked, images = measures_grid.config("resnet34"), load_images("imagenet-sample", 512)
     architecture = models.find("resnet34")
-    batches = measures_grid._batches(architecture, images)
+    batches = images.batches(architecture.mean, architecture.std)
     features = measures_grid.features_of(
         architecture, models.untrained("resnet34", 0), batches, modules=architecture.modules[:1]
     )
