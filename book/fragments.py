@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,12 +77,8 @@ def answer(table: pd.DataFrame) -> str:
     )
 
 
-def _by_key(table: pd.DataFrame) -> Mapping[str, pd.Series]:
-    return {claim.key: table.loc[claim.number] for claim in claims.load_claims()}
-
-
 def _believe(table: pd.DataFrame) -> str:
-    row = _by_key(table)
+    row = claims.by_key(table)
     values, gain, why = row["table2-untrained"], row["helps"], row["invariance"]
     measured = {"reproduced": "Its measurements of untrained networks, yes", "partly": "Its measurements of untrained networks, mostly"}
     first = measured.get(values["verdict"], "Its measurements have not been confirmed here")
@@ -98,7 +94,7 @@ def _believe(table: pd.DataFrame) -> str:
 
 
 def _use(table: pd.DataFrame) -> str:
-    row = _by_key(table)
+    row = claims.by_key(table)
     cheap = {"reproduced": "yes, it is cheap and has a usable gradient", "partly": "yes, with a careful implementation"}
     first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
     moves = row["toward-target"]

@@ -117,18 +117,10 @@ cells = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{
 cells.rename(columns={"rho": "ρ"}).rename_axis([None, None])
 
 # %% tags=["hide-input"]
-sure = order[order["p"] < 0.05]
-Markdown(
-    f"{len(sure)} of {len(order)} correlations {'has' if len(sure) == 1 else 'have'} p < 0.05: "
-    + ", ".join(f"{way} on {images} (ρ = {row.rho:+.2f})" for (images, way), row in sure.iterrows())
-    + f". With {len(order)} tests, chance alone would give {0.05 * len(order):.1f} on average."
-    + (" A negative ρ is the reverse of the paper's order." if (sure["rho"] < 0).any() else "")
-    if len(sure)
-    else f"None of the {len(order)} correlations has p < 0.05."
-)
+Markdown(grid.order_told(order))
 
 # %% tags=["hide-input"]
-claim = claims.scorecard().loc[[claim.key for claim in claims.load_claims()].index("invariance") + 1]
+claim = claims.by_key(claims.scorecard())["invariance"]
 Markdown(
     f"Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the released σ and Δ, means over both data sets, with the printed gain; "
     f"negative would be as claimed. {claim['ours'][:1].upper()}{claim['ours'][1:]}, {claim['n']}. Random weights, and a Δ within UMAP's own scatter, decide little; the pretrained "
@@ -223,12 +215,7 @@ trained = trained[trained["way"].isin(["released", "printed, activations"])]
 grid.shown_trained(trained.replace({"images": DATASETS}))
 
 # %% tags=["hide-input"]
-told = [
-    f"**{way}**: training without the constraint makes Δ smaller in {row['by training']} of {row['networks']} networks. With the constraint it is smaller "
-    f"than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by more than one standard deviation over seeds."
-    for way, row in grid.trained_changes(trained).iterrows()
-] or ["Trained networks: **not run**."]
-Markdown("\n\n".join(told))
+Markdown(grid.changes_told(grid.trained_changes(trained), "Δ"))
 
 # %% [markdown]
 # The pretrained weights that the released scripts can load were not downloaded: **not run**.

@@ -130,6 +130,15 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("number")
 
 
+def by_key(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The rows of a ``scorecard`` by the keys of data/paper/claims.yml.
+
+    >>> by_key(scorecard("no-such-folder"))["invariance"]["verdict"]
+    'not run'
+    """
+    return {claim.key: table.loc[claim.number] for claim in load_claims()}
+
+
 # --- what is printed --------------------------------------------------------------------------------------
 
 

@@ -283,8 +283,8 @@ def progress(cells: Iterable[Cell], root: Path = RESULTS) -> pd.DataFrame:
 def read_runs(root: Path = RESULTS) -> pd.DataFrame:
     """All records of the grid, one row each: recipe, dataset, model (timm's name), family, arm, seed, alpha, gamma, the accuracies
     "top1_last", "top1_best", "top1_heldout" in per cent, "ss_rate_train", "ss_rate_probe" (512 images, eval mode), "history",
-    "modules" (SS_rate of each at the end, as the penalty sees it), "device". Empty, with these columns, if there is none. Warns where runs of one recipe were trained under different settings: a
-    recipe that was changed under its old name.
+    "modules" (SS_rate of each at the end, as the penalty sees it), "device". Empty, with these columns, if there is none.
+    Warns where runs of one recipe were trained under different settings: a recipe that was changed under its old name.
     """
     columns = ["recipe", "dataset", "model", "family", "arm", "seed", "alpha", "gamma", "top1_last", "top1_best",
                "top1_heldout", "ss_rate_train", "ss_rate_probe", "modules", "history", "device", "epochs", "images_per_second", "path"]
@@ -303,8 +303,8 @@ def read_runs(root: Path = RESULTS) -> pd.DataFrame:
             "alpha": settings["penalty"]["alpha"] if settings["penalty"] else 0.0, "gamma": run["metrics.gamma"],
             **{key: run[f"metrics.{key}"] for key in ("top1_last", "top1_best", "top1_heldout", "ss_rate_train")},
             "ss_rate_probe": float(np.mean(list(run["metrics.ss_rate_probe"][str(training.PROBE[-1])].values()))),
-            "modules": run["metrics.ss_rate_train_modules"], "history": run["metrics.history"], "device": run["device.name"], "epochs": settings["epochs"],
-            "images_per_second": run["metrics.images_per_second"], "path": run["path"],
+            "modules": run["metrics.ss_rate_train_modules"], "history": run["metrics.history"],
+            "device": run["device.name"], "epochs": settings["epochs"], "images_per_second": run["metrics.images_per_second"], "path": run["path"],
         })
     return pd.DataFrame(rows, columns=columns)
 
@@ -385,7 +385,7 @@ def off_target(modules: Mapping[str, float], gamma: float) -> float:
     return float(np.mean([abs(rate - gamma) for rate in modules.values()]))
 
 
-def closing_in(runs: pd.DataFrame, arm: str, *, against: str = "baseline") -> pd.DataFrame:
+def closing_in(runs: pd.DataFrame, arm: str) -> pd.DataFrame:
     """Whether an arm ends nearer to its gamma than the baseline of the same seed: a row per pair.
 
     Columns: recipe, dataset, model, family, seed; "without" and "with", ``off_target`` of the baseline's and of the arm's modules
@@ -393,7 +393,7 @@ def closing_in(runs: pd.DataFrame, arm: str, *, against: str = "baseline") -> pd
     """
     keys = ["recipe", "dataset", "model", "family", "seed"]
     own = runs[(runs["arm"] == arm) & runs["gamma"].notna()]
-    pairs = own.merge(runs[runs["arm"] == against], on=keys, suffixes=("", " without"))
+    pairs = own.merge(runs[runs["arm"] == "baseline"], on=keys, suffixes=("", " without"))
     found = pairs[keys].assign(**{
         name: [off_target(modules, gamma) for modules, gamma in zip(pairs[column], pairs["gamma"])]
         for name, column in (("without", "modules without"), ("with", "modules"))

@@ -504,6 +504,19 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["images", "way"])
 
 
+def order_told(order: pd.DataFrame) -> str:
+    """What `rank_correlations` amount to, in words: which are below p = 0.05, and how many chance alone would give."""
+    sure = order[order["p"] < 0.05]
+    if sure.empty:
+        return f"None of the {len(order)} correlations has p < 0.05."
+    found = ", ".join(f"{way} on {images} (ρ = {row.rho:+.2f})" for (images, way), row in sure.iterrows())
+    told = (
+        f"{len(sure)} of {len(order)} correlations {'has' if len(sure) == 1 else 'have'} p < 0.05: {found}. With {len(order)} tests, chance "
+        f"alone would give {0.05 * len(order):.1f} on average."
+    )
+    return told + (" A negative ρ is the reverse of the paper's order." if (sure["rho"] < 0).any() else "")
+
+
 def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Every layer of every record by every way, tidy.
 
@@ -647,6 +660,16 @@ def trained_changes(table: pd.DataFrame) -> pd.DataFrame:
                 "beyond scatter": int((change.abs() > stds.max(axis=1)).sum()),
             }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["networks", "by training", "by the constraint", "beyond scatter"])
+
+
+def changes_told(changes: pd.DataFrame, symbol: str) -> str:
+    """`trained_changes` in words, a paragraph per way, as Markdown; symbol: of what is measured."""
+    told = [
+        f"**{way}**: training without the constraint makes {symbol} smaller in {row['by training']} of {row['networks']} networks. With the constraint "
+        f"it is smaller than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by more than one standard deviation over seeds."
+        for way, row in changes.iterrows()
+    ]
+    return "\n\n".join(told) or "Trained networks: **not run**."
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -237,10 +237,10 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     mean = _pairs(F).mean()
     if not mean > 0:
         raise ValueError(f"F of shape {tuple(F.shape)} has equal channels only; expected some to differ")
-    F = _double(F)
-    generator = torch.Generator().manual_seed(seed)
     if kind == "gaussian":
         return gaussian_features(F.shape[0], F.shape[1], float(mean), seed=seed)
+    F = _double(F)
+    generator = torch.Generator().manual_seed(seed)
     if kind == "shuffled":
         null = F.gather(0, torch.rand(F.shape, generator=generator).argsort(0))
     elif kind == "standardised":

@@ -72,7 +72,7 @@ def test_evidence_names_pages_that_are_or_will_be():
 
 def test_what_is_printed_needs_no_record(tmp_path):
     table = claims.scorecard(tmp_path)
-    by_key = {claim.key: table.loc[claim.number] for claim in claims.load_claims()}
+    by_key = claims.by_key(table)
     assert by_key["average-gain"]["in print"] == "does not hold"
     assert by_key["average-gain"]["in print: fact"] == "0.56–4.57 points"
     assert by_key["invariance"]["in print: fact"] == "ρ = -0.43, -0.32 (p ≥ 0.35)"

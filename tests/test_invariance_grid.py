@@ -321,6 +321,13 @@ def test_one_layer_differs_by_seeds_of_umap_alone():
     assert grid.umap_seed_spread(runs.iloc[:0], others.iloc[:0]).empty
 
 
+def test_correlations_are_told_beside_what_chance_gives():
+    order = pd.DataFrame({"rho": [-0.9, 0.1], "p": [0.01, 0.8]}, index=pd.MultiIndex.from_product([["CIFAR-10"], ["printed", "released"]]))
+    told = grid.order_told(order)
+    assert told.startswith("1 of 2 correlations has p < 0.05: printed on CIFAR-10 (ρ = -0.90).") and "reverse" in told
+    assert grid.order_told(order.iloc[1:]) == "None of the 1 correlations has p < 0.05."
+
+
 def test_trained_networks_are_compared_beyond_the_scatter_over_seeds():
     table = pd.DataFrame(
         [("A", "x", "cpu", "released", arm, ours, 0.1, 3) for arm, ours in (("untrained", 1.0), ("baseline", 0.5), ("constrained", 0.45))]
@@ -329,6 +336,8 @@ def test_trained_networks_are_compared_beyond_the_scatter_over_seeds():
     )
     found = grid.trained_changes(table).loc["released"]
     assert found.to_dict() == {"networks": 2, "by training": 1, "by the constraint": 1, "beyond scatter": 1}
+    assert "Δ smaller in 1 of 2 networks" in grid.changes_told(grid.trained_changes(table), "Δ")
+    assert grid.changes_told(grid.trained_changes(table.iloc[:0]), "Δ") == "Trained networks: **not run**."
     shown = grid.shown_trained(table)
     assert shown.loc[("A, x, cpu", "trained"), "released"] == "0.5000 ± 0.1000" and shown.index.get_level_values(1)[0] == "untrained"
     assert grid.trained_changes(table[table["arm"] != "constrained"]).empty
