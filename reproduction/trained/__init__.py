@@ -1,0 +1,1 @@
+"""Two networks with ImageNet weights beside the same networks with random weights."""
