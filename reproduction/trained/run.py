@@ -1,18 +1,11 @@
-"""Measure trained networks beside untrained ones: a configuration in, records out.
-
-    python -m reproduction.trained.run check layers path --weights FOLDER
-
-FOLDER holds ``<timm name>.safetensors``; "pretrained" stands for timm's own download.
-"""
+"""The layers of trained networks beside untrained ones: a configuration in, records out."""
 
 from __future__ import annotations
 
-import argparse
 import copy
 import math
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reproduction.trained.weights import NETWORKS, OTHER_NAME, Weights, trained
+from reproduction.trained.weights import OTHER_NAME, Weights, trained
 from sslib import models, records
 from sslib.data import ImageSet, load_images
 from sslib.experiments import _union, default_device, layer_metrics, written
@@ -29,7 +22,6 @@ from sslib.graph import mds, participation_ratio
 from sslib.measures import linear_cka, null_features, scale_free_rate
 from sslib.measures_grid import cover_curves, layer_measures
 from sslib.models import Architecture
-from sslib.paths import RESULTS
 from sslib.rate import FORMULAS, pair_distances, ss_rate
 
 #: Accuracy of the weights, on images of all classes.
@@ -214,7 +206,7 @@ def run_check(model: str, weights: str | Path, *, device: str | None, root: Path
             network.load_state_dict(found.network.state_dict())
         logits = features_and_logits(found.architecture, network, images, device=device)[1]
         metrics = accuracy(logits, images.labels) | {"sha256": _hashes(found)}
-        yield from _write(CHECK, asked, 0, metrics, images, device, start, root)
+        yield from write(CHECK, asked, 0, metrics, images, device, start, root)
 
 
 def run_layers(
@@ -257,7 +249,7 @@ def run_layers(
             for experiment, measure in measures.items():
                 if asked := wanted.get((seed, draw, experiment)):
                     start = time.perf_counter() - share
-                    yield from _write(
+                    yield from write(
                         experiment, asked, seed or 0, measure(), images, device, start, root
                     )
 
@@ -324,7 +316,7 @@ def run_path(model: str, weights: str | Path, *, device: str | None, root: Path)
                 )
                 layers = {module: _layer_of_path(F) for module, F in features.items()}
                 points.append({"t": t, "layers": layers, **accuracy(logits, images.labels)})
-            yield from _write(PATH, asked, seed, {"points": points}, images, device, start, root)
+            yield from write(PATH, asked, seed, {"points": points}, images, device, start, root)
 
 
 def _layer_of_path(F: Tensor) -> dict[str, float]:
@@ -338,7 +330,7 @@ def _hashes(found: Weights) -> dict[str, str | None]:
     return {"state": found.content, "file": found.file}
 
 
-def _write(
+def write(
     experiment: str,
     asked: Mapping[str, Any],
     seed: int,
@@ -348,6 +340,7 @@ def _write(
     start: float,
     root: Path,
 ) -> Iterable[Path]:
+    """Write a record unless another process was first; yields its path. start: ``perf_counter``."""
     data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     seconds = round(time.perf_counter() - start, 2)
     record = records.new_record(
@@ -360,39 +353,3 @@ def _write(
         seconds=seconds,
     )
     return written(record, root)
-
-
-#: What the command makes, by name, in the order of running.
-PARTS: dict[str, Callable[..., Iterable[Path]]] = {
-    "check": run_check,
-    "layers": run_layers,
-    "path": run_path,
-}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m reproduction.trained.run",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=[*PARTS], metavar="PART")
-    parser.add_argument("--weights", required=True, help='"pretrained", or a folder')
-    parser.add_argument("--models", nargs="+", default=[*NETWORKS], choices=NETWORKS)
-    parser.add_argument("--device", help="default: cuda where there is one")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
-    asked = parser.parse_args(arguments)
-    records.provenance()  # now, before the checkout can move on
-    try:
-        for part in asked.parts:
-            for model in asked.models:
-                for path in PARTS[part](
-                    model, asked.weights, device=asked.device, root=asked.results
-                ):
-                    print(path, flush=True)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
