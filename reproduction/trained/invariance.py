@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from reproduction.trained import INVARIANCE
 from reproduction.trained.run import config, write
 from reproduction.trained.weights import trained
 from sslib import models, records
@@ -15,8 +16,6 @@ from sslib.features import grams_and_features
 from sslib.invariance import RELEASED_UMAP
 from sslib.invariance_grid import DRAW, N_IMAGES, invariance_metrics
 
-#: Per network, trained or with random weights, and set of images: σ and Δ.
-INVARIANCE = "trained-invariance"
 IMAGES = ("cifar10", "imagenette")
 SEEDS = range(3)
 

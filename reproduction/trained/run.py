@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reproduction.trained import CHANNELS, CHECK, COVERS, LAYERS, PATH, TWINS
 from reproduction.trained.weights import OTHER_NAME, Weights, trained
 from sslib import models, records
 from sslib.data import ImageSet, load_images
@@ -23,19 +24,6 @@ from sslib.measures import linear_cka, null_features, scale_free_rate
 from sslib.measures_grid import cover_curves, layer_measures
 from sslib.models import Architecture
 from sslib.rate import FORMULAS, pair_distances, ss_rate
-
-#: Accuracy of the weights, on images of all classes.
-CHECK = "weights-check"
-#: Per network, trained or with random weights: its layers by many measures.
-LAYERS = "trained-layers"
-#: Per trained network and untrained twin: the layers at each other's scale, and how alike they are.
-TWINS = "trained-twins"
-#: Per trained network and untrained twin: the layers at weights between the two.
-PATH = "trained-path"
-#: Per trained network and untrained twin: Figure 2's picture of the first module.
-CHANNELS = "trained-channels"
-#: Per network: both N_theta against bounds on the covering number.
-COVERS = "trained-covers"
 
 _CROP = {"vit_tiny_patch16_224": 0.9}  # of the check; else the usual 0.875
 SEEDS, DRAWS, N_IMAGES = range(5), (0, 1, 2), 512

@@ -1,0 +1,108 @@
+"""Records of what stands beside SS_rate as tables: σ and Δ, Figure 2's pictures, true covers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats as scipy_stats
+
+from reproduction.trained import CHANNELS, COVERS, INVARIANCE
+from reproduction.trained.read import FORMULAS, runs_of
+from sslib.paths import RESULTS
+
+
+def invariance(root: Path = RESULTS) -> pd.DataFrame:
+    """σ and Δ, trained beside untrained: a row per network, images, metric and way.
+
+    Returns:
+        network, images, metric, way, untrained (mean over seeds), lowest, highest, seeds, trained,
+        change, outcome ("above", "below" the range of the seeds, or "within"; "" with fewer than
+        three seeds).
+    """
+    rows = []
+    for run in runs_of(INVARIANCE, root).to_dict("records"):
+        for metric in ("sigma", "delta"):
+            for way, value in run[f"metrics.{metric}"].items():
+                key = {"network": run["network"], "images": run["config.images"], "metric": metric}
+                rows.append(key | {"way": way, "state": run["state"], "value": value})
+    if not rows:
+        return pd.DataFrame()
+    table = []
+    keys = ["network", "images", "metric", "way"]
+    for key, part in pd.DataFrame(rows).groupby(keys, sort=False):
+        untrained = part.loc[part["state"] == "untrained", "value"]
+        trained = part.loc[part["state"] == "trained", "value"].mean()
+        side = (
+            "above"
+            if trained > untrained.max()
+            else "below"
+            if trained < untrained.min()
+            else "within"
+        )
+        table.append(
+            dict(zip(keys, key, strict=True))
+            | {
+                "untrained": untrained.mean(),
+                "lowest": untrained.min(),
+                "highest": untrained.max(),
+                "seeds": len(untrained),
+                "trained": trained,
+                "change": trained - untrained.mean(),
+                "outcome": side if len(untrained) >= 3 else "",
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def channels(root: Path = RESULTS) -> dict[str, dict]:
+    """Figure 2's pictures: network -> channels, stress, positions and participation per state."""
+    names = ("channels", "stress", "positions", "participation")
+    runs = runs_of(CHANNELS, root).to_dict("records")
+    return {run["network"]: {name: run[f"metrics.{name}"] for name in names} for run in runs}
+
+
+def covers(root: Path = RESULTS) -> pd.DataFrame:
+    """N_theta against true covers: a row per layer, with how far N_theta lies outside the bounds.
+
+    Columns: network, state, module, D; per formula "<formula>: off", the largest ratio, up or down,
+        of N_theta to the nearer bound over all theta; "rate: <name>" by either formula and either
+        bound.
+    """
+    rows = []
+    for run in runs_of(COVERS, root).to_dict("records"):
+        for module, of in run["metrics.layers"].items():
+            lower, upper = np.array(of["lower"]), np.array(of["upper"])
+            row = {"network": run["network"], "state": run["state"], "module": module, "D": of["D"]}
+            for formula in FORMULAS:
+                boxes = np.array(of[formula])
+                row[f"{formula}: off"] = float(np.maximum(boxes / upper, lower / boxes).max())
+            rows.append(row | {f"rate: {name}": rate for name, rate in of["rates"].items()})
+    return pd.DataFrame(rows)
+
+
+def cover_outcomes(covers: pd.DataFrame) -> pd.DataFrame:
+    """Does N_theta stand in for box covering? A row per network, state and formula.
+
+    "stands in" asks for a factor of at most 2 in the median layer, and a rank correlation over
+    layers of at least 0.9 of SS_rate by N_theta with SS_rate by covering (mean of both bounds).
+    """
+    rows = []
+    for (network, state), part in covers.groupby(["network", "state"], sort=False):
+        true = (part["rate: lower"] + part["rate: upper"]) / 2
+        for formula in FORMULAS:
+            off = float(part[f"{formula}: off"].median())
+            rho = float(scipy_stats.spearmanr(part[f"rate: {formula}"], true).statistic)
+            rows.append(
+                {
+                    "network": network,
+                    "state": state,
+                    "formula": formula,
+                    "off": off,
+                    "rho": rho,
+                    "layers": len(part),
+                    "outcome": "stands in" if off <= 2 and rho >= 0.9 else "does not",
+                }
+            )
+    return pd.DataFrame(rows)
