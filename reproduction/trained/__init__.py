@@ -16,3 +16,5 @@ CHANNELS = "trained-channels"
 COVERS = "trained-covers"
 #: Per network, trained or with random weights, and set of images: σ and Δ.
 INVARIANCE = "trained-invariance"
+#: Per network, trained or with random weights: its layers without their remotest channels.
+REMOTE = "trained-remote"

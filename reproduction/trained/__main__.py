@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from reproduction.trained.invariance import run_invariance
+from reproduction.trained.remote import run_remote
 from reproduction.trained.run import run_check, run_layers, run_path
 from reproduction.trained.weights import NETWORKS
 from sslib import records
@@ -21,6 +22,7 @@ PARTS: dict[str, Callable[..., Iterable[Path]]] = {
     "check": run_check,
     "layers": run_layers,
     "path": run_path,
+    "remote": run_remote,
     "invariance": run_invariance,
 }
 
