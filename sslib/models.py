@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -213,15 +215,28 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
                          f"expected one of {', '.join(known)}")
     name = arch.timm_name if tag is None else f"{arch.timm_name}.{tag}"
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"), _quiet("huggingface_hub"):
             return timm.create_model(name, pretrained=True).eval()
     except Exception as error:  # the hub, urllib and timm each raise their own
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = (str(error).strip().splitlines() or [""])[0].split(". ")[0]
         raise RuntimeError(
             f"The pretrained weights of {name} could not be loaded ({type(error).__name__}: {reason}): "
             "without a network, fetch timm's .safetensors file elsewhere and load it with "
-            f"from_checkpoint({arch.timm_name!r}, path)."
+            f"from_checkpoint({arch.timm_name!r}, path), or put it as {arch.timm_name}.safetensors "
+            "into a folder and give that folder as weights."
         ) from error
+
+
+@contextmanager
+def _quiet(library: str) -> Iterator[None]:
+    """Only errors of a library's log: the hub's tells of each of its ten retries, our error says it once."""
+    log = logging.getLogger(library)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
