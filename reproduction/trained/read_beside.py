@@ -1,4 +1,4 @@
-"""Records of what stands beside SS_rate as tables: σ and Δ, Figure 2's pictures, true covers."""
+"""Records of what stands beside SS_rate as tables: remote channels, σ and Δ, Figure 2, covers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
-from reproduction.trained import CHANNELS, COVERS, INVARIANCE
-from reproduction.trained.read import FORMULAS, runs_of
+from reproduction.trained import CHANNELS, COVERS, INVARIANCE, REMOTE
+from reproduction.trained.read import FORMULAS, WITHIN, runs_of
 from sslib.paths import RESULTS
 
 
@@ -105,4 +105,57 @@ def cover_outcomes(covers: pd.DataFrame) -> pd.DataFrame:
                     "outcome": "stands in" if off <= 2 and rho >= 0.9 else "does not",
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def remote(root: Path = RESULTS) -> pd.DataFrame:
+    """SS_rate without remote channels, means over modules.
+
+    Returns:
+        network, state, seed, share (left out), which ("remote" or "random"), released, printed, and
+        "released, mean".
+    """
+    rows = []
+    for run in runs_of(REMOTE, root).to_dict("records"):
+        for module, found in run["metrics.layers"].items():
+            key = {"network": run["network"], "state": run["state"], "seed": run["seed"]}
+            rows += [key | {"module": module} | row for row in found]
+    if not rows:
+        return pd.DataFrame()
+    keys = ["network", "state", "seed", "share", "which"]
+    rates = [*FORMULAS, "released, mean"]
+    return pd.DataFrame(rows).groupby(keys, sort=False)[rates].mean().reset_index()
+
+
+def remote_outcomes(remote: pd.DataFrame, rates: pd.DataFrame, share: float = 0.05) -> pd.DataFrame:
+    """Do a few remote channels make the change of the released SS_rate? A row per network.
+
+    "a few channels": without the remotest `share` less than half the change is left, without as
+    many at random more; "many": more than half is left; "not told apart" where `rates` says so of
+    the whole.
+
+    Returns:
+        network, whole, without remote, without random (changes, trained less mean of seeds), seeds,
+        outcome.
+    """
+    rows = []
+    for network, part in remote.groupby("network", sort=False):
+        means = part.groupby(["which", "share", "state"])["released"].mean().unstack("state")
+        change = means["trained"] - means["untrained"]
+        whole = change["remote", 0.0]
+        left = {which: change[which, share] for which in ("remote", "random")}
+        outcome = "many" if left["remote"] / whole >= 0.5 else "undecided"
+        if outcome != "many" and left["random"] / whole >= 0.5:
+            outcome = "a few channels"
+        of = rates[(rates["network"] == network) & (rates["measure"] == "released")]
+        rows.append(
+            {
+                "network": network,
+                "whole": whole,
+                "without remote": left["remote"],
+                "without random": left["random"],
+                "seeds": part.loc[part["state"] == "untrained", "seed"].nunique(),
+                "outcome": WITHIN if (of["outcome"] == WITHIN).all() else outcome,
+            }
+        )
     return pd.DataFrame(rows)
