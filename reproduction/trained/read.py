@@ -20,6 +20,28 @@ AXES = ("mean", "log", "linear")
 NULLS = ("shuffled", "one direction", "standardised")
 ABOVE, BELOW, WITHIN = "above", "below", "not told apart"
 
+#: What tables call the measures.
+LABELS = {
+    "released": "SS_rate, released",
+    "printed": "SS_rate, printed",
+    "distance_mean": "mean pair distance",
+    **{f"{formula}, {axis}": f"{formula}, axis {axis}" for formula in FORMULAS for axis in AXES},
+    "shuffled": "shuffled",
+    "one direction": "one direction alone",
+    "standardised": "correlations alone",
+    "less gaussian": "less Gaussian noise",
+    "less shuffled": "less shuffled",
+    "less one direction": "less one direction",
+    "less standardised": "means and variances (the rest)",
+    "participation_ratio": "participation ratio",
+    "effective_rank": "effective rank",
+    "two_nn": "dimension (TwoNN)",
+    "sigma": "σ",
+    "delta": "Δ",
+    "cifar10": "CIFAR-10",
+    "imagenette": "Imagenette",
+}
+
 # Pairings drawn for the p of a rank correlation.
 _PAIRINGS = 100_000
 
@@ -328,3 +350,14 @@ def depth_ranks(depth: pd.DataFrame) -> pd.DataFrame:
             row = {"network": network, "measure": measure, "rho": float(rho), "p": p}
             rows.append(row | {"modules": len(part), "outcome": outcome})
     return pd.DataFrame(rows)
+
+
+def shown(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of a table as a reader sees them, by the names of its rows; numbers to three digits.
+
+    >>> table = pd.DataFrame({"measure": ["released"], "change": [0.12345], "seeds": [5]})
+    >>> shown(table, ["measure"], ["change", "seeds"]).loc["SS_rate, released"].tolist()
+    [0.123, 5.0]
+    """
+    named = table.assign(**{row: table[row].replace(LABELS) for row in rows})
+    return named.set_index([*rows])[[*columns]].round(3).rename_axis([None] * len(rows))
