@@ -54,6 +54,7 @@ def profiles(layers: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
                 )
             axis.set_title(f"{network}: {title}")
         row[0].legend(fontsize=9)
+        row[0].set_ylabel("SS_rate")
     for axis in axes[-1]:
         axis.set_xlabel("depth (first to last module)")
     return figure

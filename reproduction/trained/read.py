@@ -12,6 +12,7 @@ from scipy import stats as scipy_stats
 
 from reproduction.trained import CHECK, LAYERS, NAMES, PATH, TWINS
 from sslib import records
+from sslib.paper import load_table
 from sslib.paths import RESULTS
 from sslib.stats import mean_interval
 
@@ -176,6 +177,25 @@ def _cells(layers: pd.DataFrame, measures: Iterable[str]) -> Iterable:
 def rates(layers: pd.DataFrame) -> pd.DataFrame:
     """Does training raise SS_rate? `outside` of both formulas and of the mean pair distance."""
     return outside(layers, [*FORMULAS, "distance_mean"])
+
+
+def beside_table_2(rates: pd.DataFrame) -> pd.DataFrame:
+    """The released SS_rate of our networks below the printed ones of their relatives in Table 2.
+
+    Returns:
+        like ("ViT" or "CNN"), network, by ("paper" or "measured"), untrained, trained, change.
+    """
+    printed = load_table(2)
+    printed["like"] = printed["model"].str.extract("^(ViT|ResNet|VGG)")[0]
+    printed = printed.replace({"like": {"ResNet": "CNN", "VGG": "CNN"}}).dropna(subset="like")
+    printed = printed.rename(columns={"model": "network", "pretrained": "trained"})
+    ours = rates[rates["measure"] == "released"]
+    likes = {"ViT-Tiny": "ViT", "EfficientNet-Lite0": "CNN"}
+    ours = ours.assign(like=ours["network"].map(likes), by="measured")
+    both = pd.concat([printed.assign(by="paper"), ours])
+    both["change"] = both["trained"] - both["untrained"]
+    columns = ["like", "network", "by", "untrained", "trained", "change"]
+    return both.sort_values("like", ascending=False, kind="stable")[columns]
 
 
 def shape(layers: pd.DataFrame) -> pd.DataFrame:
