@@ -21,6 +21,10 @@ def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def _number(n: int) -> str:
+    return {1: "One network", 2: "Two networks"}.get(n, f"{n} networks")
+
+
 def rise(rates: pd.DataFrame) -> str:
     """The plan's answer to "does training raise SS_rate": one of four words.
 
@@ -52,7 +56,7 @@ def answer(rates: pd.DataFrame, scale: pd.DataFrame) -> str:
         (
             paper,
             f"**We find:** {_by_formula(rates)} {_scale(scale, rates)}",
-            f"**How sure:** {networks} trained networks, one training each, against {seeds} random "
+            f"**How sure:** {_number(networks)}, one training each, against {seeds} random "
             f"initialisations and {draws} draws of 512 images. Neither is a network of "
             "Table 2, so its "
             "second column stays untested; another training could come out otherwise.",
@@ -98,25 +102,21 @@ def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
 
 
 def first_page(rates: pd.DataFrame) -> str:
-    """What the first page says about trained networks, with n.
-
-    One sentence or two; "not run" where there are no records.
-    """
+    """What the first page says about trained networks, with n."""
     if rise(rates) == "not run":
         return "Trained networks: not run."
-    seeds, networks = int(rates["seeds"].min()), rates["network"].nunique()
-    head = {
-        "rises": "training raises SS_rate by both formulas",
-        "falls": "training lowers SS_rate by both formulas",
-        "depends": "whether training raises SS_rate depends on the formula or the network",
-        WITHIN: "training changes SS_rate by no more than another initialisation would",
-    }[rise(rates)]
+    seeds, n = int(rates["seeds"].min()), rates["network"].nunique()
+    told = []
+    for formula in FORMULAS:
+        part = rates[rates["measure"] == formula]
+        up, down = ((part["outcome"] == side).sum() for side in (ABOVE, BELOW))
+        lowers = f" (and lowers it in {down})" if down else ""
+        each = [f"{r.network} {r.untrained:.2f} → {r.trained:.2f}" for r in part.itertuples()]
+        told.append(f"in {up} of {n} by the {formula} formula{lowers}: {', '.join(each)}")
     return (
-        f"In {networks} networks with ImageNet weights (n = {networks}, each against "
-        f"{seeds} random "
-        f"initialisations), {head}: {_by_formula(rates)[0].lower()}{_by_formula(rates)[1:]} "
-        "Neither is a "
-        "network of Table 2."
+        f"{_number(n)} with ImageNet weights, each against {seeds} random initialisations "
+        f"(n = {n}): "
+        f"training raises SS_rate {'; '.join(told)}. Neither is a network of Table 2."
     )
 
 
@@ -180,8 +180,8 @@ def structure(structure: pd.DataFrame) -> str:
         told.append(
             f"In {network} the shape changes through "
             + (listed(parts) if parts else "neither, beyond chance")
-            + f"; the channels spread over {spread['untrained']:.1f} directions before and "
-            f"{spread['trained']:.1f} after training."
+            + f"; on average over modules, the channels spread over {spread['untrained']:.1f} "
+            f"directions before and {spread['trained']:.1f} after training."
         )
     return " ".join(told)
 

@@ -329,17 +329,22 @@ def of_rates(released: str, printed: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("released", "printed", "word", "phrase"),
     [
-        (read.ABOVE, read.ABOVE, "rises", "training raises SS_rate by both formulas"),
-        (read.BELOW, read.BELOW, "falls", "training lowers SS_rate by both formulas"),
-        (read.ABOVE, read.BELOW, "depends", "depends on the formula or the network"),
-        (read.WITHIN, read.WITHIN, read.WITHIN, "no more than another initialisation would"),
+        (read.ABOVE, read.ABOVE, "rises", "in 2 of 2 by the printed formula:"),
+        (read.BELOW, read.BELOW, "falls", "in 0 of 2 by the printed formula (and lowers it in 2):"),
+        (
+            read.ABOVE,
+            read.BELOW,
+            "depends",
+            "in 2 of 2 by the released formula: ViT-Tiny 0.20 → 0.50",
+        ),
+        (read.WITHIN, read.WITHIN, read.WITHIN, "in 0 of 2 by the printed formula:"),
     ],
 )
 def test_the_first_page_turns_on_the_outcome(released, printed, word, phrase):
     rates = of_rates(released, printed)
     assert say.rise(rates) == word
     assert phrase in say.first_page(rates)
-    assert "n = 2, each against 5 random initialisations" in say.first_page(rates)
+    assert "each against 5 random initialisations (n = 2)" in say.first_page(rates)
 
 
 def test_nothing_run_is_said_so(tmp_path):
