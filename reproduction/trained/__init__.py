@@ -18,3 +18,5 @@ COVERS = "trained-covers"
 INVARIANCE = "trained-invariance"
 #: Per network, trained or with random weights: its layers without their remotest channels.
 REMOTE = "trained-remote"
+#: Per network with batch norm: its layers with the statistics of each batch.
+NORMS = "trained-batch-norm"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from reproduction.trained.invariance import run_invariance
+from reproduction.trained.norms import run_norms
 from reproduction.trained.remote import run_remote
 from reproduction.trained.run import run_check, run_layers, run_path
 from reproduction.trained.weights import NETWORKS
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[..., Iterable[Path]]] = {
     "layers": run_layers,
     "path": run_path,
     "remote": run_remote,
+    "norms": run_norms,
     "invariance": run_invariance,
 }
 

@@ -58,12 +58,12 @@ def features_and_logits(
     """F of each module of a network, and its (classes, B) logits, from one pass over the images.
 
     Args:
-        training: batch norm uses the statistics of these images, all in one batch.
+        training: batch norm uses the statistics of each batch of 64 images.
     """
     import timm
 
     head = timm.get_pretrained_cfg(arch.timm_name).classifier
-    batches = images.batches(arch.mean, arch.std, size=len(images) if training else 64)
+    batches = images.batches(arch.mean, arch.std, size=64)
     features = feature_matrices(
         network,
         batches,
@@ -275,6 +275,15 @@ def twins(U: Mapping[str, Tensor], T: Mapping[str, Tensor]) -> dict[str, Any]:
     return {"layers": {m: exchange(U[m], T[m]) | {"cka": linear_cka(U[m], T[m])} for m in T}}
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether any of a network's modules normalises by the statistics of a batch.
+
+    >>> has_batch_norm(nn.Sequential(nn.BatchNorm2d(3))), has_batch_norm(nn.LayerNorm(3))
+    (True, False)
+    """
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules())
+
+
 def run_path(model: str, weights: str | Path, *, device: str | None, root: Path) -> Iterable[Path]:
     """Layers at weights between untrained and trained ones, t = 0, 0.1 … 1; a record per seed.
 
@@ -283,9 +292,7 @@ def run_path(model: str, weights: str | Path, *, device: str | None, root: Path)
     """
     found = trained(model, weights)
     arch, images = found.architecture, load_images("imagenet-sample", PATH_IMAGES, seed=0)
-    norms = any(
-        isinstance(part, nn.modules.batchnorm._BatchNorm) for part in found.network.modules()
-    )
+    norms = has_batch_norm(found.network)
     for statistics in ("interpolated", "of the images") if norms else ("none",):
         for seed in PATH_SEEDS:
             asked = config(arch, found.label, images, 0)
@@ -302,12 +309,12 @@ def run_path(model: str, weights: str | Path, *, device: str | None, root: Path)
                     training=statistics == "of the images",
                     device=device,
                 )
-                layers = {module: _layer_of_path(F) for module, F in features.items()}
+                layers = {module: layer_of_path(F) for module, F in features.items()}
                 points.append({"t": t, "layers": layers, **accuracy(logits, images.labels)})
             yield from write(PATH, asked, seed, {"points": points}, images, device, start, root)
 
 
-def _layer_of_path(F: Tensor) -> dict[str, float]:
+def layer_of_path(F: Tensor) -> dict[str, float]:
     """``layer_metrics`` and the scale-free rate; NaN where a layer is not finite."""
     if not F.isfinite().all():
         return {"released": math.nan, "printed": math.nan}
