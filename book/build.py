@@ -1,7 +1,9 @@
-"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER] [--as-committed].
+"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER]
+[--as-committed].
 
-The book is built from a mirror of the repository under the output folder, in which papermill has run every
-notebook. Building from the repository itself would drag .venv in, and overwrite committed outputs.
+The book is built from a mirror of the repository under the output folder, in which papermill has
+run every notebook. Building from the repository itself would drag .venv in, and overwrite committed
+outputs.
 """
 
 from __future__ import annotations
@@ -28,15 +30,20 @@ AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cor
 
 
 def run_notebook(source: Path, target: Path, params: Path) -> float | str:
-    """Run one notebook into target, its reading of records into a log beside it; return the seconds, or what went wrong."""
+    """Run one notebook into target, its reading of records into a log beside it; return the
+    seconds, or what went wrong.
+    """
     command = [sys.executable, "-m", "papermill", str(source), str(target), "-f", str(params)]
     command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
     log = {"SSLIB_READS": str(target.with_suffix(".reads"))}
     start = time.perf_counter()
-    # Two notebooks whose threads outnumber the cores wait for each other: a training loop then takes ten times as long.
+    # Two notebooks whose threads outnumber the cores wait for each other: a training loop then
+    # takes ten times as long.
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // AT_ONCE))}
     environment = threads | os.environ | log
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     if done.returncode:
         return f"{source.name} failed (as far as it came: {target})\n{done.stdout}"
     notebook = nbformat.read(target, as_version=4)
@@ -49,20 +56,29 @@ def run_notebook(source: Path, target: Path, params: Path) -> float | str:
 
 
 def run_all(notebooks: list[Path], folder: Path, params: Path) -> dict[str, float]:
-    """Run the notebooks into folder; return the seconds of each. SystemExit says what went wrong in each that failed."""
+    """Run the notebooks into folder; return the seconds of each. SystemExit says what went wrong in
+    each that failed.
+    """
     print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        run = list(pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks))
+        run = list(
+            pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks)
+        )
     if failures := [failure for failure in run if isinstance(failure, str)]:
         raise SystemExit("\n".join(failures))
     return {source.stem: seconds for source, seconds in zip(notebooks, run)}
 
 
 def finish(folder: Path, seconds: dict[str, float]) -> list[fragments.NotebookRun]:
-    """Stamp the notebooks in folder with where they come from and make them fit to be shown; return what is known of each."""
+    """Stamp the notebooks in folder with where they come from and make them fit to be shown; return
+    what is known of each.
+    """
     build, known, runs = provenance.Build.now(), fragments.known_records(), []
     for path in sorted(folder.glob("*.ipynb")):
-        notebook, reads = nbformat.read(path, as_version=4), provenance.load_reads(path.with_suffix(".reads"))
+        notebook, reads = (
+            nbformat.read(path, as_version=4),
+            provenance.load_reads(path.with_suffix(".reads")),
+        )
         provenance.stamp(notebook, path.stem, reads, build, known, ran=path.stem in seconds)
         _publish(notebook)
         nbformat.write(notebook, path)
@@ -99,12 +115,17 @@ def _publish(notebook: nbformat.NotebookNode) -> None:
 
 
 def mirror(stage: Path) -> list[Path]:
-    """Copy what the book is built from, with links to data and benchmarks; return the notebooks to run."""
-    shutil.copytree(ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    """Copy what the book is built from, with links to data and benchmarks; return the notebooks to
+    run.
+    """
+    shutil.copytree(
+        ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
     for folder in ("data", "benchmarks"):
         if (ROOT / folder).is_dir():
             (stage / folder).symlink_to(ROOT / folder, target_is_directory=True)
-    # One script renders all equations, from the package that the lock pins, so that pages need no network.
+    # One script renders all equations, from the package that the lock pins, so that pages need no
+    # network.
     package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
     (stage / "book/_static/mathjax").mkdir()
     shutil.copy(package / "static/mathjax/tex-svg-full.js", stage / "book/_static/mathjax")
@@ -140,7 +161,14 @@ def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
     write_fragments(stage, finish(stage / "notebooks", seconds), params)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(stage), "--path-output", str(output)]
-    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--all", "-q"]
+    command += [
+        "--config",
+        str(ROOT / "_config.yml"),
+        "--toc",
+        str(ROOT / "book/_toc.yml"),
+        "--all",
+        "-q",
+    ]
     # Without -W a warning, and even a notebook that failed, would exit 0. Warnings come on stderr.
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
@@ -150,7 +178,10 @@ def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the notebooks and build the book.")
     parser.add_argument(
-        "--params", type=Path, default=NOTEBOOKS / "params/quick.yml", help="notebook parameters (YAML)"
+        "--params",
+        type=Path,
+        default=NOTEBOOKS / "params/quick.yml",
+        help="notebook parameters (YAML)",
     )
     parser.add_argument("--output", type=Path, default=ROOT, help="folder in which _build/ is made")
     parser.add_argument(
@@ -160,8 +191,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     start = time.perf_counter()
-    page = build(arguments.output.resolve(), arguments.params.resolve(), as_committed=arguments.as_committed)
-    print(f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}")
+    page = build(
+        arguments.output.resolve(), arguments.params.resolve(), as_committed=arguments.as_committed
+    )
+    print(
+        f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}"
+    )
 
 
 if __name__ == "__main__":

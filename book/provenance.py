@@ -1,7 +1,8 @@
 """Where a figure or table comes from: a small line under each, made when the book is built.
 
-The notebooks in the repository stay free of it. What a cell rests on is found in two steps: the log of
-`records.read_all` says which cell read which experiment, and the names that the cell assigns carry it to later cells.
+The notebooks in the repository stay free of it. What a cell rests on is found in two steps: the log
+of `records.read_all` says which cell read which experiment, and the names that the cell assigns
+carry it to later cells.
 """
 
 from __future__ import annotations
@@ -43,9 +44,17 @@ class Build:
     @classmethod
     def now(cls) -> Build:
         found, device = records.provenance(), records.describe_device("cpu")
-        commit = "unknown" if found["commit"] is None else found["commit"][:7] + "+" * bool(found["dirty"])
+        commit = (
+            "unknown"
+            if found["commit"] is None
+            else found["commit"][:7] + "+" * bool(found["dirty"])
+        )
         date = datetime.now().astimezone().date().isoformat()
-        return cls(commit, date, f"{machines([(device['type'], device['name'])])}, {device['threads']} thread{'s' * (device['threads'] != 1)}")
+        return cls(
+            commit,
+            date,
+            f"{machines([(device['type'], device['name'])])}, {device['threads']} thread{'s' * (device['threads'] != 1)}",
+        )
 
 
 def load_reads(path: Path) -> list[Read]:
@@ -57,7 +66,8 @@ def load_reads(path: Path) -> list[Read]:
 
 
 def experiments_of_cells(cells: list[nbformat.NotebookNode], reads: list[Read]) -> list[set[str]]:
-    """Per cell, the experiments whose records stand behind it; empty for cells of text and for what is computed live.
+    """Per cell, the experiments whose records stand behind it; empty for cells of text and for what
+    is computed live.
 
     cells: of a notebook that papermill ran, with its times in the metadata.
     """
@@ -92,21 +102,32 @@ def _statements(source: str) -> list[ast.stmt]:
         return []
 
 
-def _follow(statement: ast.stmt, direct: set[str], names: dict[str, set[str]], modules: set[str]) -> set[str]:
+def _follow(
+    statement: ast.stmt, direct: set[str], names: dict[str, set[str]], modules: set[str]
+) -> set[str]:
     """Carry experiments through one statement; return what it rests on."""
     if isinstance(statement, ast.Import | ast.ImportFrom):
         modules.update((alias.asname or alias.name).split(".")[0] for alias in statement.names)
         return set()
     nodes = list(ast.walk(statement))
-    loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    loaded = {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     carried = set().union(*(names.get(name, set()) for name in loaded))
-    called = {getattr(node.func, "attr", getattr(node.func, "id", "")) for node in nodes if isinstance(node, ast.Call)}
+    called = {
+        getattr(node.func, "attr", getattr(node.func, "id", ""))
+        for node in nodes
+        if isinstance(node, ast.Call)
+    }
     if called - SETUP:
         carried |= direct
-    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    stored = {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     if isinstance(statement, ast.FunctionDef):
         stored.add(statement.name)
-    # parts that are assigned (a[b] = c, a.b = c) and objects whose methods are called (a.append(b)) change too
+    # parts that are assigned (a[b] = c, a.b = c) and objects whose methods are called (a.append(b))
+    # change too
     for node in nodes:
         part = isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
         method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
@@ -123,26 +144,47 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def line(name: str, experiments: set[str], build: Build, known: Mapping[str, str], *, ran: bool) -> str:
+def line(
+    name: str, experiments: set[str], build: Build, known: Mapping[str, str], *, ran: bool
+) -> str:
     """The text of one stamp, as HTML. known: experiment -> what its records are, for the readers."""
     parts = [name, f"commit {build.commit}", build.date]
     if not ran:
         parts.append("outputs as committed, not run in this build")
     elif experiments:
-        parts += [f"records {experiment}: {known.get(experiment, 'none')}" for experiment in sorted(experiments)]
+        parts += [
+            f"records {experiment}: {known.get(experiment, 'none')}"
+            for experiment in sorted(experiments)
+        ]
     else:
         parts.append(f"computed in this build on {build.machine}")
     return " · ".join(html.escape(part) for part in parts)
 
 
-def stamp(notebook: nbformat.NotebookNode, name: str, reads: list[Read], build: Build, known: Mapping[str, str], *, ran: bool) -> None:
-    """Put the line under every figure (into its caption) and under every table of a notebook, in place."""
+def stamp(
+    notebook: nbformat.NotebookNode,
+    name: str,
+    reads: list[Read],
+    build: Build,
+    known: Mapping[str, str],
+    *,
+    ran: bool,
+) -> None:
+    """Put the line under every figure (into its caption) and under every table of a notebook, in
+    place.
+    """
     for cell, experiments in zip(notebook.cells, experiments_of_cells(notebook.cells, reads)):
-        if cell.cell_type != "code" or set(cell.metadata.get("tags", [])) & {"remove-output", "remove-cell", "hide-output"}:
+        if cell.cell_type != "code" or set(cell.metadata.get("tags", [])) & {
+            "remove-output",
+            "remove-cell",
+            "hide-output",
+        }:
             continue
         text = line(name, experiments, build, known, ran=ran)
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        drawn, printed = (any(kind(output) for output in cell.outputs) for kind in (_is_figure, _is_table))
+        drawn, printed = (
+            any(kind(output) for output in cell.outputs) for kind in (_is_figure, _is_table)
+        )
         if figure.get("caption") and (drawn or printed):
             figure["caption"] += f'\n\n<span class="provenance">{text}</span>'
             if not drawn:
@@ -158,5 +200,7 @@ def _is_figure(output: nbformat.NotebookNode) -> bool:
 
 def _is_table(output: nbformat.NotebookNode) -> bool:
     shown = output.get("data", {}).get("text/html", "")
-    printed = output.get("text", "") if output.output_type == "stream" and output.name == "stdout" else ""
+    printed = (
+        output.get("text", "") if output.output_type == "stream" and output.name == "stdout" else ""
+    )
     return "<table" in shown or printed.count("\n") > 3

@@ -1,8 +1,9 @@
-"""A verdict for every claim of the paper: rules written as data (data/paper/claims.yml), applied to the records.
+"""A verdict for every claim of the paper: rules written as data (data/paper/claims.yml), applied to
+the records.
 
-Three things are kept apart. The verdict is about runs at the paper's own settings. A result "in small" (small
-networks or images, few epochs) goes by the same rule and stands beside it. What the paper's own tables say comes
-from `sslib.audit` and needs no record.
+Three things are kept apart. The verdict is about runs at the paper's own settings. A result "in
+small" (small networks or images, few epochs) goes by the same rule and stands beside it. What the
+paper's own tables say comes from `sslib.audit` and needs no record.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ NOT_RUN = Finding()
 
 
 def load_claims() -> list[Claim]:
-    """The claims in their order, numbered from 1, with the limits filled into the words of the rule.
+    """The claims in their order, numbered from 1, with the limits filled into the words of the
+    rule.
 
     >>> claims = load_claims()
     >>> len(claims), claims[7].short
@@ -107,9 +109,10 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 
     root: the folder of records. Whatever is missing there is "not run"; nothing fails.
 
-    Returns columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`), "in print: fact" and
-    "in print: why", ours (value ± spread), n, hardware, verdict (one of `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–"
-    where the claim has no smaller form), "in small: ours", "in small: n", "in small: hardware", known, evidence.
+    Returns columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`),
+    "in print: fact" and "in print: why", ours (value ± spread), n, hardware, verdict (one of
+    `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–" where the claim has no smaller form), "in
+    small: ours", "in small: n", "in small: hardware", known, evidence.
 
     >>> scorecard("no-such-folder")["verdict"].unique().tolist()
     ['not run']
@@ -125,7 +128,11 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         row["verdict"] = "not testable here" if full.outcome == "undecided" else full.outcome
         row["in small"] = IN_SMALL[small.outcome] if small else "–"
         small = small or NOT_RUN
-        row |= {"in small: ours": small.ours, "in small: n": small.n, "in small: hardware": small.hardware}
+        row |= {
+            "in small: ours": small.ours,
+            "in small: n": small.n,
+            "in small: hardware": small.hardware,
+        }
         rows.append(row | {"known": claim.known, "evidence": claim.evidence})
     return pd.DataFrame(rows).set_index("number")
 
@@ -139,11 +146,13 @@ def by_key(table: pd.DataFrame) -> dict[str, pd.Series]:
     return {claim.key: table.loc[claim.number] for claim in load_claims()}
 
 
-# --- what is printed --------------------------------------------------------------------------------------
+# --- what is printed
+# --------------------------------------------------------------------------------------
 
 
 class _Printed(NamedTuple):
-    """What the paper's own tables do for a claim: one of `IN_PRINT`, the fact in a few words, and why in a sentence.
+    """What the paper's own tables do for a claim: one of `IN_PRINT`, the fact in a few words, and
+    why in a sentence.
 
     paper: the printed value, where it comes from a table and not from the text in claims.yml.
     """
@@ -190,7 +199,9 @@ def _print_helps() -> _Printed:
 
 def _print_average_gain() -> _Printed:
     table = audit.mean_gains().loc[list(audit.MARKED)]
-    points, relative = ((table[column].min(), table[column].max()) for column in ("points", "relative"))
+    points, relative = (
+        (table[column].min(), table[column].max()) for column in ("points", "relative")
+    )
     fact = f"{points[0]:.2f}–{points[1]:.2f} points"
     why = f"Table 3 gives {fact}, or {relative[0]:.2f}–{relative[1]:.2f} % of the baseline"
     return _Printed("does not hold", fact, why)
@@ -199,14 +210,22 @@ def _print_average_gain() -> _Printed:
 def _print_up_to_six() -> _Printed:
     gain = audit.gains()["gain"]
     model, dataset = gain.idxmax()
-    return _Printed("holds", f"{gain.max():.2f} points", f"{gain.max():.2f} points at most: {model}, {audit.DATASETS[dataset]}")
+    return _Printed(
+        "holds",
+        f"{gain.max():.2f} points",
+        f"{gain.max():.2f} points at most: {model}, {audit.DATASETS[dataset]}",
+    )
 
 
 def _print_invariance() -> _Printed:
     tests = [audit.invariance_correlation(number) for number in (4, 5)]
     rho, p = (" and ".join(f"{value:.2f}" for value in column) for column in zip(*tests))
     why = f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
-    fact = "ρ = " + ", ".join(f"{test.estimate:.2f}" for test in tests) + f" (p ≥ {min(test.p for test in tests):.2f})"
+    fact = (
+        "ρ = "
+        + ", ".join(f"{test.estimate:.2f}" for test in tests)
+        + f" (p ≥ {min(test.p for test in tests):.2f})"
+    )
     return _Printed("does not hold", fact, why)
 
 
@@ -221,7 +240,9 @@ def _print_toward() -> _Printed:
         f"{told['released']}; with the baseline's own value none can come nearer"
     )
     best = table.loc["table 2"]
-    return _Printed("holds in part", f"{best['nearer']:.0f} of {best['cells']:.0f} come nearer", why)
+    return _Printed(
+        "holds in part", f"{best['nearer']:.0f} of {best['cells']:.0f} come nearer", why
+    )
 
 
 def _nothing_printed(why: str) -> Callable[[], _Printed]:
@@ -244,7 +265,8 @@ _PRINT: Mapping[str, Callable[[], _Printed]] = {
     "toward-target": _print_toward,
 }
 
-# --- what records say -------------------------------------------------------------------------------------
+# --- what records say
+# -------------------------------------------------------------------------------------
 
 _TOO_FEW = "too few runs yet"
 #: Pairs below which no sign-flip test can reach p < 0.05.
@@ -267,11 +289,15 @@ def _table_2(state: str) -> Callable[[_Limits, _Root], _Pair]:
         if (verdicts == "reproduced").all():
             outcome = "reproduced"
         off = (table[f"{state}: ours, released"] - table[f"{state}: paper"])[run].abs()
-        counts = [f"{(verdicts == word).sum()} {word}" for word in ("reproduced", "near", "differs")]
+        counts = [
+            f"{(verdicts == word).sum()} {word}" for word in ("reproduced", "near", "differs")
+        ]
         spread = table.loc[run, f"{state}: std, released"].mean()
         ours = f"{', '.join(counts)}; {off.mean():.3f} ± {spread:.3f} off on average"
         seeds = table.loc[run, f"{state}: seeds"].min()
-        return Finding(outcome, ours, f"{run.sum()} networks, {_count(int(seeds), 'seed')}", _hardware(runs)), None
+        return Finding(
+            outcome, ours, f"{run.sum()} networks, {_count(int(seeds), 'seed')}", _hardware(runs)
+        ), None
 
     return rule
 
@@ -286,29 +312,39 @@ def _range(limits: _Limits, root: _Root) -> _Pair:
     held = bool(((values >= 0) & (values <= 1)).all(axis=None))
     ours = f"{values.min(axis=None):.2f} to {values.max(axis=None):.2f} once corrected"
     order = _order(root)
-    # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of reach.
+    # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of
+    # reach.
     outcome = "partly" if held or order.startswith("; ordered") else "not reproduced"
     ours += order
     return Finding(outcome, ours, f"{len(values)} layers", _hardware(runs)), None
 
 
 def _order(root: _Root) -> str:
-    """Whether sets known to be self-similar have smaller SS_rates than Gaussian clouds in the same space; "" if not run.
+    """Whether sets known to be self-similar have smaller SS_rates than Gaussian clouds in the same
+    space; "" if not run.
 
-    Each set is held against ten clouds with its number of points, its coordinates and its mean distance.
+    Each set is held against ten clouds with its number of points, its coordinates and its mean
+    distance.
     """
     sets = records.read_all("box-covering", root)
     if sets.empty or "config.points" not in sets:
         return ""
     found = {}
     for run in sets[sets["config.points"].isin(["cantor", "sierpinski"])].to_dict("records"):
-        points = torch.from_numpy(known_points(run["config.points"], int(run["config.n"]), seed=run["seed"]))
-        clouds = [float(ss_rate(null_features(points, "gaussian", seed=seed))) for seed in range(10)]
+        points = torch.from_numpy(
+            known_points(run["config.points"], int(run["config.n"]), seed=run["seed"])
+        )
+        clouds = [
+            float(ss_rate(null_features(points, "gaussian", seed=seed))) for seed in range(10)
+        ]
         found[SET_NAMES[run["config.points"]]] = float(ss_rate(points)), min(clouds), max(clouds)
     if not found:
         return ""
     held = "; ordered" if all(own < low for own, low, _ in found.values()) else "; not ordered"
-    told = (f"{name} {own:.2f} (noise {low:.2f}–{high:.2f})" for name, (own, low, high) in sorted(found.items()))
+    told = (
+        f"{name} {own:.2f} (noise {low:.2f}–{high:.2f})"
+        for name, (own, low, high) in sorted(found.items())
+    )
     return f"{held}: {', '.join(told)}"
 
 
@@ -327,7 +363,9 @@ def _cheap(limits: _Limits, root: _Root) -> _Pair:
         outcome = "partly"
     else:
         outcome = "not reproduced"
-    text = f"{_percent(plain)} of a training step if written down plainly, {_percent(ours)} in sslib"
+    text = (
+        f"{_percent(plain)} of a training step if written down plainly, {_percent(ours)} in sslib"
+    )
     return Finding(outcome, text, _count(len(runs), "machine"), _hardware(runs)), None
 
 
@@ -343,21 +381,38 @@ def _rises(limits: _Limits, root: _Root) -> _Pair:
     full = NOT_RUN
     if len(change):
         up, down = (change > 0.03).sum(), (change < -0.03).sum()
-        full = Finding(_majority(up, down, len(change)), f"{up} rise, {down} fall", f"{len(change)} networks", _hardware(measured))
+        full = Finding(
+            _majority(up, down, len(change)),
+            f"{up} rise, {down} fall",
+            f"{len(change)} networks",
+            _hardware(measured),
+        )
 
     runs = _training(root)
     runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
     if runs.empty:
         return full, NOT_RUN
-    after, before = (runs[column].map(_probe_mean) for column in ("metrics.ss_rate_probe", "metrics.ss_rate_probe_before"))
+    after, before = (
+        runs[column].map(_probe_mean)
+        for column in ("metrics.ss_rate_probe", "metrics.ss_rate_probe_before")
+    )
     runs = runs.assign(change=after - before).dropna(subset=["change"])
-    intervals = {model: mean_interval(part["change"]) for model, part in runs.groupby("model") if len(part) >= 3}
+    intervals = {
+        model: mean_interval(part["change"])
+        for model, part in runs.groupby("model")
+        if len(part) >= 3
+    }
     if not intervals:
         return full, Finding("undecided", _TOO_FEW, _count_runs(runs), _hardware(runs))
-    up, down = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
+    up, down = (
+        sum(i.low > 0 for i in intervals.values()),
+        sum(i.high < 0 for i in intervals.values()),
+    )
     mean = np.mean([i.mean for i in intervals.values()])
     ours = f"{up} of {len(intervals)} models rise, {down} fall, {len(intervals) - up - down} undecided; {mean:+.2f} on average"
-    return full, Finding(_majority(up, down, len(intervals)), ours, _count_runs(runs), _hardware(runs))
+    return full, Finding(
+        _majority(up, down, len(intervals)), ours, _count_runs(runs), _hardware(runs)
+    )
 
 
 def _majority(up: int, down: int, n: int) -> str:
@@ -370,7 +425,11 @@ def _majority(up: int, down: int, n: int) -> str:
 
 def _probe_mean(by_size: Any) -> float:
     """Mean SS_rate over the modules on the probe's 512 images; NaN where a record has none."""
-    values = list(by_size["512"].values()) if isinstance(by_size, dict) and by_size.get("512") else [math.nan]
+    values = (
+        list(by_size["512"].values())
+        if isinstance(by_size, dict) and by_size.get("512")
+        else [math.nan]
+    )
     return float(np.mean(values))
 
 
@@ -380,14 +439,23 @@ _EVEN = ("resnet34", "vgg11", "pvt_v2_b1")
 
 
 def _directions(root: _Root) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Participation ratio of the first module by state and timm name, mean over draws, then over seeds; and the records."""
+    """Participation ratio of the first module by state and timm name, mean over draws, then over
+    seeds; and the records.
+    """
     runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
     if runs.empty:
         return pd.DataFrame({"untrained": [], "trained": []}), runs
     first = [models.find(name).modules[0] for name in runs["config.model"]]
-    ratio = [layers[module]["participation_ratio"] for layers, module in zip(runs["metrics.layers"], first)]
+    ratio = [
+        layers[module]["participation_ratio"]
+        for layers, module in zip(runs["metrics.layers"], first)
+    ]
     state = np.where(runs["config.weights"] == "untrained", "untrained", "trained")
-    by_seed = runs.assign(ratio=ratio, state=state).groupby(["config.model", "state", "seed"], as_index=False)["ratio"].mean()
+    by_seed = (
+        runs.assign(ratio=ratio, state=state)
+        .groupby(["config.model", "state", "seed"], as_index=False)["ratio"]
+        .mean()
+    )
     table = by_seed.pivot_table(index="config.model", columns="state", values="ratio")
     return table.reindex(columns=["untrained", "trained"]), runs
 
@@ -401,7 +469,9 @@ def _low_dimensional(limits: _Limits, root: _Root) -> _Pair:
             continue
         kept.append(low.max() < even.min())
         ordered.append(low.median() < even.median())
-        told.append(f"{state}: {low.min():.1f}–{low.max():.1f} directions against {even.min():.1f}–{even.max():.1f}")
+        told.append(
+            f"{state}: {low.min():.1f}–{low.max():.1f} directions against {even.min():.1f}–{even.max():.1f}"
+        )
     if not told:
         return NOT_RUN, None
     if sum(kept) == 2:
@@ -410,7 +480,9 @@ def _low_dimensional(limits: _Limits, root: _Root) -> _Pair:
         outcome = "partly" if any(kept) or all(ordered) else "not reproduced"
     if len(told) == 1:
         told.append("trained: not run" if told[0].startswith("untrained") else "untrained: not run")
-    return Finding(outcome, "; ".join(told), f"{len(_LOW) + len(_EVEN)} networks", _hardware(runs)), None
+    return Finding(
+        outcome, "; ".join(told), f"{len(_LOW) + len(_EVEN)} networks", _hardware(runs)
+    ), None
 
 
 def _poolformer(limits: _Limits, root: _Root) -> _Pair:
@@ -423,11 +495,18 @@ def _poolformer(limits: _Limits, root: _Root) -> _Pair:
         outcome = "reproduced"
     else:
         outcome = "partly" if after >= limits["factor"] * before else "not reproduced"
-    return Finding(outcome, f"{before:.1f} directions untrained, {after:.1f} trained", "1 network", _hardware(runs)), None
+    return Finding(
+        outcome,
+        f"{before:.1f} directions untrained, {after:.1f} trained",
+        "1 network",
+        _hardware(runs),
+    ), None
 
 
 def _training(root: _Root) -> pd.DataFrame:
-    """The training records that may count: a row each, with model (as in Table 1), family, recipe, dataset and arm."""
+    """The training records that may count: a row each, with model (as in Table 1), family, recipe,
+    dataset and arm.
+    """
     runs = records.read_all("constraint", root)
     if runs.empty:
         return runs
@@ -443,9 +522,10 @@ _CELL = ["recipe", "dataset", "model", "family", "seed"]
 def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """Constrained minus baseline, seed by seed: what the rules on training look at.
 
-    Returns a row per recipe, data set, model and seed that has both arms: gain (top-1 of the last epoch, points) and
-    nearer (by how much the modules end nearer to gamma: mean abs(SS_rate - gamma) of the baseline's minus that of the
-    constrained run's, training mode); the record's device. No rows if there are no records.
+    Returns a row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
+    epoch, points) and nearer (by how much the modules end nearer to gamma: mean abs(SS_rate -
+    gamma) of the baseline's minus that of the constrained run's, training mode); the record's
+    device. No rows if there are no records.
 
     >>> len(training_pairs("no-such-folder"))
     0
@@ -453,14 +533,20 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     runs, device = _training(root), ["device.type", "device.name"]
     if runs.empty:
         return pd.DataFrame(columns=[*_CELL, "gain", "nearer", *device])
-    runs = runs.rename(columns={f"metrics.{c}": c for c in ("top1_last", "ss_rate_train_modules", "gamma")})
-    runs = runs.reindex(columns=[*_CELL, "arm", "top1_last", "ss_rate_train_modules", "gamma", *device])
+    runs = runs.rename(
+        columns={f"metrics.{c}": c for c in ("top1_last", "ss_rate_train_modules", "gamma")}
+    )
+    runs = runs.reindex(
+        columns=[*_CELL, "arm", "top1_last", "ss_rate_train_modules", "gamma", *device]
+    )
     baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *device])
     pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=_CELL, suffixes=("", "_baseline"))
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
     without, with_it = (
         [
-            off_target(modules, gamma) if isinstance(modules, dict) and gamma is not None else math.nan
+            off_target(modules, gamma)
+            if isinstance(modules, dict) and gamma is not None
+            else math.nan
             for modules, gamma in zip(pairs[column], pairs["gamma"])
         ]
         for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
@@ -469,7 +555,9 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     return pairs[[*_CELL, "gain", "nearer", *device]]
 
 
-def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Callable[[_Limits, _Root], _Pair]:
+def _on_pairs(
+    judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]],
+) -> Callable[[_Limits, _Root], _Pair]:
     """A rule on `training_pairs`, applied to the paper's recipe and to the smaller ones."""
 
     def rule(limits: _Limits, root: _Root) -> _Pair:
@@ -480,7 +568,11 @@ def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Call
                 found.append(NOT_RUN)
                 continue
             outcome, ours = judge(limits, part)
-            if outcome == "reproduced" and len(found) == 0 and part["dataset"].nunique() < len(audit.DATASETS):
+            if (
+                outcome == "reproduced"
+                and len(found) == 0
+                and part["dataset"].nunique() < len(audit.DATASETS)
+            ):
                 outcome = "partly"  # at the paper's scale, all of its data sets are asked for
             found.append(Finding(outcome, ours, _count_pairs(part), _hardware(part)))
         return found[0], found[1]
@@ -490,7 +582,11 @@ def _on_pairs(judge: Callable[[_Limits, pd.DataFrame], tuple[str, str]]) -> Call
 
 def _judge_helps(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     groups = [pairs[pairs["model"].isin(audit.MARKED)], pairs[pairs["family"] == "cnn"]]
-    told = [f"{' and '.join(part['model'].unique())} {_points(part['gain'])}" for part in groups if len(part)]
+    told = [
+        f"{' and '.join(part['model'].unique())} {_points(part['gain'])}"
+        for part in groups
+        if len(part)
+    ]
     marked, cnn = (part["gain"] for part in groups)
     if len(marked) < _FEWEST:
         return "undecided", "; ".join([_TOO_FEW, *told])
@@ -513,32 +609,48 @@ def _judge_average_gain(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]
     told = "; ".join(f"{model} {_of(interval)}" for model, interval in intervals.items())
     if not intervals:
         return "undecided", _TOO_FEW
-    good = [i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"] for i in intervals.values()]
+    good = [
+        i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"]
+        for i in intervals.values()
+    ]
     if all(good):
         return "reproduced", told
     if any(good):
         return "partly", told
-    return ("not reproduced" if all(i.high < limits["low"] for i in intervals.values()) else "undecided"), told
+    return (
+        "not reproduced" if all(i.high < limits["low"] for i in intervals.values()) else "undecided"
+    ), told
 
 
 def _judge_up_to_six(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
-    intervals = _intervals(pairs[pairs["family"].isin(["mlp", "attention"])], ["model", "dataset", "recipe"], "gain")
+    intervals = _intervals(
+        pairs[pairs["family"].isin(["mlp", "attention"])], ["model", "dataset", "recipe"], "gain"
+    )
     if not intervals:
         return "undecided", _TOO_FEW
     (model, dataset, _), largest = max(intervals.items(), key=lambda item: item[1].mean)
     told = f"at most {_of(largest)}: {model}, {audit.DATASETS.get(dataset, dataset)}"
     if any(i.low > 0 and i.high >= limits["most"] for i in intervals.values()):
         return "reproduced", told
-    return ("undecided" if any(i.high >= limits["most"] for i in intervals.values()) else "not reproduced"), told
+    return (
+        "undecided"
+        if any(i.high >= limits["most"] for i in intervals.values())
+        else "not reproduced"
+    ), told
 
 
 def _judge_toward(limits: _Limits, pairs: pd.DataFrame) -> tuple[str, str]:
     intervals = _intervals(pairs, ["model", "dataset", "recipe"], "nearer")
     if not intervals:
         return "undecided", _TOO_FEW
-    toward, away = sum(i.low > 0 for i in intervals.values()), sum(i.high < 0 for i in intervals.values())
+    toward, away = (
+        sum(i.low > 0 for i in intervals.values()),
+        sum(i.high < 0 for i in intervals.values()),
+    )
     mean = np.mean([i.mean for i in intervals.values()])
-    told = f"{toward} of {len(intervals)} networks come nearer, {away} go away; {mean:+.3f} on average"
+    told = (
+        f"{toward} of {len(intervals)} networks come nearer, {away} go away; {mean:+.3f} on average"
+    )
     if toward >= limits["share"] * len(intervals):
         return "reproduced", told
     if toward > away:
@@ -552,7 +664,9 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
     if runs.empty:
         return NOT_RUN, NOT_RUN
     # full-size networks have a size, those of a training recipe have an arm
-    runs = runs.reindex(columns=[*runs.columns.union(["config.size", "config.arm", "config.recipe"], sort=False)])
+    runs = runs.reindex(
+        columns=[*runs.columns.union(["config.size", "config.arm", "config.recipe"], sort=False)]
+    )
     runs = runs.assign(
         model=[models.find(name).name for name in runs["config.model"]],
         sigma=runs["metrics.sigma"].map(lambda ways: ways.get("released", math.nan)).astype(float),
@@ -569,7 +683,11 @@ def _invariance(limits: _Limits, root: _Root) -> _Pair:
         full = replace(full, ours=f"untrained: {full.ours}")
 
     pairs = training_pairs(root)
-    own = runs[(runs["config.weights"] == "trained") & (runs["config.arm"] == "baseline") & (runs["config.recipe"] != "quick")]
+    own = runs[
+        (runs["config.weights"] == "trained")
+        & (runs["config.arm"] == "baseline")
+        & (runs["config.recipe"] != "quick")
+    ]
     return full, _correlated(limits, own, pairs.groupby("model")["gain"].mean())
 
 
@@ -577,12 +695,24 @@ def _correlated(limits: _Limits, runs: pd.DataFrame, gain: pd.Series) -> Finding
     runs = runs[runs["model"].isin(gain.index)]
     if runs.empty:
         return NOT_RUN
-    table = runs.groupby(["model", "config.images"])[["sigma", "delta"]].mean().groupby("model").mean().dropna()
+    table = (
+        runs.groupby(["model", "config.images"])[["sigma", "delta"]]
+        .mean()
+        .groupby("model")
+        .mean()
+        .dropna()
+    )
     n = f"{len(table)} networks, {_count(runs['seed'].nunique(), 'seed')}"
     if len(table) < limits["models"]:
         return Finding("undecided", "too few networks yet", n, _hardware(runs))
-    tests = {symbol: spearman_exact(table[column], gain[table.index]) for symbol, column in (("σ", "sigma"), ("Δ", "delta"))}
-    told = ", ".join(f"ρ({symbol}, gain) {test.estimate:+.2f} (p = {test.p:.2f})" for symbol, test in tests.items())
+    tests = {
+        symbol: spearman_exact(table[column], gain[table.index])
+        for symbol, column in (("σ", "sigma"), ("Δ", "delta"))
+    }
+    told = ", ".join(
+        f"ρ({symbol}, gain) {test.estimate:+.2f} (p = {test.p:.2f})"
+        for symbol, test in tests.items()
+    )
     sure = [test.p < 0.05 for test in tests.values()]
     negative = [test.estimate < 0 for test in tests.values()]
     if all(negative) and any(sure):
@@ -646,7 +776,8 @@ def _hardware(runs: pd.DataFrame) -> str:
 
 
 def machines(devices: Iterable[tuple[str, str]]) -> str:
-    """Types and names of devices, as records have them, for a reader: each once, without the makers' decoration.
+    """Types and names of devices, as records have them, for a reader: each once, without the
+    makers' decoration.
 
     >>> machines([("cpu", "Intel(R) Xeon(R) Processor"), ("cuda", "NVIDIA H100")])
     'CPU (Intel Xeon); NVIDIA H100'

@@ -1,7 +1,9 @@
-"""Printed against released, point by point: the list in data/paper/differences.yml and what each point changes.
+"""Printed against released, point by point: the list in data/paper/differences.yml and what each
+point changes.
 
-An effect is computed when it is asked for: from records, from the reference outputs of the released code
-(tests/golden), or on the spot. It is a sentence with numbers, or "not run" where the records are missing.
+An effect is computed when it is asked for: from records, from the reference outputs of the released
+code (tests/golden), or on the spot. It is a sentence with numbers, or "not run" where the records
+are missing.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ NOT_RUN = "not run"
 
 
 def differences(root: _Root = RESULTS) -> pd.DataFrame:
-    """Every difference between print and release, a row each: part, step, printed, released, effect, ours.
+    """Every difference between print and release, a row each: part, step, printed, released,
+    effect, ours.
 
-    root: the folder of records. "effect" has numbers where it can be measured here; else it says why not.
+    root: the folder of records. "effect" has numbers where it can be measured here; else it says
+    why not.
 
     >>> differences("no-such-folder").columns.tolist()
     ['part', 'step', 'printed', 'released', 'effect', 'ours']
@@ -40,11 +44,18 @@ def differences(root: _Root = RESULTS) -> pd.DataFrame:
     for part in yaml.safe_load((PAPER / "differences.yml").read_text(encoding="utf-8")):
         for row in part["rows"]:
             effect = row["effect"]
-            rows.append({"part": part["part"], **row, "effect": EFFECTS[effect](root) if effect in EFFECTS else effect})
+            rows.append(
+                {
+                    "part": part["part"],
+                    **row,
+                    "effect": EFFECTS[effect](root) if effect in EFFECTS else effect,
+                }
+            )
     return pd.DataFrame(rows)[["part", "step", "printed", "released", "effect", "ours"]]
 
 
-# --- SS_rate ----------------------------------------------------------------------------------------------
+# --- SS_rate
+# ----------------------------------------------------------------------------------------------
 
 
 @cache
@@ -70,7 +81,9 @@ def _density(root: _Root) -> str:
 
 def _box_number(root: _Root) -> str:
     table = experiments.table_2(experiments.full_scale(records.read_all(experiments.SS_RATE, root)))
-    released, printed, theirs = (table[f"untrained: {column}"] for column in ("ours, released", "ours, printed", "paper"))
+    released, printed, theirs = (
+        table[f"untrained: {column}"] for column in ("ours, released", "ours, printed", "paper")
+    )
     if released.isna().all():
         return NOT_RUN
     return (
@@ -80,8 +93,16 @@ def _box_number(root: _Root) -> str:
 
 
 def _thresholds(root: _Root) -> str:
-    change = {T: max(abs(float(ss_rate(F, thresholds=T) - ss_rate(F))) for _, F, _ in _cases()) for T in (64, 4096)}
-    return ", ".join(f"at most {value:.4f} in SS_rate with {T} thresholds" for T, value in change.items()) + " instead of 256 (six reference inputs)"
+    change = {
+        T: max(abs(float(ss_rate(F, thresholds=T) - ss_rate(F))) for _, F, _ in _cases())
+        for T in (64, 4096)
+    }
+    return (
+        ", ".join(
+            f"at most {value:.4f} in SS_rate with {T} thresholds" for T, value in change.items()
+        )
+        + " instead of 256 (six reference inputs)"
+    )
 
 
 def _integral(root: _Root) -> str:
@@ -90,7 +111,9 @@ def _integral(root: _Root) -> str:
         curve = box_curve(F)
         line = curve.reference / math.log(len(F))
         residual = (curve.boxes.log() / math.log(len(F)) - line).abs()
-        change.append(abs(float(2 * torch.trapezoid(residual) / (len(residual) - 1)) - float(curve.ss_rate)))
+        change.append(
+            abs(float(2 * torch.trapezoid(residual) / (len(residual) - 1)) - float(curve.ss_rate))
+        )
     D = 384
     return (
         f"sum instead of trapezoid: at most {max(change):.4f} in SS_rate (six reference inputs); 2/D instead of 2/log D: a factor of "
@@ -134,12 +157,17 @@ def _factor(root: _Root, factor: str, value: str) -> str:
     table = experiments.factor_table(records.read_all(experiments.FACTOR_EXPERIMENT, root))
     told = []
     for model in table.columns.levels[0] if len(table) else []:
-        if (factor, value) in table.index and not math.isnan(change := table.loc[(factor, value), (model, "change")]):
-            told.append(f"{model} {round(change, 3) + 0.0:+.3f} ± {table.loc[(factor, value), (model, 'std of change')]:.3f}")
+        if (factor, value) in table.index and not math.isnan(
+            change := table.loc[(factor, value), (model, "change")]
+        ):
+            told.append(
+                f"{model} {round(change, 3) + 0.0:+.3f} ± {table.loc[(factor, value), (model, 'std of change')]:.3f}"
+            )
     return "SS_rate of " + ", ".join(told) if told else NOT_RUN
 
 
-# --- the constraint ---------------------------------------------------------------------------------------
+# --- the constraint
+# ---------------------------------------------------------------------------------------
 
 
 def _damping(root: _Root) -> str:
@@ -148,13 +176,20 @@ def _damping(root: _Root) -> str:
         return NOT_RUN
     close = []
     for run in runs.to_dict("records"):
-        rates = np.array([run["metrics.layers"][module]["released"] for module in run["metrics.modules"]["released"]])
+        rates = np.array(
+            [
+                run["metrics.layers"][module]["released"]
+                for module in run["metrics.modules"]["released"]
+            ]
+        )
         close.append((abs(rates / rates.mean() - 1) < 0.05).mean())
     training = _training(root)
     training = training[training["arm"] == "released"]
     share = "; in released arms of ours: not run"
     if len(training):
-        penalties = [value > 0 for history in training["history"] for value in history["penalty"][1:]]
+        penalties = [
+            value > 0 for history in training["history"] for value in history["penalty"][1:]
+        ]
         share = f"; in our released arms the mean penalty is above 0 in {np.mean(penalties):.0%} of the epochs after the first"
     return f"of the modules that are drawn from, {np.mean(close):.0%} lie within 5 % of the mean over layers in untrained networks: for the others the penalty vanishes{share}"
 
@@ -172,7 +207,9 @@ def _gamma(root: _Root) -> str:
 
 
 def _commands() -> pd.DataFrame:
-    """Released commands with one learning rate per arm: those of the baseline as a set, beside the constrained one."""
+    """Released commands with one learning rate per arm: those of the baseline as a set, beside the
+    constrained one.
+    """
     commands = audit.released_commands()
     arms = {arm: part for arm, part in commands.groupby("arm")}
     base = arms["baseline"].groupby(["model", "dataset"])["learning_rate"].agg(set)
@@ -181,7 +218,9 @@ def _commands() -> pd.DataFrame:
 
 def _learning_rate(root: _Root) -> str:
     table = _commands().dropna(subset=["baseline"])
-    differ = [index for index, row in table.iterrows() if row["learning_rate"] not in row["baseline"]]
+    differ = [
+        index for index, row in table.iterrows() if row["learning_rate"] not in row["baseline"]
+    ]
     named = "; ".join(f"{model} on {audit.DATASETS[dataset]}" for model, dataset in differ)
     return f"in {len(differ)} of the {len(table)} comparisons with commands for both arms the rates differ: {named}; what that does to accuracy: {_lr_control(root)}"
 
@@ -199,8 +238,13 @@ def _layers_drawn(root: _Root) -> str:
     runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
     if runs.empty:
         return NOT_RUN
-    change = [r["released"] - p["released"] for r, p in zip(runs["metrics.mean_released_modules"], runs["metrics.mean_printed_modules"])]
-    by_model = pd.Series(change).groupby([models.find(name).name for name in runs["config.model"]]).mean()
+    change = [
+        r["released"] - p["released"]
+        for r, p in zip(runs["metrics.mean_released_modules"], runs["metrics.mean_printed_modules"])
+    ]
+    by_model = (
+        pd.Series(change).groupby([models.find(name).name for name in runs["config.model"]]).mean()
+    )
     largest = by_model.abs().idxmax()
     return f"mean SS_rate over the released list instead of Table 1's, untrained: at most {by_model[largest]:+.3f} ({largest})"
 
@@ -209,7 +253,12 @@ def _variants(root: _Root) -> str:
     runs = experiments.full_scale(records.read_all(experiments.SS_RATE, root))
     if runs.empty:
         return NOT_RUN
-    rate = runs["metrics.mean_printed_modules"].map(lambda mean: mean["released"]).groupby(runs["config.model"]).mean()
+    rate = (
+        runs["metrics.mean_printed_modules"]
+        .map(lambda mean: mean["released"])
+        .groupby(runs["config.model"])
+        .mean()
+    )
     if not {"pvt_v2_b1", "pvt_v2_b3"} <= set(rate.index):
         return NOT_RUN
     return f"SS_rate of untrained PVT: {rate['pvt_v2_b1']:.3f} for pvt_v2_b1, {rate['pvt_v2_b3']:.3f} for pvt_v2_b3"
@@ -234,12 +283,20 @@ def _unequal_arms(root: _Root) -> str:
     rates = sum(row["learning_rate"] not in row["baseline"] for _, row in with_both.iterrows())
     noted = table["note"].fillna("").str.startswith("without").sum()
     gain = audit.gains()["gain"]
-    names = [i for i, row in with_both.iterrows() if row["learning_rate"] not in row["baseline"] or str(row["note"]).startswith("without")]
-    told = ", ".join(f"{model} on {audit.DATASETS[dataset]} ({gain[model, dataset]:+.2f})" for model, dataset in names)
+    names = [
+        i
+        for i, row in with_both.iterrows()
+        if row["learning_rate"] not in row["baseline"] or str(row["note"]).startswith("without")
+    ]
+    told = ", ".join(
+        f"{model} on {audit.DATASETS[dataset]} ({gain[model, dataset]:+.2f})"
+        for model, dataset in names
+    )
     return f"{rates} comparisons with another learning rate, {noted} with other augmentation; their gains in Table 3: {told}"
 
 
-# --- invariance -------------------------------------------------------------------------------------------
+# --- invariance
+# -------------------------------------------------------------------------------------------
 
 
 def _untrained(root: _Root) -> pd.DataFrame:
@@ -252,7 +309,12 @@ def _ways(root: _Root, metric: str, one: str, other: str) -> str:
     runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
-    values = pd.DataFrame({way: runs[f"metrics.{metric}"].map(lambda cell, w=way: cell.get(w, math.nan)) for way in (one, other)}).astype(float)
+    values = pd.DataFrame(
+        {
+            way: runs[f"metrics.{metric}"].map(lambda cell, w=way: cell.get(w, math.nan))
+            for way in (one, other)
+        }
+    ).astype(float)
     values = values.groupby(runs["config.model"]).mean().dropna()
     if len(values) < 3:
         return NOT_RUN
@@ -262,27 +324,44 @@ def _ways(root: _Root, metric: str, one: str, other: str) -> str:
 
 
 def _features_of_sigma(root: _Root) -> str:
-    return "released estimator on F and on activations: " + _ways(root, "sigma", "released, F", "released")
+    return "released estimator on F and on activations: " + _ways(
+        root, "sigma", "released, F", "released"
+    )
 
 
 def _features_of_delta(root: _Root) -> str:
-    return "released estimator on F and on activations: " + _ways(root, "delta", "released, F", "released")
+    return "released estimator on F and on activations: " + _ways(
+        root, "delta", "released, F", "released"
+    )
 
 
 def _exponent(root: _Root) -> str:
     cases, arrays = _golden("invariance_released")
     told = []
     for case in cases["powerlaw_exponent"]:
-        fits = {estimator: float(powerlaw_exponent(arrays[case["case"]], estimator=estimator)) for estimator in ("printed", "released")}
-        told.append(f"{fits['printed']:.2f} printed, {fits['released']:.2f} released ({case['kind']})")
-    return "exponents of two reference spectra: " + "; ".join(told) + "; printed and released on activations: " + _ways(root, "sigma", "printed, activations", "released")
+        fits = {
+            estimator: float(powerlaw_exponent(arrays[case["case"]], estimator=estimator))
+            for estimator in ("printed", "released")
+        }
+        told.append(
+            f"{fits['printed']:.2f} printed, {fits['released']:.2f} released ({case['kind']})"
+        )
+    return (
+        "exponents of two reference spectra: "
+        + "; ".join(told)
+        + "; printed and released on activations: "
+        + _ways(root, "sigma", "printed, activations", "released")
+    )
 
 
 def _skipped_layers(root: _Root) -> str:
     runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
-    left = [any(text.startswith("released:") and "50" in text for text in skipped) for skipped in runs["metrics.skipped"]]
+    left = [
+        any(text.startswith("released:") and "50" in text for text in skipped)
+        for skipped in runs["metrics.skipped"]
+    ]
     return f"layers left out in {sum(left)} of {len(left)} of our records; the randomised solver is not compared"
 
 
@@ -307,7 +386,9 @@ def _dimension_scale(root: _Root) -> str:
     square = known_points("square", 400)
     told = []
     for estimator in ("printed", "released"):
-        fits = [float(correlation_dimension(unit * square, estimator=estimator)) for unit in (1, 10)]
+        fits = [
+            float(correlation_dimension(unit * square, estimator=estimator)) for unit in (1, 10)
+        ]
         told.append(f"{estimator} {fits[0]:.2f} and {fits[1]:.2f}")
     return "a square, and the same ten times as large: " + ", ".join(told)
 
@@ -316,7 +397,11 @@ def _dropped_dimensions(root: _Root) -> str:
     runs = _untrained(root)
     if runs.empty:
         return NOT_RUN
-    layers = [layer["dimensions"].get("released", 0) for run in runs["metrics.layers"] for layer in run.values()]
+    layers = [
+        layer["dimensions"].get("released", 0)
+        for run in runs["metrics.layers"]
+        for layer in run.values()
+    ]
     return f"{sum(layer is None for layer in layers)} of {len(layers)} layers of ours dropped"
 
 
@@ -333,14 +418,22 @@ EFFECTS: Mapping[str, Callable[[_Root], str]] = {
     "gamma": _gamma,
     "learning_rate": _learning_rate,
     "layers_drawn": _layers_drawn,
-    "batch": lambda root: f"with 16 images instead of 64: {_factor(root, 'B', '16 images')}; with 256: {_factor(root, 'B', '256 images')}",
+    "batch": lambda root: (
+        f"with 16 images instead of 64: {_factor(root, 'B', '16 images')}; with 256: {_factor(root, 'B', '256 images')}"
+    ),
     "class_token": lambda root: f"left out: {_factor(root, 'class token', 'left out')}",
-    "training_mode": lambda root: f"training instead of evaluation mode: {_factor(root, 'mode', 'training')}",
+    "training_mode": lambda root: (
+        f"training instead of evaluation mode: {_factor(root, 'mode', 'training')}"
+    ),
     "variants": _variants,
     "best_epoch": _best_epoch,
     "unequal_arms": _unequal_arms,
-    "other_images": lambda root: f"another draw of images: {_factor(root, 'which images', 'another draw')}",
-    "channels": lambda root: f"128 channels instead of all: {_factor(root, 'channels', '128 drawn at random')}",
+    "other_images": lambda root: (
+        f"another draw of images: {_factor(root, 'which images', 'another draw')}"
+    ),
+    "channels": lambda root: (
+        f"128 channels instead of all: {_factor(root, 'channels', '128 drawn at random')}"
+    ),
     "features_of_sigma": _features_of_sigma,
     "exponent": _exponent,
     "skipped_layers": _skipped_layers,

@@ -1,4 +1,6 @@
-"""The cells of each table: configuration in, record out. Notebooks read the records; a command makes them."""
+"""The cells of each table: configuration in, record out. Notebooks read the records; a command
+makes them.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ SS_RATE = "ss-rate"
 def layer_metrics(F: Tensor) -> dict[str, float]:
     """What a record keeps of one layer: SS_rate by both formulas, and the distances behind it.
 
-    F: (D, B). Returns D; the SS_rates "released" and "printed"; TZ and TV; mean, standard deviation and skewness of
-    the distances of pairs i < j; and the participation ratio. Raises ValueError as ``box_curve`` does.
+    F: (D, B). Returns D; the SS_rates "released" and "printed"; TZ and TV; mean, standard deviation
+    and skewness of the distances of pairs i < j; and the participation ratio. Raises ValueError as
+    ``box_curve`` does.
 
     >>> metrics = layer_metrics(torch.tensor([[0.0], [1.0], [3.0], [7.0]]))
     >>> metrics["D"], metrics["TZ"], metrics["TV"], round(metrics["distance_mean"], 4)
@@ -53,7 +56,9 @@ def layer_metrics(F: Tensor) -> dict[str, float]:
 
 
 def modules_of(architecture: Architecture, network: nn.Module) -> dict[str, list[str]]:
-    """The module names of a model "as printed" (Table 1) and "as released" (what the training script draws from)."""
+    """The module names of a model "as printed" (Table 1) and "as released" (what the training
+    script draws from).
+    """
     return {
         "printed": list(architecture.modules),
         "released": resolve_modules(network, architecture.released_modules),
@@ -61,7 +66,8 @@ def modules_of(architecture: Architecture, network: nn.Module) -> dict[str, list
 
 
 def default_device() -> str:
-    """The device an experiment runs on unless told otherwise: "cuda" where there is one, else "cpu".
+    """The device an experiment runs on unless told otherwise: "cuda" where there is one, else
+    "cpu".
 
     >>> default_device() in ("cuda", "cpu")
     True
@@ -78,22 +84,28 @@ def features_of(
     training: bool = False,
     device: str | None = None,
 ) -> dict[str, Tensor]:
-    """F of the named modules, or of every one printed or released, in one pass; on the CPU wherever the model ran.
+    """F of the named modules, or of every one printed or released, in one pass; on the CPU wherever
+    the model ran.
 
     images: as for ``feature_matrices``. device: None means ``default_device()``.
     """
     groups = modules_of(architecture, network).values()
     names = modules or list(dict.fromkeys(name for group in groups for name in group))
-    # "auto" tells PVT's stages (B, C, H, W) from their blocks (B, N, C); at 224 pixels no map is ambiguous
-    features = feature_matrices(network, images, names, training=training, device=device or default_device())
+    # "auto" tells PVT's stages (B, C, H, W) from their blocks (B, N, C); at 224 pixels no map is
+    # ambiguous
+    features = feature_matrices(
+        network, images, names, training=training, device=device or default_device()
+    )
     return {module: F.cpu() for module, F in features.items()}
 
 
-def ss_rate_config(model: str, images: str, n_images: int, draw: int, *, weights: str = "untrained") -> dict[str, Any]:
+def ss_rate_config(
+    model: str, images: str, n_images: int, draw: int, *, weights: str = "untrained"
+) -> dict[str, Any]:
     """What names a cell of Table 2, apart from the seed of the weights.
 
-    model: a timm name; images: a name of ``load_images``; draw: the seed it draws n_images with; weights: "untrained",
-    "pretrained:<timm's tag>" or "checkpoint:<folder's name>".
+    model: a timm name; images: a name of ``load_images``; draw: the seed it draws n_images with;
+    weights: "untrained", "pretrained:<timm's tag>" or "checkpoint:<folder's name>".
     """
     return {
         "model": models.find(model).timm_name,
@@ -116,7 +128,8 @@ def ss_rate_record(
     device: str = "cpu",
     seconds: float,
 ) -> dict[str, Any]:
-    """The record of one model on one draw of images: ``layer_metrics`` of every module, and the means over both sets.
+    """The record of one model on one draw of images: ``layer_metrics`` of every module, and the
+    means over both sets.
 
     seconds: what the features took; the time of the metrics is added.
     """
@@ -124,13 +137,17 @@ def ss_rate_record(
     layers = {module: layer_metrics(F) for module, F in features.items()}
     groups = modules_of(models.find(config["model"]), network)
     means = {
-        f"mean_{group}_modules": {formula: sum(layers[m][formula] for m in names) / len(names) for formula in FORMULAS}
+        f"mean_{group}_modules": {
+            formula: sum(layers[m][formula] for m in names) / len(names) for formula in FORMULAS
+        }
         for group, names in groups.items()
     }
     data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     metrics = means | {"modules": groups, "layers": layers}
     seconds = round(seconds + time.perf_counter() - start, 2)
-    return records.new_record(SS_RATE, config, seed, metrics, data=data, device=device, seconds=seconds)
+    return records.new_record(
+        SS_RATE, config, seed, metrics, data=data, device=device, seconds=seconds
+    )
 
 
 def run_ss_rate(
@@ -144,11 +161,14 @@ def run_ss_rate(
     device: str | None = None,
     root: Path = RESULTS,
 ) -> Iterable[Path]:
-    """Measure models on several draws of images, write a record each, yield their paths; skips what is done.
+    """Measure models on several draws of images, write a record each, yield their paths; skips what
+    is done.
 
-    Every image passes through a model once, however many draws it is in. weights: as for ``models.load``.
+    Every image passes through a model once, however many draws it is in. weights: as for
+    ``models.load``.
 
-    Raises ValueError, FileNotFoundError or RuntimeError for an unknown model, images or weights that are not there.
+    Raises ValueError, FileNotFoundError or RuntimeError for an unknown model, images or weights
+    that are not there.
     """
     device = device or default_device()
     sets = {draw: load_images(images, n_images, seed=draw) for draw in draws}
@@ -156,7 +176,10 @@ def run_ss_rate(
         for name in names:
             architecture = models.find(name)
             label = weights_label(architecture, weights)
-            configs = {d: ss_rate_config(architecture.timm_name, images, n_images, d, weights=label) for d in draws}
+            configs = {
+                d: ss_rate_config(architecture.timm_name, images, n_images, d, weights=label)
+                for d in draws
+            }
             todo = {d: c for d, c in configs.items() if not records.exists(SS_RATE, c, seed, root)}
             if not todo:
                 continue
@@ -168,7 +191,9 @@ def run_ss_rate(
             share = (time.perf_counter() - start) / len(todo)
             for (draw, config), place in zip(todo.items(), places):
                 drawn = {module: F[:, place] for module, F in features.items()}
-                record = ss_rate_record(config, seed, drawn, network, sets[draw], device=device, seconds=share)
+                record = ss_rate_record(
+                    config, seed, drawn, network, sets[draw], device=device, seconds=share
+                )
                 yield from written(record, root)
 
 
@@ -181,7 +206,9 @@ def written(record: dict[str, Any], root: Path) -> Iterable[Path]:
 
 
 def weights_label(architecture: Architecture, weights: str) -> str:
-    """What a configuration calls the weights; known without loading them, so that finished cells cost nothing."""
+    """What a configuration calls the weights; known without loading them, so that finished cells
+    cost nothing.
+    """
     if weights == "untrained":
         return weights
     if weights == "pretrained":
@@ -192,7 +219,9 @@ def weights_label(architecture: Architecture, weights: str) -> str:
 
 
 def _union(sets: Sequence[ImageSet]) -> tuple[ImageSet, list[Tensor]]:
-    """All different images of several sets, without what names or labels them, and where each set's stand among them."""
+    """All different images of several sets, without what names or labels them, and where each set's
+    stand among them.
+    """
     index: dict[bytes, int] = {}
     places, pixels = [], []
     for images in sets:
@@ -204,11 +233,15 @@ def _union(sets: Sequence[ImageSet]) -> tuple[ImageSet, list[Tensor]]:
                 pixels.append(picture)
             place.append(index[key])
         places.append(torch.tensor(place))
-    return ImageSet("", torch.stack(pixels), torch.zeros(len(pixels), dtype=torch.int64), "", ""), places
+    return ImageSet(
+        "", torch.stack(pixels), torch.zeros(len(pixels), dtype=torch.int64), "", ""
+    ), places
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
-    """The records among `runs` that may be held against Table 2: 512 ImageNet images, 224 px, eval mode."""
+    """The records among `runs` that may be held against Table 2: 512 ImageNet images, 224 px, eval
+    mode.
+    """
     if runs.empty:
         return runs
     asked = {"images": "imagenet-sample", "n_images": 512, "size": 224, "mode": "eval"}
@@ -221,9 +254,10 @@ def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
 def table_2(runs: pd.DataFrame, *, scale: str = "full") -> pd.DataFrame:
     """Table 2 beside the records: a row per model of the paper, printed values first.
 
-    runs: ``records.read_all("ss-rate")``; only what ``full_scale`` keeps counts. Ours is the mean over the modules of Table 1, averaged over the draws of
-    images, then over the seeds of the weights; the standard deviation is over seeds. The verdict is that of
-    ``paper.verdict`` on the released formula, "not run" where there is no record.
+    runs: ``records.read_all("ss-rate")``; only what ``full_scale`` keeps counts. Ours is the mean
+    over the modules of Table 1, averaged over the draws of images, then over the seeds of the
+    weights; the standard deviation is over seeds. The verdict is that of ``paper.verdict`` on the
+    released formula, "not run" where there is no record.
     """
     rows, runs = [], full_scale(runs)
     for printed in load_table(2).itertuples():
@@ -233,7 +267,11 @@ def table_2(runs: pd.DataFrame, *, scale: str = "full") -> pd.DataFrame:
             part = _cells(runs, models.find(printed.model).timm_name, state)
             row[f"{state}: paper"] = theirs
             for formula in ("printed", "released"):
-                values = part[formula].groupby(part["seed"]).mean() if len(part) else pd.Series(dtype=float)
+                values = (
+                    part[formula].groupby(part["seed"]).mean()
+                    if len(part)
+                    else pd.Series(dtype=float)
+                )
                 row[f"{state}: ours, {formula}"] = values.mean()
                 row[f"{state}: std, {formula}"] = values.std()
             row[f"{state}: seeds"] = part["seed"].nunique()
@@ -248,13 +286,23 @@ def _cells(runs: pd.DataFrame, timm_name: str, state: str) -> pd.DataFrame:
     """The records of one model in one state, with a column per formula; none if there are none."""
     if "config.model" not in runs:
         return pd.DataFrame(columns=["seed", *FORMULAS])
-    part = runs[(runs["config.model"] == timm_name) & ((runs["config.weights"] == "untrained") == (state == "untrained"))]
+    part = runs[
+        (runs["config.model"] == timm_name)
+        & ((runs["config.weights"] == "untrained") == (state == "untrained"))
+    ]
     means = part["metrics.mean_printed_modules"]
-    return part.assign(**{formula: means.map(lambda cell, f=formula: cell[f]).astype(float) for formula in FORMULAS})
+    return part.assign(
+        **{
+            formula: means.map(lambda cell, f=formula: cell[f]).astype(float)
+            for formula in FORMULAS
+        }
+    )
 
 
 def depth_profiles(runs: pd.DataFrame, *, modules: str = "printed") -> pd.DataFrame:
-    """SS_rate of every layer of every record, tidy: model, family, seed, draw, module, depth (0 to 1), formula, ss_rate."""
+    """SS_rate of every layer of every record, tidy: model, family, seed, draw, module, depth (0 to
+    1), formula, ss_rate.
+    """
     rows = []
     for _, run in runs.iterrows():
         architecture = models.find(run["config.model"])
@@ -306,12 +354,15 @@ class ChannelMap:
 def channel_map(
     model: str, images: ImageSet, seed: int, *, weights: str = "untrained", channels: int = 128
 ) -> ChannelMap:
-    """Place the channels of a model's first module of Table 1 in the plane, as the released code does for Fig. 2.
+    """Place the channels of a model's first module of Table 1 in the plane, as the released code
+    does for Fig. 2.
 
-    The same at most `channels` channels are drawn (by `seed`) for every state and placed together by one metric MDS.
-    Both states see the same images, where the released script takes another batch for each.
+    The same at most `channels` channels are drawn (by `seed`) for every state and placed together
+    by one metric MDS. Both states see the same images, where the released script takes another
+    batch for each.
 
-    model: a name of Table 1. weights: "untrained" alone, or what ``models.load`` takes, for "trained" beside it.
+    model: a name of Table 1. weights: "untrained" alone, or what ``models.load`` takes, for
+    "trained" beside it.
 
     Raises as ``models.load`` does.
     """
@@ -328,7 +379,11 @@ def channel_map(
         drawn[state] = F[keep]
     place, stress = mds(pair_distances(torch.cat(list(drawn.values()))))
     parts = np.split(place, np.cumsum([len(F) for F in drawn.values()])[:-1])
-    return ChannelMap(dict(zip(drawn, parts)), stress, {state: participation_ratio(F) for state, F in drawn.items()})
+    return ChannelMap(
+        dict(zip(drawn, parts)),
+        stress,
+        {state: participation_ratio(F) for state, F in drawn.items()},
+    )
 
 
 #: One factor at a time, for the two models that lie furthest from Table 2: what each value changes.
@@ -364,8 +419,11 @@ def factor_config(model: str, factor: str, value: str) -> dict[str, Any] | None:
     return {"model": timm_name, "factor": factor, "value": value, "images": "imagenet-sample"}
 
 
-def factor_record(config: Mapping[str, Any], seed: int, *, device: str | None = None) -> dict[str, Any]:
-    """Run one cell of the factor study: the baseline's 64 images and settings, with one of them changed.
+def factor_record(
+    config: Mapping[str, Any], seed: int, *, device: str | None = None
+) -> dict[str, Any]:
+    """Run one cell of the factor study: the baseline's 64 images and settings, with one of them
+    changed.
 
     Raises FileNotFoundError where the images are not there.
     """
@@ -375,7 +433,10 @@ def factor_record(config: Mapping[str, Any], seed: int, *, device: str | None = 
     name = "photographs" if value == "photographs" else config["images"]
     images = load_images(name, n_images, seed=1 if value == "another draw" else 0)
     network = _initialised(architecture, seed, value)
-    scaling = {"mean 0.5, std 0.5": ((0.5,) * 3, (0.5,) * 3), "none: pixels 0 to 1": ((0.0,) * 3, (1.0,) * 3)}
+    scaling = {
+        "mean 0.5, std 0.5": ((0.5,) * 3, (0.5,) * 3),
+        "none: pixels 0 to 1": ((0.0,) * 3, (1.0,) * 3),
+    }
     batch = images.normalised(*scaling.get(value, (architecture.mean, architecture.std)))
     groups = modules_of(architecture, network)
     if value == "bfloat16":
@@ -383,16 +444,23 @@ def factor_record(config: Mapping[str, Any], seed: int, *, device: str | None = 
     if factor == "class token":
         features = _tokens(network, batch, groups["printed"], alone=value == "alone")
     else:
-        features = features_of(architecture, network, batch, training=value == "training", device=device)
+        features = features_of(
+            architecture, network, batch, training=value == "training", device=device
+        )
     if factor == "channels":
         g = torch.Generator().manual_seed(seed)
         features = {m: F[torch.randperm(len(F), generator=g)[:128]] for m, F in features.items()}
     names = groups["released" if factor == "modules" else "printed"]
     layers = {m: layer_metrics(features[m]) for m in names}
-    mean = {formula: sum(layer[formula] for layer in layers.values()) / len(layers) for formula in FORMULAS}
+    mean = {
+        formula: sum(layer[formula] for layer in layers.values()) / len(layers)
+        for formula in FORMULAS
+    }
     data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     metrics, seconds = {"mean": mean, "layers": layers}, time.perf_counter() - start
-    return records.new_record(FACTOR_EXPERIMENT, config, seed, metrics, data=data, device=device, seconds=seconds)
+    return records.new_record(
+        FACTOR_EXPERIMENT, config, seed, metrics, data=data, device=device, seconds=seconds
+    )
 
 
 def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Module:
@@ -411,9 +479,13 @@ def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Modul
     return network
 
 
-def _tokens(network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone: bool) -> dict[str, Tensor]:
+def _tokens(
+    network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone: bool
+) -> dict[str, Tensor]:
     """F of a ViT's blocks from the class token alone, or from all other tokens."""
-    parts: dict[str, list[Tensor]] = {module: [] for module in modules}  # on the CPU: no hook taps single tokens
+    parts: dict[str, list[Tensor]] = {
+        module: [] for module in modules
+    }  # on the CPU: no hook taps single tokens
     with torch.no_grad():
         for images in batch.split(64):
             found = network.forward_intermediates(
@@ -425,9 +497,16 @@ def _tokens(network: nn.Module, batch: Tensor, modules: Sequence[str], *, alone:
 
 
 def run_factors(
-    names: Iterable[str], seeds: int, *, baseline_seeds: int, device: str | None = None, root: Path = RESULTS
+    names: Iterable[str],
+    seeds: int,
+    *,
+    baseline_seeds: int,
+    device: str | None = None,
+    root: Path = RESULTS,
 ) -> Iterable[Path]:
-    """Work through the factor study, baseline first, skipping what is done; yields the paths of new records."""
+    """Work through the factor study, baseline first, skipping what is done; yields the paths of new
+    records.
+    """
     for factor, value in FACTORS:
         for seed in range(baseline_seeds if factor == "none" else seeds):
             for name in names:
@@ -437,15 +516,19 @@ def run_factors(
 
 
 def factor_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """The factor study: per factor and model, SS_rate's mean and spread over seeds, and the paired difference it makes.
+    """The factor study: per factor and model, SS_rate's mean and spread over seeds, and the paired
+    difference it makes.
 
-    runs: ``records.read_all("ss-rate-factors")``. The difference is to the baseline of the same seed (mean and
-    standard deviation over seeds), released formula; columns are grouped by model. Models without a baseline are left out.
+    runs: ``records.read_all("ss-rate-factors")``. The difference is to the baseline of the same
+    seed (mean and standard deviation over seeds), released formula; columns are grouped by model.
+    Models without a baseline are left out.
     """
     if runs.empty:
         return pd.DataFrame()
     value = runs["metrics.mean"].map(lambda mean: mean["released"]).astype(float)
-    cells = runs.assign(ss_rate=value).set_index(["config.model", "config.factor", "config.value", "seed"])["ss_rate"]
+    cells = runs.assign(ss_rate=value).set_index(
+        ["config.model", "config.factor", "config.value", "seed"]
+    )["ss_rate"]
     cells = cells.sort_index()
     blocks = {}
     for timm_name in dict.fromkeys(runs["config.model"]):

@@ -1,7 +1,8 @@
-"""What the explorer page draws of a layer, worked out beforehand: its curves, its pairs and its boxes per threshold.
+"""What the explorer page draws of a layer, worked out beforehand: its curves, its pairs and its
+boxes per threshold.
 
-A step is a position 0 .. 255 among the 256 thresholds theta of ``box_curve``. All that moves on the page is kept as the
-step at which it happens, so that the browser only counts and compares.
+A step is a position 0 .. 255 among the 256 thresholds theta of ``box_curve``. All that moves on the
+page is kept as the step at which it happens, so that the browser only counts and compares.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from sslib.graph import covering_numbers, mds
 from sslib.paths import ROOT
 from sslib.rate import FORMULAS, box_curve, pair_distances
 
-#: The file that the page loads: a record as JavaScript, since a page opened from a disk may load no JSON.
+#: The file that the page loads: a record as JavaScript, since a page opened from a disk may load no
+#: JSON.
 DATA = ROOT / "book" / "_static" / "explorer" / "data.js"
 _HEAD, _TAIL = "window.sslibExplorer = ", ";\n"
 
@@ -37,11 +39,15 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
 
         - "D", "B"; "TZ", "TV" in the unit of F; "ss_rate": formula -> Eq. 3.
         - "curves": formula -> N_theta at the 256 thresholds, to 4 decimals.
-        - "pairs": the step from which the pair i < j is closer than theta, 0 for never, row by row, one byte each.
-        - "tree": the D - 1 mergers of complete linkage, as [one node, another, step]: at a step, the groups that are
-          merged so far are boxes in which no two channels are further apart than theta.
-        - "lower", "upper": bounds on the least number of such boxes (``covering_numbers``) per step, one byte each.
-        - "places": [x, y] per channel, the plane picture of C, in thousandths of its half width; "stress" of it.
+        - "pairs": the step from which the pair i < j is closer than theta, 0 for never, row by row,
+          one byte each.
+        - "tree": the D - 1 mergers of complete linkage, as [one node, another, step]: at a step,
+          the groups that are merged so far are boxes in which no two channels are further apart
+          than theta.
+        - "lower", "upper": bounds on the least number of such boxes (``covering_numbers``) per
+          step, one byte each.
+        - "places": [x, y] per channel, the plane picture of C, in thousandths of its half width;
+          "stress" of it.
 
         Bytes are in base64; a count of 256 is written as 255.
 
@@ -77,7 +83,10 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
         "TZ": float(released.theta_min),
         "TV": float(released.theta_max),
         "ss_rate": {formula: float(curve.ss_rate) for formula, curve in curves.items()},
-        "curves": {formula: [round(n, 4) for n in curve.boxes.tolist()] for formula, curve in curves.items()},
+        "curves": {
+            formula: [round(n, 4) for n in curve.boxes.tolist()]
+            for formula, curve in curves.items()
+        },
         "pairs": _pack(steps),
         "tree": _tree(merged, theta.double().numpy()),
         "lower": _pack(cover.lower.clip(max=255)),
@@ -111,13 +120,19 @@ def unpack(text: str) -> np.ndarray:
 
 
 def write(record: Mapping[str, Any], path: Path = DATA) -> None:
-    """Write a record (see ``records.new_record``), whose metrics are the layers, as the script that the page loads."""
+    """Write a record (see ``records.new_record``), whose metrics are the layers, as the script that
+    the page loads.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_HEAD + json.dumps(record, separators=(",", ":"), allow_nan=False) + _TAIL, encoding="utf-8")
+    path.write_text(
+        _HEAD + json.dumps(record, separators=(",", ":"), allow_nan=False) + _TAIL, encoding="utf-8"
+    )
 
 
 def read(path: Path = DATA) -> dict[str, Any]:
-    """The record in the script that the page loads. Raises ValueError if it is not one that `write` wrote."""
+    """The record in the script that the page loads. Raises ValueError if it is not one that `write`
+    wrote.
+    """
     text = path.read_text(encoding="utf-8")
     if not text.startswith(_HEAD) or not text.endswith(_TAIL):
         raise ValueError(f"{path} is not a script written by sslib.explorer.write")
@@ -129,7 +144,9 @@ def _pack(values: Tensor | np.ndarray) -> str:
 
 
 def _tree(merged: np.ndarray, theta: np.ndarray) -> list[list[int]]:
-    """Mergers between channels (one of each group) and the first step whose theta is at least the group's width."""
+    """Mergers between channels (one of each group) and the first step whose theta is at least the
+    group's width.
+    """
     D = len(merged) + 1
     one = list(range(D))  # a channel of every group, by SciPy's number of the group
     rows = []

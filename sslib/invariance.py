@@ -1,9 +1,10 @@
-"""Scale invariance and geometric invariance of a network's layers (Appendices B and C, Tables 4 and 5).
+"""Scale invariance and geometric invariance of a network's layers (Appendices B and C, Tables 4 and
+5).
 
-Two estimators everywhere: ``"printed"`` follows the paper's equations, ``"released"`` what its authors' code
-computes. Matrices may be NumPy arrays or tensors; results are float64 NumPy arrays and frozen records whose
-``float()`` is the estimate. Bad arguments raise ValueError; data on which an estimate does not exist (a dead
-layer) gives NaN and a warning that says why.
+Two estimators everywhere: ``"printed"`` follows the paper's equations, ``"released"`` what its
+authors' code computes. Matrices may be NumPy arrays or tensors; results are float64 NumPy arrays
+and frozen records whose ``float()`` is the estimate. Bad arguments raise ValueError; data on which
+an estimate does not exist (a dead layer) gives NaN and a warning that says why.
 """
 
 from __future__ import annotations
@@ -20,22 +21,27 @@ from numpy.typing import ArrayLike
 
 ESTIMATORS = ("printed", "released")
 
-#: Which changes of the data leave an estimate as it is. (The exponent's cut at 1e-10 is absolute, so its
-#: scale invariance ends where scaling moves an eigenvalue across the cut.)
-PROPERTIES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({
-    ("powerlaw_exponent", "printed"): frozenset({"scale", "order"}),
-    ("powerlaw_exponent", "released"): frozenset({"scale", "order"}),
-    ("correlation_dimension", "printed"): frozenset({"scale", "order", "rotation", "shift"}),
-    ("correlation_dimension", "released"): frozenset({"order", "rotation", "shift"}),
-})
+#: Which changes of the data leave an estimate as it is. (The exponent's cut at 1e-10 is absolute,
+#: so its scale invariance ends where scaling moves an eigenvalue across the cut.)
+PROPERTIES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
+    {
+        ("powerlaw_exponent", "printed"): frozenset({"scale", "order"}),
+        ("powerlaw_exponent", "released"): frozenset({"scale", "order"}),
+        ("correlation_dimension", "printed"): frozenset({"scale", "order", "rotation", "shift"}),
+        ("correlation_dimension", "released"): frozenset({"order", "rotation", "shift"}),
+    }
+)
 
-#: UMAP as the authors' command line has it by default; ``umap_points(x, metric=..., **RELEASED_UMAP)``.
+#: UMAP as the authors' command line has it by default; ``umap_points(x, metric=...,
+#: **RELEASED_UMAP)``.
 RELEASED_UMAP: Mapping[str, float] = MappingProxyType(
     {"n_components": 30, "n_neighbors": 20, "min_dist": 0.05, "seed": 42}
 )
 
 _EIGENVALUE_CUT = 1e-10  # smaller ones count as zero, in both estimators
-_NEGATIVE = 1e-5  # below -1e-5 of the largest, an eigenvalue is no rounding error of a covariance matrix
+_NEGATIVE = (
+    1e-5  # below -1e-5 of the largest, an eigenvalue is no rounding error of a covariance matrix
+)
 _LAYER_EIGENVALUES = 50  # the released pipeline skips layers with fewer
 _PCA_LIMIT = 1000  # features above which the released pipeline runs a PCA first
 _SMALLEST_DIMENSION = 1e-3  # the released pipeline drops dimensions up to this one
@@ -60,11 +66,17 @@ def _array(
         value = value.double().numpy() if value.dtype.is_floating_point else value.numpy()
     array = np.asarray(value)
     if array.ndim != ndim or array.dtype.kind not in "fiu" or 0 in array.shape:
-        raise ValueError(f"{name}: expected real numbers of shape {shape}, got {array.shape} {array.dtype}")
+        raise ValueError(
+            f"{name}: expected real numbers of shape {shape}, got {array.shape} {array.dtype}"
+        )
     if len(array) < smallest:
-        raise ValueError(f"{name}: expected {shape} with at least {smallest} rows, got shape {array.shape}")
+        raise ValueError(
+            f"{name}: expected {shape} with at least {smallest} rows, got shape {array.shape}"
+        )
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}: {np.sum(~np.isfinite(array))} of {array.size} values are NaN or infinite")
+        raise ValueError(
+            f"{name}: {np.sum(~np.isfinite(array))} of {array.size} values are NaN or infinite"
+        )
     return array.astype(np.float64)
 
 
@@ -75,7 +87,9 @@ def _check_estimator(estimator: str) -> None:
 
 def _layers(name: str, layers: Mapping) -> Mapping:
     if not isinstance(layers, Mapping) or not layers:
-        raise ValueError(f"{name}: expected a non-empty mapping of layer names, got {type(layers).__name__}")
+        raise ValueError(
+            f"{name}: expected a non-empty mapping of layer names, got {type(layers).__name__}"
+        )
     return layers
 
 
@@ -86,13 +100,13 @@ def _layers(name: str, layers: Mapping) -> Mapping:
 def spectrum(F: ArrayLike | torch.Tensor, *, estimator: str = "printed") -> np.ndarray:
     """Non-zero eigenvalues of a feature matrix's covariance, largest first (Eq. 10–11).
 
-    F: (D, B), D features of B samples, B >= 3.
-    "printed": of FᵀF/(B-1), not centred: min(D, B) values. FFᵀ/(B-1), the D x D matrix, has the same ones.
-    "released": of the sample covariance, centred over the samples: min(D, B-1) values; with D > 1000 the
-    largest min(1000, B//2) of them, which is what its PCA keeps (here exact; the released PCA is randomised).
+    F: (D, B), D features of B samples, B >= 3. "printed": of FᵀF/(B-1), not centred: min(D, B)
+    values. FFᵀ/(B-1), the D x D matrix, has the same ones. "released": of the sample covariance,
+    centred over the samples: min(D, B-1) values; with D > 1000 the largest min(1000, B//2) of them,
+    which is what its PCA keeps (here exact; the released PCA is randomised).
 
-    Computed from F's singular values, so no eigenvalue is negative. ValueError: F not (D, B), NaN or
-    infinite values, B < 3.
+    Computed from F's singular values, so no eigenvalue is negative. ValueError: F not (D, B), NaN
+    or infinite values, B < 3.
 
     >>> F = np.array([[3.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
     >>> spectrum(F)
@@ -123,10 +137,11 @@ def _spectrum_length(features: int, B: int, estimator: str) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """What the released pipeline needs of a layer's flattened activations, gathered in one B x B matrix.
+    """What the released pipeline needs of a layer's flattened activations, gathered in one B x B
+    matrix.
 
-    products: (B, B) float64, scalar products of the samples' activations. features: activations per sample.
-    nonzero: how many of the B·features activations are not zero.
+    products: (B, B) float64, scalar products of the samples' activations. features: activations per
+    sample. nonzero: how many of the B·features activations are not zero.
     """
 
     products: torch.Tensor = field(repr=False)
@@ -142,13 +157,15 @@ class Gram:
 def gram_update(gram: Gram | None, block: ArrayLike | torch.Tensor) -> Gram:
     """Add a block of features to a Gram matrix; start with None.
 
-    block: (B, anything >= 1), some features of all B samples, in the same order of samples each time. The
-    Gram matrix is a sum over features, so a layer may arrive in blocks of any width and no more than one
-    block is ever held. Sums are in float64, on the block's device; nothing is changed in place.
-    ValueError: wrong rank, fewer than 3 samples, another B than before, NaN or infinite values.
+    block: (B, anything >= 1), some features of all B samples, in the same order of samples each
+    time. The Gram matrix is a sum over features, so a layer may arrive in blocks of any width and
+    no more than one block is ever held. Sums are in float64, on the block's device; nothing is
+    changed in place. ValueError: wrong rank, fewer than 3 samples, another B than before, NaN or
+    infinite values.
 
-    ``features.activation_grams`` does this for the modules of a model. (Products in float32 would be 1.7 times as
-    fast, with an error of 2e-6 of the largest product, which is more than the differences between some images.)
+    ``features.activation_grams`` does this for the modules of a model. (Products in float32 would
+    be 1.7 times as fast, with an error of 2e-6 of the largest product, which is more than the
+    differences between some images.)
 
     >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
     >>> gram = gram_update(gram_update(None, x[:, :2]), x[:, 2:])
@@ -192,8 +209,9 @@ def gram_update(gram: Gram | None, block: ArrayLike | torch.Tensor) -> Gram:
 def gram_spectrum(gram: Gram, *, estimator: str = "printed") -> np.ndarray:
     """The same eigenvalues as :func:`spectrum` of the (features, B) matrix, from its Gram matrix.
 
-    Eigenvalues below the rounding error of the matrix (B·2.2e-16 of the largest, before centring) are
-    returned as exactly 0: left in, they would be the smallest "non-zero" ones, on which Eq. 13 rests.
+    Eigenvalues below the rounding error of the matrix (B·2.2e-16 of the largest, before centring)
+    are returned as exactly 0: left in, they would be the smallest "non-zero" ones, on which Eq. 13
+    rests.
 
     >>> F = np.array([[3.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
     >>> gram_spectrum(gram_update(None, F.T)).round(9)
@@ -212,9 +230,11 @@ def gram_spectrum(gram: Gram, *, estimator: str = "printed") -> np.ndarray:
 
 
 def gram_distances(gram: Gram) -> np.ndarray:
-    """Euclidean distances between the samples' activations, each scaled to unit length: (B, B), in [0, 2].
+    """Euclidean distances between the samples' activations, each scaled to unit length: (B, B), in
+    [0, 2].
 
-    A sample whose activations are all zero stays the zero vector. For ``umap_points(metric="precomputed")``.
+    A sample whose activations are all zero stays the zero vector. For
+    ``umap_points(metric="precomputed")``.
 
     >>> gram_distances(gram_update(None, np.array([[2.0, 0.0], [0.0, 5.0], [3.0, 0.0]]))).round(4)
     array([[0.    , 1.4142, 0.    ],
@@ -239,9 +259,9 @@ def gram_distances(gram: Gram) -> np.ndarray:
 class PowerLaw:
     """A power law P(λ) ∝ λ^-exponent fitted to eigenvalues >= x_min; ``float()`` is the exponent.
 
-    standard_error: (exponent - 1)/√n_tail. n: eigenvalues above the cut, n_tail: those the fit uses.
-    ks_distance: largest gap between the fitted and the empirical distribution function over the tail, the latter taken
-    just below each value (as the powerlaw package does).
+    standard_error: (exponent - 1)/√n_tail. n: eigenvalues above the cut, n_tail: those the fit
+    uses. ks_distance: largest gap between the fitted and the empirical distribution function over
+    the tail, the latter taken just below each value (as the powerlaw package does).
     """
 
     exponent: float
@@ -256,17 +276,19 @@ class PowerLaw:
         return self.exponent
 
 
-def powerlaw_exponent(eigenvalues: ArrayLike | torch.Tensor, *, estimator: str = "printed") -> PowerLaw:
+def powerlaw_exponent(
+    eigenvalues: ArrayLike | torch.Tensor, *, estimator: str = "printed"
+) -> PowerLaw:
     """Exponent γ of P(λ) ∝ λ^-γ by maximum likelihood (Eq. 12–13), and the fit behind it.
 
-    eigenvalues: 1-D, at least 3, in any order; those of size 1e-10 or less are left out.
-    "printed": λ_min is the smallest eigenvalue left, so all of them are the tail.
-    "released": λ_min is the eigenvalue with the smallest Kolmogorov–Smirnov distance among all but the
-    largest; equal to powerlaw 1.5's ``Fit`` on continuous data. Each is fitted to its own tail, which may
-    be as short as 2.
+    eigenvalues: 1-D, at least 3, in any order; those of size 1e-10 or less are left out. "printed":
+    λ_min is the smallest eigenvalue left, so all of them are the tail. "released": λ_min is the
+    eigenvalue with the smallest Kolmogorov–Smirnov distance among all but the largest; equal to
+    powerlaw 1.5's ``Fit`` on continuous data. Each is fitted to its own tail, which may be as short
+    as 2.
 
-    NaN with a warning: fewer than 10 eigenvalues left, or all of them equal. ValueError: not 1-D, fewer
-    than 3, NaN or infinite, an eigenvalue below -1e-5 times the largest, unknown estimator.
+    NaN with a warning: fewer than 10 eigenvalues left, or all of them equal. ValueError: not 1-D,
+    fewer than 3, NaN or infinite, an eigenvalue below -1e-5 times the largest, unknown estimator.
 
     >>> tail = np.arange(1, 101) ** -1.0            # λ_k = 1/k is a density λ^-2
     >>> fit = powerlaw_exponent(tail)
@@ -282,10 +304,11 @@ def powerlaw_exponent(eigenvalues: ArrayLike | torch.Tensor, *, estimator: str =
 
 
 def null_exponent(D: int, B: int, *, estimator: str = "printed", seed: int = 0) -> PowerLaw:
-    """The exponent of pure noise: Gaussian features of shape (D, B), through the same spectrum and fit.
+    """The exponent of pure noise: Gaussian features of shape (D, B), through the same spectrum and
+    fit.
 
-    D may be as large as a layer: for D >= B the B x B Gram matrix is drawn from its own law (Bartlett's
-    triangular factor of a Wishart matrix), in O(B²) memory. Same seed, same result.
+    D may be as large as a layer: for D >= B the B x B Gram matrix is drawn from its own law
+    (Bartlett's triangular factor of a Wishart matrix), in O(B²) memory. Same seed, same result.
 
     >>> round(float(null_exponent(150_528, 64, estimator="released")), 1) > 20
     True
@@ -329,7 +352,9 @@ def _check_shape(D: int, B: int) -> None:
             raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
-def _powerlaw(name: str, eigenvalues: ArrayLike | torch.Tensor, estimator: str) -> tuple[PowerLaw, str]:
+def _powerlaw(
+    name: str, eigenvalues: ArrayLike | torch.Tensor, estimator: str
+) -> tuple[PowerLaw, str]:
     """The fit, and why it is NaN (empty if it is not)."""
     _check_estimator(estimator)
     values = _array(name, eigenvalues, 1, "(n,)", smallest=3)
@@ -342,13 +367,18 @@ def _powerlaw(name: str, eigenvalues: ArrayLike | torch.Tensor, estimator: str) 
     values = values[values > _EIGENVALUE_CUT]
     n = len(values)
     if n < 10 or values[0] == values[-1]:
-        reason = f"{n} eigenvalues above {_EIGENVALUE_CUT:g}, expected at least 10" if n < 10 else (
-            f"all {n} eigenvalues are equal")
+        reason = (
+            f"{n} eigenvalues above {_EIGENVALUE_CUT:g}, expected at least 10"
+            if n < 10
+            else (f"all {n} eigenvalues are equal")
+        )
         return PowerLaw(math.nan, math.nan, n, 0, math.nan, math.nan, estimator), reason
 
     logs = np.log(values)
     starts = np.unique(values, return_index=True)[1][:-1] if estimator == "released" else [0]
-    exponent, distance, n_tail = min((_fit_tail(logs[start:]) for start in starts), key=lambda fit: fit[1])
+    exponent, distance, n_tail = min(
+        (_fit_tail(logs[start:]) for start in starts), key=lambda fit: fit[1]
+    )
     error = (exponent - 1) / math.sqrt(n_tail)
     return PowerLaw(exponent, error, n, n_tail, float(values[n - n_tail]), distance, estimator), ""
 
@@ -358,13 +388,17 @@ def _fit_tail(logs: np.ndarray) -> tuple[float, float, int]:
     excess = logs - logs[0]
     exponent = 1 + len(logs) / excess.sum()
     fitted = -np.expm1((1 - exponent) * excess)
-    empirical = np.searchsorted(logs, logs) / len(logs)  # share strictly below, also where values repeat
+    empirical = np.searchsorted(logs, logs) / len(
+        logs
+    )  # share strictly below, also where values repeat
     return float(exponent), float(np.abs(fitted - empirical).max()), len(logs)
 
 
 @dataclass(frozen=True)
 class ScaleInvariance:
-    """Spread σ of the layers' exponents (Eq. 14); ``float()`` is σ. skipped: layers without an exponent."""
+    """Spread σ of the layers' exponents (Eq. 14); ``float()`` is σ. skipped: layers without an
+    exponent.
+    """
 
     sigma: float
     layers: dict[str, PowerLaw]
@@ -380,10 +414,11 @@ def scale_invariance(
 ) -> ScaleInvariance:
     """σ, the population standard deviation of the layers' power-law exponents (Eq. 14, Table 4).
 
-    spectra: layer name -> eigenvalues, as :func:`powerlaw_exponent` takes them (from :func:`spectrum` or
-    :func:`gram_spectrum` with the same estimator). Smaller means more scale invariant.
-    A layer is left out, with a warning that names it, where its exponent does not exist; "released" also
-    leaves out layers with fewer than 50 eigenvalues above 1e-10. Fewer than 2 layers left: NaN, warned.
+    spectra: layer name -> eigenvalues, as :func:`powerlaw_exponent` takes them (from
+    :func:`spectrum` or :func:`gram_spectrum` with the same estimator). Smaller means more scale
+    invariant. A layer is left out, with a warning that names it, where its exponent does not exist;
+    "released" also leaves out layers with fewer than 50 eigenvalues above 1e-10. Fewer than 2
+    layers left: NaN, warned.
 
     >>> layers = {"a": np.arange(1, 101) ** -1.0, "b": np.arange(1, 101) ** -0.5}
     >>> result = scale_invariance(layers)
@@ -402,7 +437,9 @@ def scale_invariance(
             fits[name] = fit
     sigma = math.nan
     if len(fits) < 2:
-        warnings.warn(f"σ is NaN: {len(fits)} of {len(spectra)} layers have an exponent", stacklevel=2)
+        warnings.warn(
+            f"σ is NaN: {len(fits)} of {len(spectra)} layers have an exponent", stacklevel=2
+        )
     else:
         sigma = float(np.std([fit.exponent for fit in fits.values()]))
     return ScaleInvariance(sigma, fits, tuple(skipped), estimator)
@@ -416,10 +453,11 @@ def scale_invariance(
 class CorrelationDimension:
     """Slope of log T(r) against log r over the region; ``float()`` is the dimension.
 
-    region: smallest and largest r of the fit. n_radii: radii in it. The fitted line is
-    log T = intercept + dimension·log r. radii, integral: r and T(r) wherever T(r) > 0, for drawing.
+    region: smallest and largest r of the fit. n_radii: radii in it. The fitted line is log T =
+    intercept + dimension·log r. radii, integral: r and T(r) wherever T(r) > 0, for drawing.
     standard_error: "printed", a jackknife over 16 groups of points (NaN for a handful of points);
-    "released", that of the least squares: too small, since it takes the cumulative T(r) as independent.
+    "released", that of the least squares: too small, since it takes the cumulative T(r) as
+    independent.
     """
 
     dimension: float
@@ -443,21 +481,23 @@ def correlation_dimension(
 
     points: (N, d), N >= 3, any unit.
 
-    "printed": T(r) over all pairs (Grassberger–Procaccia), r in steps of 1/64 octave. The scaling region is
-    read off the data: from the r at which a point has half a neighbour on average, T = 0.5/(N-1), to the r
-    that holds 2 % of the pairs (ten times the lower T where N is small); least squares over it. So the
-    estimate does not depend on the points' unit. The rule's two numbers were chosen among 20 pairs on the
-    line, the Swiss roll, the Cantor set and the Hénon map: a tie for the smallest worst error, 2.1 % (rms of
-    10 draws; 3.5 % for the worst pair). The other four sets had no say; their errors are 1.5 % (square),
-    0.9 % (Sierpinski triangle), 1.2 % (Lorenz attractor) and 6.4 % (5-ball: edges make the estimate too low
-    in high dimensions, which the standard error does not know). Memory O(N·d), never the N x N matrix.
+    "printed": T(r) over all pairs (Grassberger–Procaccia), r in steps of 1/64 octave. The scaling
+    region is read off the data: from the r at which a point has half a neighbour on average, T =
+    0.5/(N-1), to the r that holds 2 % of the pairs (ten times the lower T where N is small); least
+    squares over it. So the estimate does not depend on the points' unit. The rule's two numbers
+    were chosen among 20 pairs on the line, the Swiss roll, the Cantor set and the Hénon map: a tie
+    for the smallest worst error, 2.1 % (rms of 10 draws; 3.5 % for the worst pair). The other four
+    sets had no say; their errors are 1.5 % (square), 0.9 % (Sierpinski triangle), 1.2 % (Lorenz
+    attractor) and 6.4 % (5-ball: edges make the estimate too low in high dimensions, which the
+    standard error does not know). Memory O(N·d), never the N x N matrix.
 
-    "released": T(r) counts each point's 29 nearest neighbours only, at 40 fixed r from 10^-3 to 10^0.5, and
-    the line is fitted to the middle half of those with T(r) > 0. Depends on the points' unit, and saturates.
-    (Above 3,000 points the released code draws a random 3,000 of them; here all are used.)
+    "released": T(r) counts each point's 29 nearest neighbours only, at 40 fixed r from 10^-3 to
+    10^0.5, and the line is fitted to the middle half of those with T(r) > 0. Depends on the points'
+    unit, and saturates. (Above 3,000 points the released code draws a random 3,000 of them; here
+    all are used.)
 
-    NaN with a warning: all points equal, no scaling region (or so many equal points that it would start at
-    r = 0). ValueError: not (N, d), N < 3, NaN or infinite values, unknown estimator.
+    NaN with a warning: all points equal, no scaling region (or so many equal points that it would
+    start at r = 0). ValueError: not (N, d), N < 3, NaN or infinite values, unknown estimator.
 
     >>> square = np.random.default_rng(0).random((1000, 2))
     >>> [round(float(correlation_dimension(unit * square)), 2) for unit in (0.01, 1, 100)]
@@ -519,13 +559,20 @@ def _all_pairs(x: np.ndarray) -> tuple[CorrelationDimension, str]:
         slopes = log_T @ centred / (centred @ centred)
         error = math.sqrt((len(sizes) - 1) * np.var(slopes))
     return CorrelationDimension(
-        float(slope), error, n, len(fitted), (float(radii[fitted[-1]]), float(radii[fitted[0]])),
-        float(intercept), *curve, "printed",
+        float(slope),
+        error,
+        n,
+        len(fitted),
+        (float(radii[fitted[-1]]), float(radii[fitted[0]])),
+        float(intercept),
+        *curve,
+        "printed",
     ), ""
 
 
 def _pair_counts(x: torch.Tensor, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Histograms of -log2(distance/scale): of all pairs, of those with a member in each group; group sizes.
+    """Histograms of -log2(distance/scale): of all pairs, of those with a member in each group;
+    group sizes.
 
     Point i belongs to group i mod 16. Distances come in blocks of at most _CHUNK.
     """
@@ -547,7 +594,9 @@ def _pair_counts(x: torch.Tensor, scale: float) -> tuple[np.ndarray, np.ndarray,
                 np.log2(depth, out=depth)
             depth *= -_PER_OCTAVE
             np.clip(depth, 0, bins - 1, out=depth)
-            pairs += np.bincount((depth.astype(np.int64) + offsets[start:]).ravel(), minlength=len(pairs))
+            pairs += np.bincount(
+                (depth.astype(np.int64) + offsets[start:]).ravel(), minlength=len(pairs)
+            )
         pairs = pairs.reshape(groups, bins)  # of group a with each group from a on
         pairs[a, -1] -= sizes[a]  # each point's distance to itself
         pairs[a] //= 2  # within the group, every pair came twice
@@ -570,34 +619,49 @@ def _nearest_neighbours(x: np.ndarray) -> tuple[CorrelationDimension, str]:
         distances = torch.cdist(points[start : start + step], points, compute_mode=_EXACT)
         # The nearest is the point itself.
         near[start : start + step] = distances.topk(k + 1, largest=False).values[:, 1:]
-    below = np.searchsorted(np.sort(near.numpy(), axis=None), _RELEASED_RADII)  # neighbours with distance < r
+    below = np.searchsorted(
+        np.sort(near.numpy(), axis=None), _RELEASED_RADII
+    )  # neighbours with distance < r
     T = below / n / (n - 1)
     radii, T = _RELEASED_RADII[T > 0], T[T > 0]
     m = len(T)
     if m < 2:
-        return _no_dimension(n, "released", f"T(r) > 0 at {m} of the 40 radii, expected at least 2", radii, T)
+        return _no_dimension(
+            n, "released", f"T(r) > 0 at {m} of the 40 radii, expected at least 2", radii, T
+        )
     fitted = slice(m // 4, 3 * m // 4) if m > 5 else slice(None)
     log_r, log_T = np.log(radii[fitted]), np.log(T[fitted])
     slope, intercept = np.polyfit(log_r, log_T, 1)
     residuals = log_T - intercept - slope * log_r
     free = len(log_r) - 2
-    variance = residuals @ residuals / free / np.sum((log_r - log_r.mean()) ** 2) if free else math.nan
+    variance = (
+        residuals @ residuals / free / np.sum((log_r - log_r.mean()) ** 2) if free else math.nan
+    )
     return CorrelationDimension(
-        max(float(slope), 0.0), math.sqrt(variance), n, len(log_r),
-        (float(radii[fitted][0]), float(radii[fitted][-1])), float(intercept), radii, T, "released",
+        max(float(slope), 0.0),
+        math.sqrt(variance),
+        n,
+        len(log_r),
+        (float(radii[fitted][0]), float(radii[fitted][-1])),
+        float(intercept),
+        radii,
+        T,
+        "released",
     ), ""
 
 
 def fluctuation(dimensions: Iterable[float]) -> float:
     """Δ = (max - min)/mean of the layers' correlation dimensions (Eq. 19).
 
-    dimensions: at least 2 numbers (or records) with a positive mean. ValueError: fewer (one layer would
-    give 0, which means perfect invariance), NaN or infinite values, mean not positive.
+    dimensions: at least 2 numbers (or records) with a positive mean. ValueError: fewer (one layer
+    would give 0, which means perfect invariance), NaN or infinite values, mean not positive.
 
     >>> fluctuation([1.0, 2.0, 3.0])
     1.0
     """
-    values = _array("dimensions", [float(value) for value in dimensions], 1, "(layers,)", smallest=2)
+    values = _array(
+        "dimensions", [float(value) for value in dimensions], 1, "(layers,)", smallest=2
+    )
     if values.mean() <= 0:
         raise ValueError(f"dimensions: expected a positive mean, got {values.mean():.3g}")
     return float(np.ptp(values) / values.mean())
@@ -605,7 +669,9 @@ def fluctuation(dimensions: Iterable[float]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GeometricInvariance:
-    """Fluctuation Δ of the layers' dimensions (Eq. 19); ``float()`` is Δ. skipped: layers left out of it."""
+    """Fluctuation Δ of the layers' dimensions (Eq. 19); ``float()`` is Δ. skipped: layers left out
+    of it.
+    """
 
     delta: float
     layers: dict[str, CorrelationDimension]
@@ -621,9 +687,10 @@ def geometric_invariance(
 ) -> GeometricInvariance:
     """Δ, the fluctuation of the layers' correlation dimensions (Eq. 15–19, Table 5).
 
-    points: layer name -> (N, d) points, as :func:`umap_points` returns them. Smaller means more invariant.
-    A layer is left out, with a warning that names it, where its dimension does not exist; "released" also
-    leaves out dimensions up to 0.001. Fewer than 2 layers left: NaN, warned (the released code has 0 there).
+    points: layer name -> (N, d) points, as :func:`umap_points` returns them. Smaller means more
+    invariant. A layer is left out, with a warning that names it, where its dimension does not
+    exist; "released" also leaves out dimensions up to 0.001. Fewer than 2 layers left: NaN, warned
+    (the released code has 0 there).
 
     >>> rng = np.random.default_rng(0)
     >>> result = geometric_invariance({"line": rng.random((500, 1)), "square": rng.random((500, 2))})
@@ -634,7 +701,9 @@ def geometric_invariance(
     for name, x in _layers("points", points).items():
         fit, reason = _dimension(f"points[{name!r}]", x, estimator)
         if not reason and estimator == "released" and fit.dimension <= _SMALLEST_DIMENSION:
-            reason = f"dimension {fit.dimension:.2g}, the released estimator drops those up to 0.001"
+            reason = (
+                f"dimension {fit.dimension:.2g}, the released estimator drops those up to 0.001"
+            )
         if reason:
             warnings.warn(f"layer {name!r} left out of Δ: {reason}", stacklevel=2)
             skipped.append(name)
@@ -642,7 +711,9 @@ def geometric_invariance(
             fits[name] = fit
     delta = math.nan
     if len(fits) < 2:
-        warnings.warn(f"Δ is NaN: {len(fits)} of {len(points)} layers have a dimension", stacklevel=2)
+        warnings.warn(
+            f"Δ is NaN: {len(fits)} of {len(points)} layers have a dimension", stacklevel=2
+        )
     else:
         delta = fluctuation(fits.values())
     return GeometricInvariance(delta, fits, tuple(skipped), estimator)
@@ -657,13 +728,14 @@ def umap_points(
     seed: int,
     metric: str = "euclidean",
 ) -> np.ndarray:
-    """Points in n_components dimensions by UMAP (Eq. 15): (N, n_components) float32, the same for one seed.
+    """Points in n_components dimensions by UMAP (Eq. 15): (N, n_components) float32, the same for
+    one seed.
 
-    data: (N, d) features, or (N, N) distances with ``metric="precomputed"`` (:func:`gram_distances`).
-    min_dist: in (0, 1]. :data:`RELEASED_UMAP` holds the released values of the four parameters without a
-    default. Everything else is umap-learn's default. Needs umap-learn; the first call imports it (seconds).
-    ValueError: wrong rank, NaN or infinite values, N not above n_neighbors and n_components + 1, distances
-    not square.
+    data: (N, d) features, or (N, N) distances with ``metric="precomputed"``
+    (:func:`gram_distances`). min_dist: in (0, 1]. :data:`RELEASED_UMAP` holds the released values
+    of the four parameters without a default. Everything else is umap-learn's default. Needs
+    umap-learn; the first call imports it (seconds). ValueError: wrong rank, NaN or infinite values,
+    N not above n_neighbors and n_components + 1, distances not square.
     """
     x = _array("data", data, 2, "(N, d)")
     smallest = max(n_neighbors, n_components + 1) + 1
@@ -673,44 +745,55 @@ def umap_points(
             f"got shape {x.shape}"
         )
     if metric == "precomputed" and x.shape[0] != x.shape[1]:
-        raise ValueError(f"data: expected (N, N) distances with metric='precomputed', got shape {x.shape}")
+        raise ValueError(
+            f"data: expected (N, N) distances with metric='precomputed', got shape {x.shape}"
+        )
     from umap import UMAP  # heavy: numba
 
     with warnings.catch_warnings():
         # Only says that new points cannot be placed later.
         warnings.filterwarnings("ignore", message="using precomputed metric")
         return UMAP(
-            n_components=n_components, n_neighbors=n_neighbors, min_dist=min_dist, metric=metric,
-            random_state=seed, n_jobs=1,
+            n_components=n_components,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            metric=metric,
+            random_state=seed,
+            n_jobs=1,
         ).fit_transform(x)
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Known answers
 
-#: Point sets of known correlation dimension (Hénon and Lorenz: measured, Grassberger and Procaccia 1983).
-KNOWN_SETS: Mapping[str, float] = MappingProxyType({
-    "line": 1.0,
-    "square": 2.0,
-    "ball": 5.0,
-    "swiss_roll": 2.0,
-    "cantor": math.log(2) / math.log(3),
-    "sierpinski": math.log(3) / math.log(2),
-    "henon": 1.22,
-    "lorenz": 2.05,
-})
+#: Point sets of known correlation dimension (Hénon and Lorenz: measured, Grassberger and Procaccia
+#: 1983).
+KNOWN_SETS: Mapping[str, float] = MappingProxyType(
+    {
+        "line": 1.0,
+        "square": 2.0,
+        "ball": 5.0,
+        "swiss_roll": 2.0,
+        "cantor": math.log(2) / math.log(3),
+        "sierpinski": math.log(3) / math.log(2),
+        "henon": 1.22,
+        "lorenz": 2.05,
+    }
+)
 
 #: Their names for a reader.
-SET_NAMES: Mapping[str, str] = MappingProxyType({
-    "line": "line",
-    "square": "square",
-    "ball": "5-ball",
-    "swiss_roll": "Swiss roll",
-    "cantor": "Cantor set",
-    "sierpinski": "Sierpiński triangle",
-    "henon": "Hénon map",
-    "lorenz": "Lorenz attractor",
-})
+SET_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "line": "line",
+        "square": "square",
+        "ball": "5-ball",
+        "swiss_roll": "Swiss roll",
+        "cantor": "Cantor set",
+        "sierpinski": "Sierpiński triangle",
+        "henon": "Hénon map",
+        "lorenz": "Lorenz attractor",
+    }
+)
 
 #: Those that the rule for the scaling region was chosen on; the others had no say in it.
 RULE_CHOSEN_ON = ("line", "swiss_roll", "cantor", "henon")
@@ -720,11 +803,13 @@ OTHER_SPECTRA = ("noise", "low rank", "exponential", "bulk and tail 2.5")
 
 
 def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
-    """n eigenvalues of a known kind, in no order: one of `OTHER_SPECTRA`, or "tail 2.5", a pure power law λ^-2.5.
+    """n eigenvalues of a known kind, in no order: one of `OTHER_SPECTRA`, or "tail 2.5", a pure
+    power law λ^-2.5.
 
-    "tail 2.5" (or another exponent above 1) has λ >= 1. "noise" is the spectrum of n samples of 4n Gaussian features,
-    "low rank" 20 eigenvalues between 1 and 10 above noise of the size of 1e-4, "exponential" is drawn from an exponential
-    distribution, and in "bulk and tail 2.5" half lie evenly below 1, half in the tail. ValueError: another name, n < 40.
+    "tail 2.5" (or another exponent above 1) has λ >= 1. "noise" is the spectrum of n samples of 4n
+    Gaussian features, "low rank" 20 eigenvalues between 1 and 10 above noise of the size of 1e-4,
+    "exponential" is drawn from an exponential distribution, and in "bulk and tail 2.5" half lie
+    evenly below 1, half in the tail. ValueError: another name, n < 40.
 
     >>> bool(known_spectrum("tail 3", 1000).min() >= 1), known_spectrum("low rank").shape
     (True, (300,))
@@ -743,19 +828,24 @@ def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
         case "noise":
             return _spectrum(_noise(4 * n, n, seed), 4 * n, "printed")
         case "low rank":
-            return np.concatenate([rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]])
+            return np.concatenate(
+                [rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]]
+            )
         case "exponential":
             return rng.exponential(size=n)
         case "bulk and tail 2.5":
             return np.concatenate([rng.random(n // 2), 1 + rng.pareto(1.5, n - n // 2)])
-    raise ValueError(f"name: expected one of {OTHER_SPECTRA} or 'tail <exponent above 1>', got {name!r}")
+    raise ValueError(
+        f"name: expected one of {OTHER_SPECTRA} or 'tail <exponent above 1>', got {name!r}"
+    )
 
 
 def known_points(name: str, n: int = 2000, *, seed: int = 0) -> np.ndarray:
-    """n independent points of a set whose correlation dimension ``KNOWN_SETS[name]`` is known: (n, 1 … 5).
+    """n independent points of a set whose correlation dimension ``KNOWN_SETS[name]`` is known: (n,
+    1 … 5).
 
-    "ball" is the solid 5-dimensional ball. "henon" and "lorenz" are n orbits, each from its own start, at
-    one late time, so that no two points are neighbours in time.
+    "ball" is the solid 5-dimensional ball. "henon" and "lorenz" are n orbits, each from its own
+    start, at one late time, so that no two points are neighbours in time.
 
     >>> known_points("cantor", 4, seed=1).shape, KNOWN_SETS["cantor"].__round__(4)
     ((4, 1), 0.6309)
@@ -772,7 +862,11 @@ def known_points(name: str, n: int = 2000, *, seed: int = 0) -> np.ndarray:
             return rng.random((n, 2))
         case "ball":
             direction = rng.standard_normal((n, 5))
-            return direction * rng.random((n, 1)) ** 0.2 / np.linalg.norm(direction, axis=1, keepdims=True)
+            return (
+                direction
+                * rng.random((n, 1)) ** 0.2
+                / np.linalg.norm(direction, axis=1, keepdims=True)
+            )
         case "swiss_roll":
             angle, height = 1.5 * np.pi * (1 + 2 * rng.random(n)), 21 * rng.random(n)
             return np.column_stack([angle * np.cos(angle), height, angle * np.sin(angle)])
@@ -780,7 +874,9 @@ def known_points(name: str, n: int = 2000, *, seed: int = 0) -> np.ndarray:
             return rng.integers(0, 2, (n, 33)) @ (2 * 3.0 ** -np.arange(1, 34))[:, None]
         case "sierpinski":  # a corner at each of 50 halvings
             corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
-            return np.einsum("nkd,k->nd", corners[rng.integers(0, 3, (n, 50))], 0.5 ** np.arange(1, 51))
+            return np.einsum(
+                "nkd,k->nd", corners[rng.integers(0, 3, (n, 50))], 0.5 ** np.arange(1, 51)
+            )
         case "henon":
             x, y = rng.uniform(-0.1, 0.1, (2, n))
             for _ in range(200):

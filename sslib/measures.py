@@ -1,5 +1,5 @@
-"""SS_rate beside other measures: a scale-free variant, ranks and dimensions, null models, statistics of A_epsilon, and
-how much of a measure others explain.
+"""SS_rate beside other measures: a scale-free variant, ranks and dimensions, null models,
+statistics of A_epsilon, and how much of a measure others explain.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from torch import Tensor
 
 from sslib.rate import FORMULAS, pair_distances
 
-#: What each measure of a feature matrix does not change with: "scale" (of F as a whole), "shift" (one vector added to
-#: every channel), "rotation" (of the space of the images), "order" (of channels and of images), "mixing" (an orthogonal
-#: mixture of channels), "offset" (a constant of its own added to each channel).
-PROPERTIES: Mapping[str, frozenset[str]] = MappingProxyType({
-    "ss_rate": frozenset({"shift", "rotation", "order"}),
-    "scale_free_rate": frozenset({"scale", "shift", "rotation", "order"}),
-    "participation_ratio": frozenset({"scale", "shift", "rotation", "order"}),
-    "effective_rank": frozenset({"scale", "shift", "rotation", "order"}),
-    "two_nn": frozenset({"scale", "shift", "rotation", "order"}),
-    "linear_cka": frozenset({"scale", "order", "mixing", "offset"}),
-})
+#: What each measure of a feature matrix does not change with: "scale" (of F as a whole), "shift"
+#: (one vector added to every channel), "rotation" (of the space of the images), "order" (of
+#: channels and of images), "mixing" (an orthogonal mixture of channels), "offset" (a constant of
+#: its own added to each channel).
+PROPERTIES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ss_rate": frozenset({"shift", "rotation", "order"}),
+        "scale_free_rate": frozenset({"scale", "shift", "rotation", "order"}),
+        "participation_ratio": frozenset({"scale", "shift", "rotation", "order"}),
+        "effective_rank": frozenset({"scale", "shift", "rotation", "order"}),
+        "two_nn": frozenset({"scale", "shift", "rotation", "order"}),
+        "linear_cka": frozenset({"scale", "order", "mixing", "offset"}),
+    }
+)
 
 #: Axes of ``scale_free_rate``.
 AXES = ("mean", "log", "linear")
@@ -41,13 +44,14 @@ _EQUAL = 1e-6
 def scale_free_rate(
     F: Tensor, *, axis: str = "mean", formula: str = "released", thresholds: int = 256
 ) -> float:
-    """SS_rate with the axis log(1 + theta) of Eq. 3-5 replaced by one on which the unit of F does not matter.
+    """SS_rate with the axis log(1 + theta) of Eq. 3-5 replaced by one on which the unit of F does
+    not matter.
 
     Thresholds run from TZ to TV in equal steps of g(theta), and the line of Eq. 4 is straight in g:
 
     - "mean": g = log(1 + theta / m), m the mean distance of pairs i < j. SS_rate of F / m.
-    - "log": g = log theta, as in N ~ theta^-d (Eq. 7). What SS_rate of c F tends to as c grows. NaN where two
-      channels are equal, as log TZ does not exist.
+    - "log": g = log theta, as in N ~ theta^-d (Eq. 7). What SS_rate of c F tends to as c grows. NaN
+      where two channels are equal, as log TZ does not exist.
     - "linear": g = theta. What SS_rate of c F tends to as c goes to 0.
 
     Args:
@@ -93,27 +97,39 @@ def scale_free_rate(
 
 
 def rate_of_boxes(boxes: ArrayLike, D: int, *, formula: str = "released") -> float:
-    """SS_rate of any box numbers, such as true covering numbers, at thresholds uniform in log(1 + theta) (Eq. 3-4).
+    """SS_rate of any box numbers, such as true covering numbers, at thresholds uniform in log(1 +
+    theta) (Eq. 3-4).
 
-    boxes: (T,) from D to 1; formula: "released" averages abs(log N - line) over the thresholds, "printed" takes the
-    trapezoid rule. Raises ValueError unless 1 <= boxes <= D and T >= 2.
+    boxes: (T,) from D to 1; formula: "released" averages abs(log N - line) over the thresholds,
+    "printed" takes the trapezoid rule. Raises ValueError unless 1 <= boxes <= D and T >= 2.
 
     >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
     (0.0, 0.3333)
     """
     boxes = np.asarray(boxes, dtype=np.float64)
-    if boxes.ndim != 1 or len(boxes) < 2 or not ((boxes >= 1 - 1e-9) & (boxes <= D * (1 + 1e-9))).all():
-        raise ValueError(f"boxes has shape {boxes.shape}; expected (T,) numbers from 1 to D = {D}, T >= 2")
+    if (
+        boxes.ndim != 1
+        or len(boxes) < 2
+        or not ((boxes >= 1 - 1e-9) & (boxes <= D * (1 + 1e-9))).all()
+    ):
+        raise ValueError(
+            f"boxes has shape {boxes.shape}; expected (T,) numbers from 1 to D = {D}, T >= 2"
+        )
     residual = np.abs(np.linspace(1, 0, len(boxes)) - np.log(boxes) / math.log(D))
-    return float(2 * np.trapezoid(residual) / (len(boxes) - 1) if formula == "printed" else 2 * residual.mean())
+    return float(
+        2 * np.trapezoid(residual) / (len(boxes) - 1)
+        if formula == "printed"
+        else 2 * residual.mean()
+    )
 
 
 def effective_rank(F: Tensor) -> float:
-    """How many directions the D channels spread over: exp of the entropy of their singular values' shares.
+    """How many directions the D channels spread over: exp of the entropy of their singular values'
+    shares.
 
-    The singular values are those of the channels as D points around their mean (Roy and Vetterli 2007); 1 is a line,
-    min(D - 1, B) a cloud as wide in every direction. Weak directions count for more than in
-    ``graph.participation_ratio``. NaN where all channels are equal.
+    The singular values are those of the channels as D points around their mean (Roy and Vetterli
+    2007); 1 is a line, min(D - 1, B) a cloud as wide in every direction. Weak directions count for
+    more than in ``graph.participation_ratio``. NaN where all channels are equal.
 
     F: (D, B). Raises ValueError unless it is a finite matrix with D >= 2.
 
@@ -129,10 +145,12 @@ def effective_rank(F: Tensor) -> float:
 
 
 def two_nn(F: Tensor, *, discard: float = 0.1) -> float:
-    """Intrinsic dimension of the channels as D points, from each one's two nearest neighbours (Facco et al. 2017).
+    """Intrinsic dimension of the channels as D points, from each one's two nearest neighbours
+    (Facco et al. 2017).
 
-    The ratio m of the second to the first distance has log P(m > x) = -d log x; d is the least-squares slope through
-    the origin over all but the largest ratios. A channel equal to another has no ratio and is left out.
+    The ratio m of the second to the first distance has log P(m > x) = -d log x; d is the
+    least-squares slope through the origin over all but the largest ratios. A channel equal to
+    another has no ratio and is left out.
 
     Args:
         F: (D, B) feature matrix.
@@ -162,10 +180,12 @@ def two_nn(F: Tensor, *, discard: float = 0.1) -> float:
 
 
 def linear_cka(F: Tensor, G: Tensor) -> float:
-    """Linear centred kernel alignment of two layers' responses to the same images, 0 to 1 (Kornblith et al. 2019).
+    """Linear centred kernel alignment of two layers' responses to the same images, 0 to 1
+    (Kornblith et al. 2019).
 
-    F, G: (D, B) and (D', B). 1 where one is an orthogonal mixture of the other's channels, whatever their scale. NaN
-    where a layer's channels are all constant. Raises ValueError unless both are matrices with the same B >= 2.
+    F, G: (D, B) and (D', B). 1 where one is an orthogonal mixture of the other's channels, whatever
+    their scale. NaN where a layer's channels are all constant. Raises ValueError unless both are
+    matrices with the same B >= 2.
 
     >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
     >>> round(linear_cka(F, 3 * F.flip(0) + 1), 6)
@@ -173,14 +193,23 @@ def linear_cka(F: Tensor, G: Tensor) -> float:
     """
     F, G = torch.as_tensor(F), torch.as_tensor(G)
     if F.ndim != 2 or G.ndim != 2 or F.shape[1] != G.shape[1] or F.shape[1] < 2:
-        raise ValueError(f"F and G have shapes {tuple(F.shape)} and {tuple(G.shape)}; expected (D, B) with the same B >= 2")
-    return cka_of_grams(*(X.double().T @ X.double() for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True))))
+        raise ValueError(
+            f"F and G have shapes {tuple(F.shape)} and {tuple(G.shape)}; expected (D, B) with the same B >= 2"
+        )
+    return cka_of_grams(
+        *(
+            X.double().T @ X.double()
+            for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True))
+        )
+    )
 
 
 def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
-    """``linear_cka`` from the Gram matrices of the images: (B, B) products of any features, such as whole activations.
+    """``linear_cka`` from the Gram matrices of the images: (B, B) products of any features, such as
+    whole activations.
 
-    K, L: symmetric, of the same images, centred or not. Raises ValueError unless both are (B, B) with the same B >= 2.
+    K, L: symmetric, of the same images, centred or not. Raises ValueError unless both are (B, B)
+    with the same B >= 2.
 
     >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
     >>> round(cka_of_grams(F.T @ F, 4 * F.T @ F), 6)
@@ -188,13 +217,16 @@ def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
     """
     K, L = (torch.as_tensor(M).detach().cpu().double() for M in (K, L))
     if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape != L.shape or len(K) < 2:
-        raise ValueError(f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the same B >= 2")
+        raise ValueError(
+            f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the same B >= 2"
+        )
     K, L = (M - M.mean(0) - M.mean(1, keepdim=True) + M.mean() for M in (K, L))
     return float((K * L).sum() / (K.norm() * L.norm()))
 
 
 def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) -> Tensor:
-    """Independent normal numbers, (D, B) float64, scaled so that pairs of rows are `mean_distance` apart on average.
+    """Independent normal numbers, (D, B) float64, scaled so that pairs of rows are `mean_distance`
+    apart on average.
 
     The distance is that of ``pair_distances``. D >= 2.
 
@@ -207,15 +239,18 @@ def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) ->
 
 
 def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
-    """Features of the same shape and the same mean pair distance as F, but without some of its structure.
+    """Features of the same shape and the same mean pair distance as F, but without some of its
+    structure.
 
     - "gaussian": independent normal numbers.
-    - "shuffled": the channels' values shuffled anew within each image: the histogram of each image stays.
-    - "one direction": each channel keeps only its place along the widest direction of the channels: D points on a line.
-    - "standardised": each channel with mean 0 and variance 1 over the images; distances then are those of correlations
-      alone. A constant channel becomes 0.
-    - "whitened": the channels as points, stretched to the same width in all directions they have. With D - 1 such
-      directions all distances are equal, and SS_rate does not exist.
+    - "shuffled": the channels' values shuffled anew within each image: the histogram of each image
+      stays.
+    - "one direction": each channel keeps only its place along the widest direction of the channels:
+      D points on a line.
+    - "standardised": each channel with mean 0 and variance 1 over the images; distances then are
+      those of correlations alone. A constant channel becomes 0.
+    - "whitened": the channels as points, stretched to the same width in all directions they have.
+      With D - 1 such directions all distances are equal, and SS_rate does not exist.
 
     Args:
         F: (D, B) feature matrix, not all channels equal.
@@ -236,7 +271,9 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
         raise ValueError(f"kind is {kind!r}; expected one of {NULLS}")
     mean = _pairs(F).mean()
     if not mean > 0:
-        raise ValueError(f"F of shape {tuple(F.shape)} has equal channels only; expected some to differ")
+        raise ValueError(
+            f"F of shape {tuple(F.shape)} has equal channels only; expected some to differ"
+        )
     if kind == "gaussian":
         return gaussian_features(F.shape[0], F.shape[1], float(mean), seed=seed)
     F = _double(F)
@@ -249,23 +286,30 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
         null = torch.where(width > _EQUAL * width.max(), centred / width, 0)
     else:
         U, S, V = torch.linalg.svd(F - F.mean(0), full_matrices=False)
-        S = torch.where(torch.arange(len(S)) == 0, S, 0) if kind == "one direction" else (S > _EQUAL * S[0]).double()
+        S = (
+            torch.where(torch.arange(len(S)) == 0, S, 0)
+            if kind == "one direction"
+            else (S > _EQUAL * S[0]).double()
+        )
         null = (U * S) @ V
     return null * (mean / _pairs(null).mean())
 
 
 def adjacency_at(C: Tensor, density: float) -> np.ndarray:
-    """A_epsilon of Eq. 1 at the epsilon that joins a share `density` of all pairs, as closely as ties allow.
+    """A_epsilon of Eq. 1 at the epsilon that joins a share `density` of all pairs, as closely as
+    ties allow.
 
-    C: (D, D) distances, D >= 3, as from ``pair_distances``; density: between 0 and 1. Returns (D, D) bool, False on the
-    diagonal. Raises ValueError for any other C or density.
+    C: (D, D) distances, D >= 3, as from ``pair_distances``; density: between 0 and 1. Returns (D,
+    D) bool, False on the diagonal. Raises ValueError for any other C or density.
 
     >>> adjacency_at(pair_distances(torch.tensor([[0.0], [1.0], [3.0]])), 0.4).astype(int).tolist()
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
     """
     C = np.asarray(torch.as_tensor(C).detach().cpu(), dtype=np.float64)
     if C.ndim != 2 or C.shape[0] != C.shape[1] or len(C) < 3 or not np.isfinite(C).all():
-        raise ValueError(f"C has shape {C.shape}; expected a finite (D, D) matrix of distances, D >= 3")
+        raise ValueError(
+            f"C has shape {C.shape}; expected a finite (D, D) matrix of distances, D >= 3"
+        )
     if not 0 < density < 1:
         raise ValueError(f"density is {density!r}; expected a share between 0 and 1")
     pairs = np.sort(C[np.triu_indices(len(C), 1)])
@@ -275,21 +319,27 @@ def adjacency_at(C: Tensor, density: float) -> np.ndarray:
     return A
 
 
-def graph_statistics(C: Tensor, density: float, *, draws: int = 5, seed: int = 0) -> dict[str, float]:
-    """A_epsilon at the epsilon that joins a share `density` of all pairs, beside random graphs with as many edges.
+def graph_statistics(
+    C: Tensor, density: float, *, draws: int = 5, seed: int = 0
+) -> dict[str, float]:
+    """A_epsilon at the epsilon that joins a share `density` of all pairs, beside random graphs with
+    as many edges.
 
     Args:
-        C: (D, D) distances with D >= 3, as from ``pair_distances``; the share is met as closely as ties allow.
+        C: (D, D) distances with D >= 3, as from ``pair_distances``; the share is met as closely as
+            ties allow.
         density: from 0 to 1, both excluded.
-        draws: random graphs (Erdős and Rényi's, of D nodes and the same number of edges) to average over.
+        draws: random graphs (Erdős and Rényi's, of D nodes and the same number of edges) to average
+            over.
         seed: of these.
 
     Returns:
-        "density" as met; "degree", mean, and "degree_cv", standard deviation over mean; "clustering", the mean over
-        nodes of the share of joined neighbours; "largest", the share of nodes in the largest component; "path", the
-        mean number of edges between two of its nodes; "random_clustering" and "random_path", the same of the random
-        graphs; "sigma", (clustering / random_clustering) / (path / random_path), above 1 in a small world (Humphries
-        and Gurney 2008). NaN where undefined.
+        "density" as met; "degree", mean, and "degree_cv", standard deviation over mean;
+        "clustering", the mean over nodes of the share of joined neighbours; "largest", the share of
+        nodes in the largest component; "path", the mean number of edges between two of its nodes;
+        "random_clustering" and "random_path", the same of the random graphs; "sigma", (clustering /
+        random_clustering) / (path / random_path), above 1 in a small world (Humphries and Gurney
+        2008). NaN where undefined.
 
     Raises:
         ValueError: an argument is not as said above.
@@ -350,9 +400,11 @@ class Explained:
     Attributes:
         r2: share of the variance explained.
         interval: of r2, 95 %, from resampling whole groups.
-        r2_left_out: the same for groups that the fit has not seen, each left out once; can be negative.
+        r2_left_out: the same for groups that the fit has not seen, each left out once; can be
+            negative.
         residual: standard deviation of what is left, in the unit of the measure.
-        coefficients: per explaining column, in units of the measure per standard deviation of the column.
+        coefficients: per explaining column, in units of the measure per standard deviation of the
+            column.
         n, groups: rows and groups.
     """
 
@@ -366,9 +418,16 @@ class Explained:
 
 
 def explained(
-    table: pd.DataFrame, target: str, by: Sequence[str], group: str, *, resamples: int = 1000, seed: int = 0
+    table: pd.DataFrame,
+    target: str,
+    by: Sequence[str],
+    group: str,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> Explained:
-    """How much of a column others explain, with an interval that allows for rows of one group being alike.
+    """How much of a column others explain, with an interval that allows for rows of one group being
+    alike.
 
     Args:
         table: one row per layer, say; rows with a NaN in a column that is used are left out.
@@ -390,7 +449,9 @@ def explained(
     table = table[[target, *by, group]].dropna()
     codes, names = pd.factorize(table[group])
     if len(names) < 3 or len(table) <= len(by) + 2:
-        raise ValueError(f"{len(table)} rows of {len(names)} groups are left; expected at least {len(by) + 3} of 3")
+        raise ValueError(
+            f"{len(table)} rows of {len(names)} groups are left; expected at least {len(by) + 3} of 3"
+        )
     y = table[target].to_numpy(dtype=np.float64)
     X = table[list(by)].to_numpy(dtype=np.float64)
     X = np.column_stack([np.ones(len(X)), (X - X.mean(0)) / X.std(0)])
@@ -405,15 +466,20 @@ def explained(
     members = [np.flatnonzero(codes == k) for k in range(len(names))]
     rng = np.random.default_rng(seed)
     drawn = [
-        score(np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))])) for _ in range(resamples)
+        score(np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))]))
+        for _ in range(resamples)
     ]
     everything = np.arange(len(y))
     coefficients = fit(everything)
-    left_out = np.concatenate([y[rows] - X[rows] @ fit(np.setdiff1d(everything, rows)) for rows in members])
+    left_out = np.concatenate(
+        [y[rows] - X[rows] @ fit(np.setdiff1d(everything, rows)) for rows in members]
+    )
     spread = np.sum((y - y.mean()) ** 2)
     return Explained(
         r2=float(score(everything)),
-        interval=tuple(float(q) for q in np.quantile(drawn, [0.025, 0.975])) if drawn else (math.nan, math.nan),
+        interval=tuple(float(q) for q in np.quantile(drawn, [0.025, 0.975]))
+        if drawn
+        else (math.nan, math.nan),
         r2_left_out=float(1 - left_out @ left_out / spread),
         residual=float((y - X @ coefficients).std(ddof=len(coefficients))),
         coefficients=dict(zip(by, map(float, coefficients[1:]))),
@@ -424,7 +490,9 @@ def explained(
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's rank correlation of two columns, and its 95 % interval from resampling whole groups."""
+    """Spearman's rank correlation of two columns, and its 95 % interval from resampling whole
+    groups.
+    """
 
     rho: float
     interval: tuple[float, float]
@@ -437,10 +505,11 @@ class RankCorrelation:
 def rank_correlation(
     table: pd.DataFrame, x: str, y: str, group: str, *, resamples: int = 1000, seed: int = 0
 ) -> RankCorrelation:
-    """Whether two columns put the rows in the same order, with an interval that allows for alike rows of one group.
+    """Whether two columns put the rows in the same order, with an interval that allows for alike
+    rows of one group.
 
-    Rows with a NaN in either column are left out. Raises ValueError if a column is missing or fewer than 3 groups are
-    left.
+    Rows with a NaN in either column are left out. Raises ValueError if a column is missing or fewer
+    than 3 groups are left.
 
     >>> table = pd.DataFrame({"x": range(12), "net": list("abcd") * 3}).assign(y=lambda t: t["x"] ** 2)
     >>> str(rank_correlation(table, "x", "y", "net"))
@@ -452,17 +521,27 @@ def rank_correlation(
     table = table[[x, y, group]].dropna()
     codes, names = pd.factorize(table[group])
     if len(names) < 3:
-        raise ValueError(f"{len(table)} rows of {len(names)} groups are left; expected at least 3 groups")
+        raise ValueError(
+            f"{len(table)} rows of {len(names)} groups are left; expected at least 3 groups"
+        )
 
     def rho(rows: np.ndarray) -> float:
         ranks = [table[column].iloc[rows].rank().to_numpy() for column in (x, y)]
         return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(r) > 0 for r in ranks) else math.nan
 
-    members, rng = [np.flatnonzero(codes == k) for k in range(len(names))], np.random.default_rng(seed)
+    members, rng = (
+        [np.flatnonzero(codes == k) for k in range(len(names))],
+        np.random.default_rng(seed),
+    )
     drawn = [
-        rho(np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))])) for _ in range(resamples)
+        rho(np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))]))
+        for _ in range(resamples)
     ]
-    interval = tuple(float(q) for q in np.nanquantile(drawn, [0.025, 0.975])) if drawn else (math.nan, math.nan)
+    interval = (
+        tuple(float(q) for q in np.nanquantile(drawn, [0.025, 0.975]))
+        if drawn
+        else (math.nan, math.nan)
+    )
     return RankCorrelation(rho(np.arange(len(table))), interval, len(table))
 
 
@@ -475,5 +554,7 @@ def _pairs(F: Tensor) -> np.ndarray:
 def _double(F: Tensor) -> Tensor:
     F = torch.as_tensor(F).detach().cpu().double()
     if F.ndim != 2 or len(F) < 2 or F.shape[1] < 1 or not torch.isfinite(F).all():
-        raise ValueError(f"F has shape {tuple(F.shape)}; expected (D, B) finite numbers with D >= 2 channels")
+        raise ValueError(
+            f"F has shape {tuple(F.shape)}; expected (D, B) finite numbers with D >= 2 channels"
+        )
     return F

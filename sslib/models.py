@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-# timm is imported where it is used: with torchvision it would more than double the time `import sslib` takes.
+# timm is imported where it is used: with torchvision it would more than double the time `import
+# sslib` takes.
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Architecture:
         timm_name: timm's name of the architecture.
         family: "attention", "cnn" or "mlp", the groups of Table 3.
         modules: the modules that Table 1 prints, by name.
-        released_modules: the modules that the released training code draws from, as names or patterns.
+        released_modules: the modules that the released training code draws from, as names or
+            patterns.
         layout: ReduceMean's layout for the outputs of `modules`.
         released_layout: the same for `released_modules`.
         weights: timm's tag of the pretrained weights that the released scripts load, or None.
-        mean, std: per channel, what images in 0..1 are normalised with. Both the paper's and the released
-            transform use ImageNet's for every model, also where the weights were trained with others.
+        mean, std: per channel, what images in 0..1 are normalised with. Both the paper's and the
+            released transform use ImageNet's for every model, also where the weights were trained
+            with others.
 
     >>> find("PVT").modules
     ('stages.0', 'stages.1', 'stages.2', 'stages.3')
@@ -60,31 +63,57 @@ _EVERY_BLOCK = ("stages.*.blocks.*",)
 
 # PVT's stages give (B, C, H, W), the blocks in them (B, N, C): hence two layouts.
 _ARCHITECTURES = (
-    Architecture("ViT (small)", "vit_small_patch16_224", "attention",
-                 _BLOCKS, ("blocks.*",), "BND", "BND", "dino"),
-    Architecture("ViT (base)", "vit_base_patch16_224", "attention",
-                 _BLOCKS, ("blocks.*",), "BND", "BND"),
-    Architecture("PoolFormer", "poolformer_s12", "attention",
-                 _STAGES, _EVERY_BLOCK, "BCHW", "BCHW", "sail_in1k"),
-    Architecture("PVT", "pvt_v2_b3", "attention",
-                 _STAGES, _EVERY_BLOCK, "BCHW", "BND", "in1k"),
-    Architecture("ResNet34", "resnet34", "cnn",
-                 _LAYERS, ("layer*.*",), "BCHW", "BCHW", "a1_in1k"),
-    Architecture("ResNet50", "resnet50", "cnn",
-                 _LAYERS, ("layer*.*",), "BCHW", "BCHW"),
-    Architecture("VGG", "vgg11", "cnn",
-                 _numbered("features.", (1, 4, 9, 14, 19)), ("features.*",), "BCHW", "BCHW", "tv_in1k"),
-    Architecture("ResMLP", "resmlp_12_224", "mlp",
-                 _BLOCKS, ("stem", "blocks.*"), "BND", "BND", "fb_in1k"),
-    Architecture("MLP-Mixer", "mixer_b16_224", "mlp",
-                 _BLOCKS, ("blocks.*",), "BND", "BND", "miil_in21k"),
+    Architecture(
+        "ViT (small)",
+        "vit_small_patch16_224",
+        "attention",
+        _BLOCKS,
+        ("blocks.*",),
+        "BND",
+        "BND",
+        "dino",
+    ),
+    Architecture(
+        "ViT (base)", "vit_base_patch16_224", "attention", _BLOCKS, ("blocks.*",), "BND", "BND"
+    ),
+    Architecture(
+        "PoolFormer",
+        "poolformer_s12",
+        "attention",
+        _STAGES,
+        _EVERY_BLOCK,
+        "BCHW",
+        "BCHW",
+        "sail_in1k",
+    ),
+    Architecture("PVT", "pvt_v2_b3", "attention", _STAGES, _EVERY_BLOCK, "BCHW", "BND", "in1k"),
+    Architecture("ResNet34", "resnet34", "cnn", _LAYERS, ("layer*.*",), "BCHW", "BCHW", "a1_in1k"),
+    Architecture("ResNet50", "resnet50", "cnn", _LAYERS, ("layer*.*",), "BCHW", "BCHW"),
+    Architecture(
+        "VGG",
+        "vgg11",
+        "cnn",
+        _numbered("features.", (1, 4, 9, 14, 19)),
+        ("features.*",),
+        "BCHW",
+        "BCHW",
+        "tv_in1k",
+    ),
+    Architecture(
+        "ResMLP", "resmlp_12_224", "mlp", _BLOCKS, ("stem", "blocks.*"), "BND", "BND", "fb_in1k"
+    ),
+    Architecture(
+        "MLP-Mixer", "mixer_b16_224", "mlp", _BLOCKS, ("blocks.*",), "BND", "BND", "miil_in21k"
+    ),
 )
 
 #: The nine models of Table 1 by timm's name, in the paper's order.
 TABLE_1: dict[str, Architecture] = {arch.timm_name: arch for arch in _ARCHITECTURES}
 
 #: The smaller PVT that the released code draws in Fig. 2; it is in no table.
-_FIGURE_2 = Architecture("PVT (Fig. 2)", "pvt_v2_b1", "attention", _STAGES, _EVERY_BLOCK, "BCHW", "BND")
+_FIGURE_2 = Architecture(
+    "PVT (Fig. 2)", "pvt_v2_b1", "attention", _STAGES, _EVERY_BLOCK, "BCHW", "BND"
+)
 
 
 def find(name: str | Architecture) -> Architecture:
@@ -101,22 +130,30 @@ def find(name: str | Architecture) -> Architecture:
         return name
     known = {
         key.casefold(): arch
-        for arch in (*_ARCHITECTURES, _FIGURE_2) for key in (arch.name, arch.timm_name)
+        for arch in (*_ARCHITECTURES, _FIGURE_2)
+        for key in (arch.name, arch.timm_name)
     }
     key = name.casefold() if isinstance(name, str) else ""
     if key not in known:
         close = difflib.get_close_matches(key, known, n=3) or TABLE_1
-        raise ValueError(f"name: {name!r} is no model of Table 1; expected for example {', '.join(close)}")
+        raise ValueError(
+            f"name: {name!r} is no model of Table 1; expected for example {', '.join(close)}"
+        )
     return known[key]
 
 
 def untrained(
-    arch: str | Architecture, seed: int, *, num_classes: int = 1000, options: Mapping[str, Any] | None = None
+    arch: str | Architecture,
+    seed: int,
+    *,
+    num_classes: int = 1000,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """The model with random weights, as timm initialises them, in eval mode on the CPU.
 
     seed: not negative. Equal seeds give equal weights; the global random state is left as found.
-    num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under one seed another
+    num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under one
+    seed another
         number of classes gives other weights everywhere.
     options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
 
@@ -137,7 +174,9 @@ def untrained(
 
 
 def _constructor(arch: Architecture, options: Mapping[str, Any]) -> Callable[..., nn.Module]:
-    """timm's function for the model; where it refuses options that it sets itself, the class with its settings."""
+    """timm's function for the model; where it refuses options that it sets itself, the class with
+    its settings.
+    """
     import timm
     from timm.layers import GroupNorm1
     from timm.models.metaformer import MetaFormer
@@ -150,8 +189,14 @@ def _constructor(arch: Architecture, options: Mapping[str, Any]) -> Callable[...
         return MlpMixer
     if arch.timm_name == "poolformer_s12" and options:
         return partial(
-            MetaFormer, downsample_norm=None, mlp_act=nn.GELU, mlp_bias=True, norm_layers=GroupNorm1,
-            layer_scale_init_values=1e-5, res_scale_init_values=None, use_mlp_head=False,
+            MetaFormer,
+            downsample_norm=None,
+            mlp_act=nn.GELU,
+            mlp_bias=True,
+            norm_layers=GroupNorm1,
+            layer_scale_init_values=1e-5,
+            res_scale_init_values=None,
+            use_mlp_head=False,
         )
     if arch.timm_name == "vgg11" and options:
         return VGG
@@ -168,14 +213,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "pvt_v2_b3": {"depths": _DEPTHS, "embed_dims": (32, 64, 128, 192), "num_heads": (1, 2, 4, 6)},
     "resnet34": {"layers": (1, 1, 1, 1), "channels": (32, 64, 128, 256)},
     "resnet50": {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128)},
-    "vgg11": {"cfg": [32, "M", 64, "M", 128, 128, "M", 256, 256, "M", 256, 256, "M"], "mlp_ratio": 1 / 16},
+    "vgg11": {
+        "cfg": [32, "M", 64, "M", 128, 128, "M", 256, 256, "M", 256, 256, "M"],
+        "mlp_ratio": 1 / 16,
+    },
     "resmlp_12_224": {**_TOKENS, "num_blocks": 6},
     "mixer_b16_224": {**_TOKENS, "num_blocks": 6},
 }
 
 
 def small(arch: str | Architecture, seed: int, *, num_classes: int = 10) -> nn.Module:
-    """A small version of a Table 1 model for 32-pixel images (`SMALL`), random weights, in eval mode on the CPU.
+    """A small version of a Table 1 model for 32-pixel images (`SMALL`), random weights, in eval
+    mode on the CPU.
 
     It has the architecture's own parts, in fewer and narrower blocks.
 
@@ -186,15 +235,18 @@ def small(arch: str | Architecture, seed: int, *, num_classes: int = 10) -> nn.M
     """
     arch = find(arch)
     if arch.timm_name not in SMALL:
-        raise ValueError(f"arch: {arch.timm_name!r} has no small version; expected one of {', '.join(SMALL)}")
+        raise ValueError(
+            f"arch: {arch.timm_name!r} has no small version; expected one of {', '.join(SMALL)}"
+        )
     return untrained(arch, seed, num_classes=num_classes, options=SMALL[arch.timm_name])
 
 
 def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Module:
-    """The model with timm's pretrained weights, downloaded or from timm's cache, in eval mode on the CPU.
+    """The model with timm's pretrained weights, downloaded or from timm's cache, in eval mode on
+    the CPU.
 
-    weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts load
-        (``Architecture.weights``) or, where they load none, timm's default. The model's
+    weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts
+        load (``Architecture.weights``) or, where they load none, timm's default. The model's
         ``pretrained_cfg["tag"]`` says which it was.
 
     Raises ValueError for an unknown architecture or tag, RuntimeError if the weights cannot be had.
@@ -209,8 +261,9 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
     known = [name.partition(".")[2] for name in timm.list_pretrained(f"{arch.timm_name}.*")]
     tag = arch.weights if weights is None else weights
     if tag is not None and tag not in known:
-        raise ValueError(f"weights: {tag!r} is no tag of {arch.timm_name}; "
-                         f"expected one of {', '.join(known)}")
+        raise ValueError(
+            f"weights: {tag!r} is no tag of {arch.timm_name}; expected one of {', '.join(known)}"
+        )
     name = arch.timm_name if tag is None else f"{arch.timm_name}.{tag}"
     try:
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
@@ -225,12 +278,14 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
 
 
 def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
-    """The model with the weights of a .safetensors file that uses timm's names, in eval mode on the CPU.
+    """The model with the weights of a .safetensors file that uses timm's names, in eval mode on the
+    CPU.
 
-    The classifier gets as many classes as the file has for it; it is left out if the file has none. Files of
-    other kinds are refused, since unpickling can run code.
+    The classifier gets as many classes as the file has for it; it is left out if the file has none.
+    Files of other kinds are refused, since unpickling can run code.
 
-    Raises ValueError if the file is missing, not safetensors, or does not fit the model: the keys are named.
+    Raises ValueError if the file is missing, not safetensors, or does not fit the model: the keys
+    are named.
 
     >>> import tempfile
     >>> from safetensors.torch import save_file
@@ -245,30 +300,42 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
     arch = find(arch)
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise ValueError(f"path: expected a .safetensors file, got {str(path)!r}; "
-                         "save the state_dict with safetensors.torch.save_file")
+        raise ValueError(
+            f"path: expected a .safetensors file, got {str(path)!r}; "
+            "save the state_dict with safetensors.torch.save_file"
+        )
     if not path.is_file():
         raise ValueError(f"path: there is no file {str(path)!r}")
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"path: {str(path)!r} is not a readable safetensors file ({error})") from None
+        raise ValueError(
+            f"path: {str(path)!r} is not a readable safetensors file ({error})"
+        ) from None
     head = state.get(f"{timm.get_pretrained_cfg(arch.timm_name).classifier}.weight")
     model = untrained(arch, 0, num_classes=head.shape[0] if head is not None and head.ndim else 0)
     expected = model.state_dict()
     # Older files lack batch norm's counter; torch then keeps 0, and eval mode does not use it.
     faults = {
-        "missing": [key for key in expected if key not in state and not key.endswith("num_batches_tracked")],
+        "missing": [
+            key for key in expected if key not in state and not key.endswith("num_batches_tracked")
+        ],
         "unexpected": [key for key in state if key not in expected],
         "of another shape": [
             f"{key} {tuple(state[key].shape)} for {tuple(expected[key].shape)}"
-            for key in state if key in expected and state[key].shape != expected[key].shape
+            for key in state
+            if key in expected and state[key].shape != expected[key].shape
         ],
     }
     if any(faults.values()):
-        told = "; ".join(f"{len(keys)} {kind}: {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"
-                         for kind, keys in faults.items() if keys)
-        raise ValueError(f"path: the weights in {str(path)!r} are not those of {arch.timm_name} ({told})")
+        told = "; ".join(
+            f"{len(keys)} {kind}: {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"
+            for kind, keys in faults.items()
+            if keys
+        )
+        raise ValueError(
+            f"path: the weights in {str(path)!r} are not those of {arch.timm_name} ({told})"
+        )
     model.load_state_dict(state)
     return model
 
@@ -276,7 +343,8 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
 def load(arch: str | Architecture, weights: str | Path = "untrained", seed: int = 0) -> nn.Module:
     """The model with the weights that a notebook's parameter names: one way in for all three kinds.
 
-    weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm name>.safetensors``.
+    weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm
+    name>.safetensors``.
 
     Raises as `untrained`, `pretrained` and `from_checkpoint` do.
 

@@ -21,9 +21,9 @@ def load_table(number: int) -> pd.DataFrame:
     """Table `number` (1 to 5) of the paper as printed.
 
     One row per model (Table 3: per model, data set and arm) in the paper's order, columns as in
-    ``data/paper/table<number>.csv``. SS_rate and the invariances of Tables 4 and 5 have no unit, top-1
-    accuracies are percentages. Raises ValueError for any other number, FileNotFoundError outside a checkout, as
-    the tables are no part of the installed package.
+    ``data/paper/table<number>.csv``. SS_rate and the invariances of Tables 4 and 5 have no unit,
+    top-1 accuracies are percentages. Raises ValueError for any other number, FileNotFoundError
+    outside a checkout, as the tables are no part of the installed package.
 
     >>> load_table(2).head(2)
              model  untrained  pretrained
@@ -31,10 +31,14 @@ def load_table(number: int) -> pd.DataFrame:
     1   ViT (base)       0.13        0.46
     """
     if type(number) is not int or not 1 <= number <= 5:
-        raise ValueError(f"number must be 1, 2, 3, 4 or 5, as the paper has five tables, got {number!r}")
+        raise ValueError(
+            f"number must be 1, 2, 3, 4 or 5, as the paper has five tables, got {number!r}"
+        )
     file = PAPER / f"table{number}.csv"
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is not there: the paper's tables lie in the checkout of the repository, not in the wheel")
+        raise FileNotFoundError(
+            f"{file} is not there: the paper's tables lie in the checkout of the repository, not in the wheel"
+        )
     return pd.read_csv(file)
 
 
@@ -45,7 +49,8 @@ def verdict(
     std: SupportsFloat | None = None,
     scale: str = "full",
 ) -> str:
-    """What a measured SS_rate says about the printed one, for the SS_rate columns of Tables 2 and 3.
+    """What a measured SS_rate says about the printed one, for the SS_rate columns of Tables 2 and
+    3.
 
     With d = abs(ours - theirs), limits included:
 
@@ -53,11 +58,13 @@ def verdict(
     - "near": d is at most 0.06;
     - "differs": otherwise.
 
-    `theirs` is taken as printed: it is rounded to two digits, so up to 0.005 of d may be rounding, and no
-    allowance is made for it. `std` is ours, over seeds; None or NaN (one seed) leaves 0.03 alone.
-    "no verdict (quick scale)" is all that `scale` "quick" gives, and "not run" where `ours` is None or NaN.
+    `theirs` is taken as printed: it is rounded to two digits, so up to 0.005 of d may be rounding,
+    and no allowance is made for it. `std` is ours, over seeds; None or NaN (one seed) leaves 0.03
+    alone. "no verdict (quick scale)" is all that `scale` "quick" gives, and "not run" where `ours`
+    is None or NaN.
 
-    Raises ValueError for `theirs` outside 0..1, `ours` or `std` negative or infinite, and an unknown `scale`.
+    Raises ValueError for `theirs` outside 0..1, `ours` or `std` negative or infinite, and an
+    unknown `scale`.
 
     >>> verdict(0.148, 0.13), verdict(0.215, 0.13), verdict(0.215, 0.13, std=0.05)
     ('reproduced', 'differs', 'reproduced')

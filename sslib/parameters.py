@@ -16,24 +16,26 @@ def check_parameters(
     allowed: Mapping[str, Any],
     scales: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Check a notebook's parameters before anything runs; return them, completed from the scale's settings.
+    """Check a notebook's parameters before anything runs; return them, completed from the scale's
+    settings.
 
-    papermill only warns when a parameter is misspelt and then runs with the default. Called right after the
-    parameters, this stops the notebook instead.
+    papermill only warns when a parameter is misspelt and then runs with the default. Called right
+    after the parameters, this stops the notebook instead.
 
     Args:
         namespace: the notebook's ``globals()``.
-        allowed: parameter name -> what it may be: a type (``str``; ``float`` admits whole numbers too), a
-            ``range`` of integers, a single value, or a tuple of these, one of which must hold.
-        scales: scale name -> its settings. With it, the parameter ``scale`` must name one of them, and a
-            parameter that is None takes the scale's setting; one that is set overrides it.
+        allowed: parameter name -> what it may be: a type (``str``; ``float`` admits whole numbers
+            too), a ``range`` of integers, a single value, or a tuple of these, one of which must
+            hold.
+        scales: scale name -> its settings. With it, the parameter ``scale`` must name one of them,
+            and a parameter that is None takes the scale's setting; one that is set overrides it.
 
     Returns:
         Parameter name -> value, plus the scale's settings that are no parameters.
 
     Raises:
-        ValueError: papermill passed a name that is not a parameter, a parameter is missing or has a value
-            that ``allowed`` does not admit.
+        ValueError: papermill passed a name that is not a parameter, a parameter is missing or has a
+            value that ``allowed`` does not admit.
 
     >>> scales = {"quick": {"n_images": 128}, "paper": {"n_images": 512}}
     >>> check_parameters({"scale": "quick", "seed": 0, "n_images": None},
@@ -53,7 +55,9 @@ def check_parameters(
         if name not in specs:
             near = get_close_matches(name, specs, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown parameter {name!r}{hint} (this notebook takes: {', '.join(specs)})")
+            raise ValueError(
+                f"unknown parameter {name!r}{hint} (this notebook takes: {', '.join(specs)})"
+            )
     missing = [name for name in specs if name not in namespace]
     if missing:
         raise ValueError(f"parameter {missing[0]!r} is not set in the parameters cell")
@@ -63,7 +67,9 @@ def check_parameters(
     for name, spec in specs.items():
         value = values[name] = namespace[name]
         if not _fits(value, spec) and not (value is None and name in settings):
-            raise ValueError(f"parameter {name}={value!r} is not allowed: expected {_describe(spec)}")
+            raise ValueError(
+                f"parameter {name}={value!r} is not allowed: expected {_describe(spec)}"
+            )
         if scales is not None and name == "scale":
             settings = scales[value]
     return values | {name: value for name, value in settings.items() if values.get(name) is None}
@@ -75,7 +81,9 @@ def _injected(namespace: Mapping[str, Any]) -> Iterator[str]:
         if source.partition("\n")[0] == _INJECTED:
             for node in ast.parse(source).body:
                 if isinstance(node, ast.Assign):
-                    yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+                    yield from (
+                        target.id for target in node.targets if isinstance(target, ast.Name)
+                    )
 
 
 def _fits(value: Any, spec: Any) -> bool:

@@ -23,5 +23,7 @@ def data_root() -> Path | None:
         return None
     root = Path(value).expanduser()
     if not root.is_dir():
-        raise ValueError(f"SSLIB_DATA={value!r} is not a folder; unset it or point it at your image folders")
+        raise ValueError(
+            f"SSLIB_DATA={value!r} is not a folder; unset it or point it at your image folders"
+        )
     return root

@@ -1,7 +1,9 @@
-"""The record of a run: one self-describing JSON file, written whole or not at all, read back as a DataFrame.
+"""The record of a run: one self-describing JSON file, written whole or not at all, read back as a
+DataFrame.
 
-A run is known by its experiment, configuration and seed; together they give its file, of which there is never
-a second version. Put into the configuration whatever makes two runs different, the scale included.
+A run is known by its experiment, configuration and seed; together they give its file, of which
+there is never a second version. Put into the configuration whatever makes two runs different, the
+scale included.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ _FIELDS = {
     "dirty": bool | None,
     "versions": dict,
 }
-# JSON has no such numbers; as strings they survive, and nothing else in the metrics may be spelt like them.
+# JSON has no such numbers; as strings they survive, and nothing else in the metrics may be spelt
+# like them.
 _NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -56,10 +59,12 @@ class RecordWarning(UserWarning):
 
 @cache
 def provenance() -> dict[str, Any]:
-    """What code this process runs: commit, whether tracked files differ from it, versions of the libraries.
+    """What code this process runs: commit, whether tracked files differ from it, versions of the
+    libraries.
 
-    Looked up once per process; a long run calls it at its start, before the checkout can move on. ``commit``
-    and ``dirty`` are None outside a git checkout, a version is None for what is not installed.
+    Looked up once per process; a long run calls it at its start, before the checkout can move on.
+    ``commit`` and ``dirty`` are None outside a git checkout, a version is None for what is not
+    installed.
 
     >>> sorted(provenance())
     ['commit', 'dirty', 'versions']
@@ -93,21 +98,27 @@ def new_record(
         experiment: names the folder: lower-case letters, digits, "_" and "-".
         config: what was asked for, JSON values under string keys; with `seed` it names the file.
         seed: 0 or above.
-        metrics: what came out: numbers, strings, None, and lists and dicts of these. NaN and infinities are
-            allowed here and only here. Dicts keep their order (that of the layers, say); see `long`.
+        metrics: what came out: numbers, strings, None, and lists and dicts of these. NaN and
+            infinities are allowed here and only here. Dicts keep their order (that of the layers,
+            say); see `long`.
         data: what the run looked at, as a rule name, n and fingerprint of an `ImageSet`.
         device: where the model ran; described as type, name of the CPU or GPU, and CPU threads.
         seconds: wall-clock time, 0 or above.
 
-    NumPy and torch numbers and arrays become Python numbers and lists, exactly. Raises ValueError that names
-    the key for anything else, for a NaN outside `metrics` and for arguments out of range.
+    NumPy and torch numbers and arrays become Python numbers and lists, exactly. Raises ValueError
+    that names the key for anything else, for a NaN outside `metrics` and for arguments out of
+    range.
 
     >>> record = new_record("demo", {"model": "resnet34"}, 0, {"ss_rate": {"layer1": 0.25}}, seconds=1.5)
     >>> record["metrics"], record["device"]["type"]
     ({'ss_rate': {'layer1': 0.25}}, 'cpu')
     """
     _check_experiment(experiment)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not 0 <= seconds < math.inf
+    ):
         raise ValueError(f"seconds must be a finite number of at least 0, got {seconds!r}")
     record = {
         "schema": SCHEMA,
@@ -126,10 +137,11 @@ def new_record(
 def record_path(
     experiment: str, config: Mapping[str, Any], seed: int, root: str | os.PathLike[str] = RESULTS
 ) -> Path:
-    """The file of a run: ``<root>/<experiment>/<words of the configuration>-seed<seed>-<hash>.json``.
+    """The file of a run: ``<root>/<experiment>/<words of the
+    configuration>-seed<seed>-<hash>.json``.
 
-    The hash, 8 hexadecimal digits, is over the configuration as JSON with sorted keys: their order is of no
-    account, but 1 and 1.0 differ. Raises ValueError as `new_record` does.
+    The hash, 8 hexadecimal digits, is over the configuration as JSON with sorted keys: their order
+    is of no account, but 1 and 1.0 differ. Raises ValueError as `new_record` does.
 
     >>> record_path("table2", {"model": "vgg11", "n": 512}, 0, "results").as_posix()
     'results/table2/vgg11-seed0-0265ba70.json'
@@ -146,12 +158,13 @@ def record_path(
 def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> Path:
     """Write a record to its file, whole or not at all, and return the path. Never overwrites.
 
-    The text goes to a hidden file in the same folder, is flushed to disk, and appears under its name in one
-    step; of two writers one succeeds. Non-finite metrics are stored as "NaN", "Infinity" and "-Infinity".
-    Keys are sorted, except in the metrics, whose order is kept. Needs a file system with hard links.
+    The text goes to a hidden file in the same folder, is flushed to disk, and appears under its
+    name in one step; of two writers one succeeds. Non-finite metrics are stored as "NaN",
+    "Infinity" and "-Infinity". Keys are sorted, except in the metrics, whose order is kept. Needs a
+    file system with hard links.
 
-    Raises FileExistsError if the run has a record already, ValueError if `record` is not of the form that
-    `new_record` gives.
+    Raises FileExistsError if the run has a record already, ValueError if `record` is not of the
+    form that `new_record` gives.
 
     >>> from tempfile import TemporaryDirectory
     >>> record = new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=2.0)
@@ -172,7 +185,9 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
             os.fsync(file.fileno())
         os.link(temporary, path)  # unlike a rename, refuses to replace
     except FileExistsError:
-        raise FileExistsError(f"{path} exists: this run has its record; delete it to run again") from None
+        raise FileExistsError(
+            f"{path} exists: this run has its record; delete it to run again"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -181,8 +196,8 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """One record, as `new_record` made it: every float is the one that was written, NaN included.
 
-    Raises FileNotFoundError, and ValueError naming the file if it is not strict JSON, not a record, or one of
-    another version. `write` shows it at work.
+    Raises FileNotFoundError, and ValueError naming the file if it is not strict JSON, not a record,
+    or one of another version. `write` shows it at work.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
@@ -197,7 +212,8 @@ def exists(
 ) -> bool:
     """Whether this run has its record already, so that a grid that was stopped can skip it.
 
-    Raises ValueError naming the file if there is one and it is broken: better before the run than after it.
+    Raises ValueError naming the file if there is one and it is broken: better before the run than
+    after it.
 
     >>> exists("demo", {"model": "vgg11"}, 0, root="no-such-folder")
     False
@@ -212,14 +228,16 @@ def exists(
 def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """All records of an experiment, one row each, sorted by file name; no rows if there are none.
 
-    Columns: the fields of the record, those that are dicts opened one level ("config.model", "device.name",
-    "metrics.ss_rate"), and "path". What lies deeper, as values per layer, stays in its cell: see `long`.
+    Columns: the fields of the record, those that are dicts opened one level ("config.model",
+    "device.name", "metrics.ss_rate"), and "path". What lies deeper, as values per layer, stays in
+    its cell: see `long`.
 
-    Files that are broken, of another version, or not named after their own configuration are left out, each
-    with a `RecordWarning` that names it. Raises ValueError if `experiment` cannot be a folder's name.
+    Files that are broken, of another version, or not named after their own configuration are left
+    out, each with a `RecordWarning` that names it. Raises ValueError if `experiment` cannot be a
+    folder's name.
 
-    Where the environment variable SSLIB_READS names a file, a line about the reading is added to it; so the book
-    knows which records a page rests on.
+    Where the environment variable SSLIB_READS names a file, a line about the reading is added to
+    it; so the book knows which records a page rests on.
 
     >>> read_all("no-such-experiment").empty
     True
@@ -229,7 +247,9 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
         try:
             record = read(path)
             if record_path(record["experiment"], record["config"], record["seed"], root) != path:
-                raise ValueError(f"{path} was moved or edited: its configuration gives another name")
+                raise ValueError(
+                    f"{path} was moved or edited: its configuration gives another name"
+                )
         except (ValueError, OSError) as error:
             warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             continue
@@ -240,19 +260,25 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
             row |= {f"{field}.{key}": cell for key, cell in opened.items()} or {field: value}
         rows.append(row | {"path": str(path)})
     if log := os.environ.get("SSLIB_READS"):
-        entry = {"time": datetime.now(UTC).isoformat(), "experiment": experiment, "records": len(rows)}
+        entry = {
+            "time": datetime.now(UTC).isoformat(),
+            "experiment": experiment,
+            "records": len(rows),
+        }
         with open(log, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     return pd.DataFrame(rows, columns=None if rows else ["experiment", "seed", "path"])
 
 
 def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFrame:
-    """One row per entry of the dicts (or lists) in `column`: the values per layer of all records, tidy.
+    """One row per entry of the dicts (or lists) in `column`: the values per layer of all records,
+    tidy.
 
-    The entry's name (or position) goes to the new column `key`, its value takes the dict's place; the other
-    columns are repeated. Rows without a value in `column` are dropped.
+    The entry's name (or position) goes to the new column `key`, its value takes the dict's place;
+    the other columns are repeated. Rows without a value in `column` are dropped.
 
-    Raises ValueError if there is no such column, if `key` is taken, or if a cell is neither dict nor list.
+    Raises ValueError if there is no such column, if `key` is taken, or if a cell is neither dict
+    nor list.
 
     >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [{"blocks.2": 0.5, "blocks.10": 0.25}]})
     >>> long(frame, "metrics.ss_rate")
@@ -268,7 +294,9 @@ def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFram
     for cell in frame[column]:
         if not isinstance(cell, dict | list):
             raise ValueError(f"column {column!r} must hold dicts or lists, found {cell!r}")
-    entries = [list(cell.items() if isinstance(cell, dict) else enumerate(cell)) for cell in frame[column]]
+    entries = [
+        list(cell.items() if isinstance(cell, dict) else enumerate(cell)) for cell in frame[column]
+    ]
     rows = np.repeat(np.arange(len(frame)), [len(entry) for entry in entries])
     repeated = frame.iloc[rows].reset_index(drop=True)
     flat = [pair for entry in entries for pair in entry]
@@ -283,7 +311,9 @@ def _check(record: Any) -> None:
     if record.get("schema") != SCHEMA:
         raise ValueError(f"schema is {record.get('schema')!r}, expected {SCHEMA}")
     if set(record) != set(_FIELDS):
-        raise ValueError(f"fields missing or unknown: {', '.join(sorted(set(record) ^ set(_FIELDS)))}")
+        raise ValueError(
+            f"fields missing or unknown: {', '.join(sorted(set(record) ^ set(_FIELDS)))}"
+        )
     for field, kind in _FIELDS.items():
         if not isinstance(record[field], kind):
             raise ValueError(f"{field} has the wrong type: {record[field]!r}")
@@ -308,7 +338,9 @@ def _seed(seed: Any) -> int:
 
 
 def _plain(value: Any, key: str, *, measured: bool = False) -> Any:
-    """`value` as JSON can hold it; `key` is its place, for errors; `measured` admits NaN and keeps order."""
+    """`value` as JSON can hold it; `key` is its place, for errors; `measured` admits NaN and keeps
+    order.
+    """
     if isinstance(value, torch.Tensor):
         value = value.detach().tolist()
     elif isinstance(value, np.generic | np.ndarray):
@@ -326,7 +358,9 @@ def _plain(value: Any, key: str, *, measured: bool = False) -> Any:
     if isinstance(value, str) and value in _NONFINITE and measured:
         raise ValueError(f"{key} is the string {value!r}, which stands for the number in a record")
     if value is not None and not isinstance(value, bool | int | float | str):
-        raise ValueError(f"{key} is of type {type(value).__name__}, not a number, string, list or dict")
+        raise ValueError(
+            f"{key} is of type {type(value).__name__}, not a number, string, list or dict"
+        )
     return value
 
 
@@ -348,7 +382,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def describe_device(device: str | torch.device) -> dict[str, Any]:
-    """Type, name and CPU threads of a device, as a record keeps them; ValueError if it cannot be used here.
+    """Type, name and CPU threads of a device, as a record keeps them; ValueError if it cannot be
+    used here.
 
     >>> describe_device("cpu")["type"]
     'cpu'
@@ -363,7 +398,9 @@ def describe_device(device: str | torch.device) -> dict[str, Any]:
 
 def _cpu_name() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(
+            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
@@ -374,7 +411,9 @@ def _git(*arguments: str) -> str | None:
     if not (ROOT / ".git").exists():
         return None
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -1,4 +1,6 @@
-"""The few statistics that verdicts rest on: intervals, paired tests, and what a small study could have seen at all."""
+"""The few statistics that verdicts rest on: intervals, paired tests, and what a small study could
+have seen at all.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Estimate(NamedTuple):
 
 
 class Welch(NamedTuple):
-    """Welch's test of two means: difference and its 95 % interval, in the unit of the means; t, degrees of freedom, p."""
+    """Welch's test of two means: difference and its 95 % interval, in the unit of the means; t,
+    degrees of freedom, p.
+    """
 
     difference: float
     low: float
@@ -43,8 +47,9 @@ class Welch(NamedTuple):
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean of independent values (runs of different seeds, say) with its t interval.
 
-    values: n numbers, n >= 1; of a single one the limits are NaN, as nothing is known about the spread.
-    Raises ValueError for no values, values that are not finite, and a confidence outside 0..1.
+    values: n numbers, n >= 1; of a single one the limits are NaN, as nothing is known about the
+    spread. Raises ValueError for no values, values that are not finite, and a confidence outside
+    0..1.
 
     >>> [round(number, 3) for number in mean_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3]
@@ -59,11 +64,13 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def sign_flip_test(differences: ArrayLike, *, seed: int = 0, max_exact: int = 2**16) -> Estimate:
-    """Whether paired differences have mean 0: the share of sign patterns whose mean is at least as far from 0.
+    """Whether paired differences have mean 0: the share of sign patterns whose mean is at least as
+    far from 0.
 
-    If the pairing makes nothing, each difference could as well have had the other sign. All 2**n patterns are
-    counted where they are at most `max_exact`; else `max_exact` random ones, drawn by `seed`, and p is never
-    below 1 / (max_exact + 1). So n pairs give no p below 2 / 2**n: five of them can never reach 0.05.
+    If the pairing makes nothing, each difference could as well have had the other sign. All 2**n
+    patterns are counted where they are at most `max_exact`; else `max_exact` random ones, drawn by
+    `seed`, and p is never below 1 / (max_exact + 1). So n pairs give no p below 2 / 2**n: five of
+    them can never reach 0.05.
 
     Raises ValueError for no differences, or differences that are not finite.
 
@@ -80,17 +87,21 @@ def sign_flip_test(differences: ArrayLike, *, seed: int = 0, max_exact: int = 2*
     return Estimate(float(x.mean()), float(done.pvalue))
 
 
-def smallest_effect(differences_sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
+def smallest_effect(
+    differences_sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8
+) -> float:
     """The smallest mean difference that a paired t-test of n pairs finds with probability `power`.
 
-    A study that found nothing says something about effects above this value, and little about those below.
+    A study that found nothing says something about effects above this value, and little about those
+    below.
 
     Args:
         differences_sd: standard deviation of the paired differences; the result has its unit.
         n: number of pairs, 2 or more.
         alpha: two-sided level of the test.
 
-    Raises ValueError for a negative or infinite differences_sd, n below 2, and alpha or power out of range.
+    Raises ValueError for a negative or infinite differences_sd, n below 2, and alpha or power out
+    of range.
 
     >>> round(smallest_effect(1.0, 10), 3)
     0.996
@@ -100,10 +111,14 @@ def smallest_effect(differences_sd: float, n: int, *, alpha: float = 0.05, power
     if n < 2:
         raise ValueError(f"n must be at least 2 pairs, got {n!r}")
     if not (0 < alpha < 0.5 <= power < 1):
-        raise ValueError(f"alpha and power must hold 0 < alpha < 0.5 <= power < 1, got {alpha!r} and {power!r}")
+        raise ValueError(
+            f"alpha and power must hold 0 < alpha < 0.5 <= power < 1, got {alpha!r} and {power!r}"
+        )
     limit = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
 
-    def missing(shift: float) -> float:  # shift: mean difference in standard errors; the wrong tail is negligible
+    def missing(
+        shift: float,
+    ) -> float:  # shift: mean difference in standard errors; the wrong tail is negligible
         return scipy_stats.nct.sf(limit, n - 1, shift) - power
 
     high = 2.0
@@ -131,10 +146,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def welch(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int) -> Welch:
-    """Welch's two-sided t-test from printed means and standard deviations (n - 1 in their denominator).
+    """Welch's two-sided t-test from printed means and standard deviations (n - 1 in their
+    denominator).
 
-    The difference is mean1 - mean2. Where both standard deviations are 0 (as after rounding), t is infinite and
-    the interval a point, or all but the difference is NaN if the means are equal too.
+    The difference is mean1 - mean2. Where both standard deviations are 0 (as after rounding), t is
+    infinite and the interval a point, or all but the difference is NaN if the means are equal too.
 
     Raises ValueError for a negative standard deviation and for fewer than 2 values on a side.
 
@@ -143,33 +159,47 @@ def welch(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int
     """
     for name, std, n in (("1", std1, n1), ("2", std2, n2)):
         if not 0 <= std < math.inf or n < 2:
-            raise ValueError(f"std{name} must be at least 0 and n{name} at least 2, got {std!r} and {n!r}")
+            raise ValueError(
+                f"std{name} must be at least 0 and n{name} at least 2, got {std!r} and {n!r}"
+            )
     difference, parts = float(mean1 - mean2), (std1**2 / n1, std2**2 / n2)
     error = math.sqrt(sum(parts))
     if error == 0:
         if difference == 0:
             return Welch(0.0, *[math.nan] * 5)
-        return Welch(difference, difference, difference, math.copysign(math.inf, difference), math.nan, 0.0)
+        return Welch(
+            difference, difference, difference, math.copysign(math.inf, difference), math.nan, 0.0
+        )
     df = sum(parts) ** 2 / (parts[0] ** 2 / (n1 - 1) + parts[1] ** 2 / (n2 - 1))
     t, half = difference / error, float(scipy_stats.t.ppf(0.975, df)) * error
-    return Welch(difference, difference - half, difference + half, t, df, float(2 * scipy_stats.t.sf(abs(t), df)))
+    return Welch(
+        difference,
+        difference - half,
+        difference + half,
+        t,
+        df,
+        float(2 * scipy_stats.t.sf(abs(t), df)),
+    )
 
 
 def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
-    """Spearman's rank correlation and its exact two-sided p: the share of all n! pairings at least as strong.
+    """Spearman's rank correlation and its exact two-sided p: the share of all n! pairings at least
+    as strong.
 
-    Ties share their mean rank. For n = 7, as in Tables 4 and 5, that is 5040 pairings, and rho has to reach 0.786
-    for p < 0.05; the usual approximations are poor there.
+    Ties share their mean rank. For n = 7, as in Tables 4 and 5, that is 5040 pairings, and rho has
+    to reach 0.786 for p < 0.05; the usual approximations are poor there.
 
-    Raises ValueError for lengths that differ, fewer than 3 pairs, more than `max_n` (9! = 362,880 pairings),
-    values that are not finite, and a side whose values are all equal.
+    Raises ValueError for lengths that differ, fewer than 3 pairs, more than `max_n` (9! = 362,880
+    pairings), values that are not finite, and a side whose values are all equal.
 
     >>> spearman_exact([1, 2, 3, 4], [10, 20, 30, 40])
     Estimate(estimate=1.0, p=0.08333333333333333)
     """
     a, b = _vector("x", x), _vector("y", y)
     if len(a) != len(b) or not 3 <= len(a) <= max_n:
-        raise ValueError(f"x and y have lengths {len(a)} and {len(b)}; expected the same, from 3 to {max_n}")
+        raise ValueError(
+            f"x and y have lengths {len(a)} and {len(b)}; expected the same, from 3 to {max_n}"
+        )
     ranks = [scipy_stats.rankdata(side) for side in (a, b)]
     if any(np.ptp(side) == 0 for side in ranks):
         raise ValueError("x or y has the same value throughout: it has no ranks to correlate")
@@ -183,5 +213,7 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
 def _vector(name: str, values: ArrayLike) -> np.ndarray:
     x = np.asarray(values, dtype=float)
     if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
-        raise ValueError(f"{name} must be a list of at least one finite number, got shape {x.shape}: {values!r}")
+        raise ValueError(
+            f"{name} must be a list of at least one finite number, got shape {x.shape}: {values!r}"
+        )
     return x

@@ -1,6 +1,8 @@
-"""SS_rate and its gradient written out with explicit loops, from the equations alone: the tests' reference.
+"""SS_rate and its gradient written out with explicit loops, from the equations alone: the tests'
+reference.
 
-Imports nothing from sslib. Slow on purpose: every sum of Algorithm 2 and Eq. 2-5 is a Python loop over floats.
+Imports nothing from sslib. Slow on purpose: every sum of Algorithm 2 and Eq. 2-5 is a Python loop
+over floats.
 """
 
 from __future__ import annotations

@@ -15,7 +15,14 @@ from sslib.paper import load_table
 
 def test_mean_gains_in_points():
     points = audit.mean_gains()["points"].round(2)
-    expected = {"ViT (base)": 4.57, "ViT (small)": 1.49, "ResMLP": 1.45, "MLP-Mixer": 0.56, "PoolFormer": -0.72, "VGG": -0.24}
+    expected = {
+        "ViT (base)": 4.57,
+        "ViT (small)": 1.49,
+        "ResMLP": 1.45,
+        "MLP-Mixer": 0.56,
+        "PoolFormer": -0.72,
+        "VGG": -0.24,
+    }
     assert {model: points[model] for model in expected} == expected
 
 
@@ -35,7 +42,9 @@ def test_the_larger_vit_and_resnet_would_not_change_the_ranks(monkeypatch):
     """Tables 4 and 5 do not say which; the released code does, and it makes no difference."""
     before = [audit.invariance_correlation(number) for number in (4, 5)]
     monkeypatch.setattr(audit, "SIZES", {"ViT": "ViT (base)", "ResNet": "ResNet50"})
-    assert [test.estimate for test in before] == [audit.invariance_correlation(n).estimate for n in (4, 5)]
+    assert [test.estimate for test in before] == [
+        audit.invariance_correlation(n).estimate for n in (4, 5)
+    ]
 
 
 def test_one_comparison_by_scipy_alone():
@@ -57,7 +66,9 @@ def test_arrows_against_signs():
     found = audit.decided(table)
     marked = found[table["marked"]]
     assert marked.value_counts().to_dict() == {"gain": 11, "loss": 1}
-    assert found[~table["marked"]].loc[lambda f: f == "gain"].index.tolist() == [("PoolFormer", "imagenette")]
+    assert found[~table["marked"]].loc[lambda f: f == "gain"].index.tolist() == [
+        ("PoolFormer", "imagenette")
+    ]
     assert table[table["family"] == "cnn"].index.get_level_values("model").nunique() == 3
 
 
@@ -70,7 +81,9 @@ def test_wider_spread_decides_less():
 def test_the_best_of_many_by_simulation(epochs):
     drawn = np.random.default_rng(epochs).normal(size=(40_000, epochs)).max(1)
     mean, std = audit.best_of(epochs)
-    assert mean == pytest.approx(drawn.mean(), abs=0.02) and std == pytest.approx(drawn.std(), abs=0.02)
+    assert mean == pytest.approx(drawn.mean(), abs=0.02) and std == pytest.approx(
+        drawn.std(), abs=0.02
+    )
     if epochs == 2:
         assert mean == pytest.approx(1 / math.sqrt(math.pi))
 
@@ -88,9 +101,15 @@ def test_duplicates_are_found_where_they_are(monkeypatch):
 
 
 def test_movement_by_hand():
-    row = audit.movement().loc[("MLP-Mixer", "imagenette")]  # 0.29 to 0.19, trained 0.66 in Table 2, released gamma 0.3
+    row = audit.movement().loc[
+        ("MLP-Mixer", "imagenette")
+    ]  # 0.29 to 0.19, trained 0.66 in Table 2, released gamma 0.3
     assert row["change"] == -0.10
-    assert (row["nearer: own"], row["nearer: table 2"], row["nearer: released"]) == (-0.10, -0.10, -0.10)
+    assert (row["nearer: own"], row["nearer: table 2"], row["nearer: released"]) == (
+        -0.10,
+        -0.10,
+        -0.10,
+    )
     assert row["gamma: table 2"] == 0.66 and row["gamma: released"] == 0.3
 
 
@@ -104,15 +123,21 @@ def test_movement_is_counted_beyond_rounding():
 
 def test_released_commands_name_what_table_3_has():
     commands, table = audit.released_commands(), load_table(3)
-    assert set(commands["model"]) <= set(table["model"]) and set(commands["dataset"]) <= set(table["dataset"])
+    assert set(commands["model"]) <= set(table["model"]) and set(commands["dataset"]) <= set(
+        table["dataset"]
+    )
     constrained = commands[commands["arm"] == "constrained"]
-    assert constrained["gamma"].between(0, 1).all() and constrained["alpha"].between(5e-7, 5e-2).all()
+    assert (
+        constrained["gamma"].between(0, 1).all() and constrained["alpha"].between(5e-7, 5e-2).all()
+    )
     assert not constrained.duplicated(["model", "dataset"]).any()
     assert commands[commands["arm"] == "baseline"][["alpha", "gamma"]].isna().all(axis=None)
 
 
 def test_the_printed_factor_falls_short_of_one():
-    """Eq. 3 at its largest: N = 1 everywhere leaves half of log D under the line; 2/D then gives log(D)/D."""
+    """Eq. 3 at its largest: N = 1 everywhere leaves half of log D under the line; 2/D then gives
+    log(D)/D.
+    """
     line = np.linspace(1, 0, 100_001) * math.log(64)
     assert audit.largest_ss_rate_as_printed(64) == pytest.approx(2 / 64 * line.mean(), rel=1e-4)
 

@@ -1,4 +1,6 @@
-"""The book as a reader meets it: built from nothing, opened from the disk in a browser without a network."""
+"""The book as a reader meets it: built from nothing, opened from the disk in a browser without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,21 @@ from sslib.paths import ROOT
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 LOCAL = ("file:", "data:", "blob:", "about:")
-#: What a page may weigh without what all pages share (the theme, and MathJax, which sets the equations).
+#: What a page may weigh without what all pages share (the theme, and MathJax, which sets the
+#: equations).
 HEAVIEST = 3_000_000
-#: axe-core's rules that are held to. Code is left out of it: thousands of coloured words take minutes, and the colours
-#: are those of a theme made for contrast (accessible-pygments).
-RULES = ["color-contrast", "image-alt", "svg-img-alt", "label", "select-name", "button-name", "link-name", "link-in-text-block"]
+#: axe-core's rules that are held to. Code is left out of it: thousands of coloured words take
+#: minutes, and the colours are those of a theme made for contrast (accessible-pygments).
+RULES = [
+    "color-contrast",
+    "image-alt",
+    "svg-img-alt",
+    "label",
+    "select-name",
+    "button-name",
+    "link-name",
+    "link-in-text-block",
+]
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 ASK_AXE = """rules => axe.run({exclude: [['.highlight'], ['dt.sig']]}, {runOnly: {type: 'rule', values: rules},
     resultTypes: ['violations']}).then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
@@ -41,7 +53,9 @@ class Visit:
     broken_equations: list[str] = field(default_factory=list)
     images: list[tuple[str, str]] = field(default_factory=list)  # source, alternative text
     widths: dict[int, int] = field(default_factory=dict)  # of the window -> of the page in it
-    barriers: dict[str, list[str]] = field(default_factory=dict)  # colour mode -> what axe-core found
+    barriers: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # colour mode -> what axe-core found
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +63,19 @@ def html(tmp_path_factory) -> Path:
     """The built book. Built anew every time: an older one would hide that it no longer builds."""
     output = tmp_path_factory.mktemp("book")
     command = [sys.executable, str(ROOT / "book/build.py"), "--output", str(output)]
-    built = subprocess.run(command, cwd=output, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    built = subprocess.run(
+        command, cwd=output, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert built.returncode == 0, built.stdout
     return output / "_build/html"
 
 
 def pages(html: Path) -> list[Path]:
-    return [page for page in sorted(html.rglob("*.html")) if "_static" not in page.relative_to(html).parts]
+    return [
+        page
+        for page in sorted(html.rglob("*.html"))
+        if "_static" not in page.relative_to(html).parts
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +84,22 @@ def browser() -> Iterator:
 
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
-        found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+        found = map(
+            shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        )
         executable = str(own) if own.exists() else next(filter(None, found), None)
         if executable is None:
             pytest.skip(
                 "no Chromium: install the package chromium, or run `python -m playwright install chromium`"
             )
-        # --no-sandbox: a container's root may not make one. The others keep Chromium itself off the network.
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        # --no-sandbox: a container's root may not make one. The others keep Chromium itself off the
+        # network.
+        flags = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+        ]
         browser = playwright.chromium.launch(executable_path=executable, args=flags)
         yield browser
         browser.close()
@@ -84,13 +112,16 @@ def visits(html, browser) -> dict[str, Visit]:
 
 
 def watched(browser, seen: Visit):
-    """A new tab that writes down what is asked for and what goes wrong, and reaches nothing outside."""
+    """A new tab that writes down what is asked for and what goes wrong, and reaches nothing
+    outside.
+    """
     page = browser.new_page(viewport=PHONE)
     page.on("request", lambda request: seen.requests.append(request.url))
     page.on("requestfailed", lambda request: seen.problems.append(f"not loaded: {request.url}"))
     page.on("pageerror", lambda error: seen.problems.append(str(error)))
     page.on(
-        "console", lambda message: seen.problems.append(message.text) if message.type == "error" else None
+        "console",
+        lambda message: seen.problems.append(message.text) if message.type == "error" else None,
     )
     page.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
     return page
@@ -111,14 +142,19 @@ def visit(browser, path: Path) -> Visit:
             || math.querySelector('mjx-merror, [data-mml-node="merror"]')).map(math => math.textContent)"""
     )
     seen.images = [
-        tuple(image) for image in page.evaluate("[...document.images].map(image => [image.src, image.alt])")
+        tuple(image)
+        for image in page.evaluate("[...document.images].map(image => [image.src, image.alt])")
     ]
     seen.widths[PHONE["width"]] = page.evaluate("document.documentElement.scrollWidth")
     if "_modules" not in path.parts:  # source code: nothing but what is left out
         page.add_script_tag(path=AXE)
-        page.add_style_tag(content="*, ::before, ::after { transition: none !important; }")  # colours at once
+        page.add_style_tag(
+            content="*, ::before, ::after { transition: none !important; }"
+        )  # colours at once
         for mode in ("light", "dark"):
-            page.evaluate("mode => Object.assign(document.documentElement.dataset, {mode, theme: mode})", mode)
+            page.evaluate(
+                "mode => Object.assign(document.documentElement.dataset, {mode, theme: mode})", mode
+            )
             seen.barriers[mode] = page.evaluate(ASK_AXE, RULES)
     page.set_viewport_size(DESK)
     seen.widths[DESK["width"]] = page.evaluate("document.documentElement.scrollWidth")
@@ -137,14 +173,19 @@ def test_the_book_has_its_pages(html):
         "book/api.html",
         "book/references.html",
     } <= made
-    assert {f"notebooks/{notebook.stem}.html" for notebook in (ROOT / "notebooks").glob("*.ipynb")} <= made
+    assert {
+        f"notebooks/{notebook.stem}.html" for notebook in (ROOT / "notebooks").glob("*.ipynb")
+    } <= made
 
 
 def test_no_page_shows_a_path_of_the_machine_that_built_it(html):
     """Warnings and progress bars bring them into the outputs of notebooks."""
     marks = {str(ROOT), str(html.parent.parent), sys.prefix, str(Path.home())} - {"/"}
     shown = {
-        page.name: mark for page in pages(html) for mark in marks if mark in page.read_text(encoding="utf-8")
+        page.name: mark
+        for page in pages(html)
+        for mark in marks
+        if mark in page.read_text(encoding="utf-8")
     }
     assert not shown
 
@@ -156,12 +197,15 @@ def test_every_notebook_can_be_downloaded_from_its_page(html):
         targets = [(page.parent / unquote(link)).resolve() for link in links if "://" not in link]
         assert targets, page.name
         for target in targets:
-            assert len(nbformat.read(target, as_version=4).cells) >= len(nbformat.read(notebook, as_version=4).cells)
+            assert len(nbformat.read(target, as_version=4).cells) >= len(
+                nbformat.read(notebook, as_version=4).cells
+            )
 
 
 def test_no_request_leaves_the_machine(visits):
     outside = {
-        name: [url for url in seen.requests if not url.startswith(LOCAL)] for name, seen in visits.items()
+        name: [url for url in seen.requests if not url.startswith(LOCAL)]
+        for name, seen in visits.items()
     }
     assert not {name: urls for name, urls in outside.items() if urls}
     assert all(seen.requests for seen in visits.values()), "nothing was recorded"
@@ -172,7 +216,9 @@ def test_no_page_reports_an_error(visits):
 
 
 def test_all_equations_are_rendered(visits):
-    assert not {name: seen.broken_equations for name, seen in visits.items() if seen.broken_equations}
+    assert not {
+        name: seen.broken_equations for name, seen in visits.items() if seen.broken_equations
+    }
     assert visits["book/method.html"].equations > 50
 
 
@@ -191,29 +237,47 @@ def test_all_images_have_a_text_in_their_place(visits):
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_no_page_has_a_barrier(visits, mode):
     """Contrast, and names for whatever can be operated (axe-core)."""
-    assert not {name: seen.barriers[mode][:5] for name, seen in visits.items() if seen.barriers.get(mode)}
+    assert not {
+        name: seen.barriers[mode][:5] for name, seen in visits.items() if seen.barriers.get(mode)
+    }
 
 
 def test_axe_sees_what_is_wrong(browser):
     page = browser.new_page()
-    page.set_content('<p style="color: #aaa; background: #fff">faint</p><img src="data:,"><select></select>')
+    page.set_content(
+        '<p style="color: #aaa; background: #fff">faint</p><img src="data:,"><select></select>'
+    )
     page.add_script_tag(path=AXE)
     found = page.evaluate(ASK_AXE, RULES)
     page.close()
-    assert {text.partition(":")[0] for text in found} == {"color-contrast", "image-alt", "select-name"}
+    assert {text.partition(":")[0] for text in found} == {
+        "color-contrast",
+        "image-alt",
+        "select-name",
+    }
 
 
 def test_no_page_is_wider_than_its_window(visits):
     """On a phone as on a desk; wide tables scroll in a box of their own."""
-    wide = {name: seen.widths for name, seen in visits.items() if any(w > window for window, w in seen.widths.items())}
+    wide = {
+        name: seen.widths
+        for name, seen in visits.items()
+        if any(w > window for window, w in seen.widths.items())
+    }
     assert not wide
 
 
 def test_no_page_is_heavy(visits, html):
     shared = set.intersection(*(set(seen.requests) for seen in visits.values()))
     for name, seen in visits.items():
-        own = {Path(unquote(urlsplit(url).path)) for url in set(seen.requests) - shared if url.startswith("file:")}
-        weight = sum(file.stat().st_size for file in own if file.is_file() and "mathjax" not in file.parts)
+        own = {
+            Path(unquote(urlsplit(url).path))
+            for url in set(seen.requests) - shared
+            if url.startswith("file:")
+        }
+        weight = sum(
+            file.stat().st_size for file in own if file.is_file() and "mathjax" not in file.parts
+        )
         assert weight <= HEAVIEST, (name, weight, sorted(own))
 
 
@@ -222,7 +286,9 @@ def test_search_finds_from_the_disk(browser, html):
     page = watched(browser, seen)
     page.goto((html / "search.html").as_uri() + "?q=straight-through")
     page.wait_for_selector("#search-results li a", timeout=20_000)
-    links = page.eval_on_selector_all("#search-results li a", "links => links.map(link => link.href)")
+    links = page.eval_on_selector_all(
+        "#search-results li a", "links => links.map(link => link.href)"
+    )
     page.close()
     assert any("book/method.html" in link for link in links)
     assert all(Path(unquote(urlsplit(link).path)).is_file() for link in links)
@@ -257,11 +323,17 @@ def test_the_explorer_shows_the_numbers_of_its_data(explorer_page):
             )
             theta = (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1
             assert shown(explorer_page, "theta-value") == pytest.approx(theta, rel=6e-3, abs=1e-6)
-            assert shown(explorer_page, "epsilon-value") == pytest.approx(theta * layer["B"] ** 0.5, rel=6e-3, abs=1e-6)
+            assert shown(explorer_page, "epsilon-value") == pytest.approx(
+                theta * layer["B"] ** 0.5, rel=6e-3, abs=1e-6
+            )
             assert shown(explorer_page, "n-drawn") == len(explorer.boxes(layer, step))
             for formula in ("released", "printed"):
-                assert shown(explorer_page, f"n-{formula}") == pytest.approx(layer["curves"][formula][step], abs=0.051)
-                assert shown(explorer_page, f"rate-{formula}") == pytest.approx(layer["ss_rate"][formula], abs=6e-4)
+                assert shown(explorer_page, f"n-{formula}") == pytest.approx(
+                    layer["curves"][formula][step], abs=0.051
+                )
+                assert shown(explorer_page, f"rate-{formula}") == pytest.approx(
+                    layer["ss_rate"][formula], abs=6e-4
+                )
 
 
 def test_dragging_in_the_picture_moves_theta_and_joins_boxes(explorer_page):
@@ -286,5 +358,8 @@ def test_without_scripts_the_explorer_shows_a_still_picture(browser, html):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((html / "book/explorer.html").as_uri())
-    assert page.locator(".explorer-still img").is_visible() and not page.locator("#layer-explorer").is_visible()
+    assert (
+        page.locator(".explorer-still img").is_visible()
+        and not page.locator("#layer-explorer").is_visible()
+    )
     context.close()

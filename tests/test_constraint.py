@@ -26,7 +26,8 @@ class Blocks(nn.Module):
         torch.manual_seed(0)
         self.stem = nn.Conv2d(3, 12, 4, 4)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 12), nn.ReLU(inplace=True)) for _ in range(depth)
+            nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 12), nn.ReLU(inplace=True))
+            for _ in range(depth)
         )
         self.head = nn.Linear(12, 5)
         self.reentrant = reentrant
@@ -34,7 +35,11 @@ class Blocks(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x).flatten(2).mT
         for block in self.blocks:
-            x = block(x) if self.reentrant is None else checkpoint(block, x, use_reentrant=self.reentrant)
+            x = (
+                block(x)
+                if self.reentrant is None
+                else checkpoint(block, x, use_reentrant=self.reentrant)
+            )
         return self.head(x.mean(1))
 
 
@@ -49,7 +54,9 @@ def tapped(model: nn.Module, x: Tensor, module: str) -> Tensor:
     """The output of one module in a forward pass, whole."""
     outputs = []
     # A copy: an in-place layer that follows would overwrite it.
-    handle = model.get_submodule(module).register_forward_hook(lambda *args: outputs.append(args[-1].clone()))
+    handle = model.get_submodule(module).register_forward_hook(
+        lambda *args: outputs.append(args[-1].clone())
+    )
     try:
         model(x)
     finally:
@@ -69,7 +76,9 @@ def same_gradients(model: nn.Module, expected, tolerance: float = 1e-6) -> None:
     """The gradients that lie in `model` are the expected ones, which are not nothing."""
     parameters = list(model.parameters())
     got, want = (
-        torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, given)])
+        torch.cat(
+            [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, given)]
+        )
         for given in ([p.grad for p in parameters], expected)
     )
     assert want.norm() > 0
@@ -80,12 +89,16 @@ def architecture(family: str):
     """A small one of timm's, the modules to tap, and the axes of ReduceMean."""
     import timm
     from timm.layers import GroupNorm1
-    from timm.models.metaformer import MetaFormer  # its token mixer is PoolFormer's unless told otherwise
+    from timm.models.metaformer import (
+        MetaFormer,
+    )  # its token mixer is PoolFormer's unless told otherwise
     from timm.models.mlp_mixer import MlpMixer
 
     torch.manual_seed(0)
     if family == "cnn":
-        model = timm.create_model("resnet18", layers=(1, 1, 1, 1), channels=(12, 16, 20, 24), num_classes=5)
+        model = timm.create_model(
+            "resnet18", layers=(1, 1, 1, 1), channels=(12, 16, 20, 24), num_classes=5
+        )
         # What follows bn1 is an activation in place.
         return model, ["bn1", "layer*"], (2, 3)
     if family == "vit":
@@ -97,7 +110,9 @@ def architecture(family: str):
     return MetaFormer(num_classes=5, norm_layers=GroupNorm1, **sizes), "stages.*", (2, 3)
 
 
-# --- value and gradient -------------------------------------------------------------------------------------
+# --- value and gradient
+# -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("formula", ["released", "printed"])
 @pytest.mark.parametrize("family", ["cnn", "vit", "mixer", "poolformer"])
@@ -141,7 +156,8 @@ def test_released_penalty_is_halved_and_damped_by_hand():
     model, reference = Blocks(), Blocks()
     weight, target, a, every = 4.0, 0.9, 0.3, 2
     constraint = SelfSimilarityConstraint(
-        model, "blocks.*", target=target, weight=weight, penalty="released", damping=a, every=every)
+        model, "blocks.*", target=target, weight=weight, penalty="released", damping=a, every=every
+    )
     old, factors = None, []
     for epoch in range(4):
         rates = []
@@ -155,7 +171,8 @@ def test_released_penalty_is_halved_and_damped_by_hand():
             now = constraint.last.ss_rate.item()
             z = 0.0 if old is None else 1 - min(abs(now - old) / old, a) / a
             value, gradients = by_hand(
-                reference, x, constraint.last.module, target=target, weight=weight * z / 2)
+                reference, x, constraint.last.module, target=target, weight=weight * z / 2
+            )
             torch.testing.assert_close(penalty.detach(), value, rtol=1e-4, atol=0)
             if z:
                 same_gradients(model, gradients, 1e-4)
@@ -172,16 +189,22 @@ def test_released_penalty_is_halved_and_damped_by_hand():
 
 def test_target_may_follow_progress():
     model, reference = Blocks(), Blocks()
-    constraint = SelfSimilarityConstraint(model, "blocks.0", target=lambda t: 0.2 + 0.5 * t, weight=2.0)
+    constraint = SelfSimilarityConstraint(
+        model, "blocks.0", target=lambda t: 0.2 + 0.5 * t, weight=2.0
+    )
     for progress in (None, 0.5, 1.0):
         if progress is not None:
             constraint.set_progress(progress)
         model(images())
-        value, _ = by_hand(reference, images(), "blocks.0", target=0.2 + 0.5 * (progress or 0), weight=2.0)
+        value, _ = by_hand(
+            reference, images(), "blocks.0", target=0.2 + 0.5 * (progress or 0), weight=2.0
+        )
         torch.testing.assert_close(constraint().detach(), value)
 
 
-# --- the draw -----------------------------------------------------------------------------------------------
+# --- the draw
+# -----------------------------------------------------------------------------------------------
+
 
 def draws(constraint, model, n):
     names = []
@@ -196,7 +219,8 @@ def test_modules_are_drawn_uniformly_by_a_generator_of_its_own():
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4), nn.Linear(4, 3))
     before = torch.get_rng_state()
     first, again, other = (
-        draws(SelfSimilarityConstraint(model, "*", target=0.3, seed=seed), model, 300) for seed in (0, 0, 1)
+        draws(SelfSimilarityConstraint(model, "*", target=0.3, seed=seed), model, 300)
+        for seed in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert first == again != other
@@ -206,7 +230,9 @@ def test_modules_are_drawn_uniformly_by_a_generator_of_its_own():
     assert all([a, b] in pairs for a in "012" for b in "012")
 
 
-# --- undefined SS_rate --------------------------------------------------------------------------------------
+# --- undefined SS_rate
+# --------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("penalty", ["printed", "released"])
 @pytest.mark.parametrize("kind", ["equal rows", "overflow"])
@@ -236,7 +262,9 @@ def test_undefined_ss_rate_adds_nothing_and_can_be_seen(kind, penalty):
     assert constraint._reference == old  # an undefined one is no part of S_old
 
 
-# --- surroundings -------------------------------------------------------------------------------------------
+# --- surroundings
+# -------------------------------------------------------------------------------------------
+
 
 def test_under_autocast_and_a_scaler():
     model, reference = Blocks(), Blocks()
@@ -273,17 +301,19 @@ def test_gradient_accumulation():
     same_gradients(model, total)
 
 
-@pytest.mark.parametrize(("modules", "axes"), [
-    ("blocks.*", (1,)), ("blocks.*.0", (1,)), ("stem", (2, 3)), ("head", ()),
-])
+@pytest.mark.parametrize(
+    ("modules", "axes"), [("blocks.*", (1,)), ("blocks.*.0", (1,)), ("stem", (2, 3)), ("head", ())]
+)
 def test_with_checkpoints_that_are_not_reentrant(modules, axes):
     model, reference = Blocks(reentrant=False), Blocks()
     constraint = SelfSimilarityConstraint(model, modules, **SETTINGS)
 
     def expected(x):
         module = constraint.last.module
-        return [torch.zeros_like(p) if g is None else g
-                for p, g in zip(model.parameters(), by_hand(reference, x, module, axes, **SETTINGS)[1])]
+        return [
+            torch.zeros_like(p) if g is None else g
+            for p, g in zip(model.parameters(), by_hand(reference, x, module, axes, **SETTINGS)[1])
+        ]
 
     for step in range(6):
         model.zero_grad()
@@ -311,7 +341,9 @@ def test_with_timm_s_checkpoints():
         model.zero_grad()
         model(images(step))
         constraint().backward()
-        same_gradients(model, by_hand(reference, images(step), constraint.last.module, axes, **SETTINGS)[1])
+        same_gradients(
+            model, by_hand(reference, images(step), constraint.last.module, axes, **SETTINGS)[1]
+        )
 
 
 def test_reentrant_checkpoints_are_an_error():
@@ -371,7 +403,9 @@ def test_a_compiled_training_step(compilations):
     for step in range(4):
         model.zero_grad()
         loss(images(step)).backward()
-        same_gradients(model, by_hand(reference, images(step), constraint.last.module, **SETTINGS)[1])
+        same_gradients(
+            model, by_hand(reference, images(step), constraint.last.module, **SETTINGS)[1]
+        )
     assert compilations.count == 2  # what is before and after the call, which runs eagerly
 
 
@@ -381,7 +415,9 @@ def test_hooks_that_come_after_compilation_are_an_error(compilations):
     compiled(images())
     constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
     compiled(images())
-    with pytest.raises(RuntimeError, match=r"before the first compiled call, or call torch\._dynamo\.reset"):
+    with pytest.raises(
+        RuntimeError, match=r"before the first compiled call, or call torch\._dynamo\.reset"
+    ):
         constraint()
     torch._dynamo.reset()
     compiled(images())
@@ -427,7 +463,9 @@ def test_eval_mode_costs_nothing(which, monkeypatch):
     model = Blocks()
     constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
     state = constraint._generator.get_state()
-    monkeypatch.setattr(sslib.constraint, "reduce_mean", lambda *_, **__: pytest.fail("tapped in eval mode"))
+    monkeypatch.setattr(
+        sslib.constraint, "reduce_mean", lambda *_, **__: pytest.fail("tapped in eval mode")
+    )
     (model if which == "model" else constraint).eval()
     for _ in range(3):
         model(images())
@@ -476,7 +514,9 @@ def test_no_call_waits_for_the_gpu():
     assert constraint.last.ss_rate.is_cuda
 
 
-# --- the model is left alone --------------------------------------------------------------------------------
+# --- the model is left alone
+# --------------------------------------------------------------------------------
+
 
 def hooks(model: nn.Module) -> int:
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
@@ -505,7 +545,12 @@ def test_remove_and_with_leave_the_model_clean():
 def test_the_model_is_no_submodule():
     model = Blocks()
     constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
-    assert list(constraint.parameters()) == list(constraint.buffers()) == list(constraint.children()) == []
+    assert (
+        list(constraint.parameters())
+        == list(constraint.buffers())
+        == list(constraint.children())
+        == []
+    )
     constraint.eval()
     assert model.training
     assert list(constraint.state_dict()) == ["_extra_state"]
@@ -527,7 +572,9 @@ def test_copies_of_the_model_are_not_tapped():
         constraint()
 
 
-# --- one forward pass, one call -----------------------------------------------------------------------------
+# --- one forward pass, one call
+# -----------------------------------------------------------------------------
+
 
 def test_a_call_needs_a_forward_pass_of_its_own():
     model = Blocks()
@@ -554,7 +601,8 @@ def test_the_newest_forward_pass_counts():
     model(images(1))
     penalty = constraint()
     torch.testing.assert_close(
-        penalty.detach(), by_hand(Blocks(), images(1), constraint.last.module, **SETTINGS)[0])
+        penalty.detach(), by_hand(Blocks(), images(1), constraint.last.module, **SETTINGS)[0]
+    )
 
 
 def test_a_forward_pass_without_gradient_gives_a_penalty_without():
@@ -582,11 +630,14 @@ class Windows(Blocks):
         return x
 
 
-@pytest.mark.parametrize(("kind", "error", "message"), [
-    (Twice, ValueError, r"'blocks\.0' was called twice"),
-    (Skips, RuntimeError, r"'blocks\.0' was not called"),
-    (Windows, ValueError, r"'blocks\.0' has a batch of 40 for 10 images"),
-])
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        (Twice, ValueError, r"'blocks\.0' was called twice"),
+        (Skips, RuntimeError, r"'blocks\.0' was not called"),
+        (Windows, ValueError, r"'blocks\.0' has a batch of 40 for 10 images"),
+    ],
+)
 def test_modules_that_do_not_fit(kind, error, message):
     model = kind()
     constraint = SelfSimilarityConstraint(model, "blocks.0", **SETTINGS)
@@ -595,7 +646,9 @@ def test_modules_that_do_not_fit(kind, error, message):
         constraint()
 
 
-# --- resuming -----------------------------------------------------------------------------------------------
+# --- resuming
+# -----------------------------------------------------------------------------------------------
+
 
 def train(model, constraint, steps):
     """Some steps that change the weights, six to an epoch."""
@@ -607,7 +660,9 @@ def train(model, constraint, steps):
         loss = model(images(step)).square().sum()
         (loss + constraint()).backward()
         optimizer.step()
-        log.append((constraint.last.module, float(constraint.last.ss_rate), float(constraint.last.penalty)))
+        log.append(
+            (constraint.last.module, float(constraint.last.ss_rate), float(constraint.last.penalty))
+        )
         if step % 6 == 5:
             constraint.end_epoch()
     return log
@@ -615,8 +670,13 @@ def train(model, constraint, steps):
 
 def test_training_resumes_exactly():
     def make(seed):
-        model, settings = Blocks(), {"penalty": "released", "damping": 0.9, "every": 1, "seed": seed}
-        return model, SelfSimilarityConstraint(model, "blocks.*", target=lambda t: 0.3 + 0.4 * t, **settings)
+        model, settings = (
+            Blocks(),
+            {"penalty": "released", "damping": 0.9, "every": 1, "seed": seed},
+        )
+        return model, SelfSimilarityConstraint(
+            model, "blocks.*", target=lambda t: 0.3 + 0.4 * t, **settings
+        )
 
     undisturbed = train(*make(3), range(18))
     model, constraint = make(3)
@@ -639,35 +699,44 @@ def test_a_state_of_other_modules_is_refused():
         SelfSimilarityConstraint(Blocks(), "blocks.0", **SETTINGS).load_state_dict(state)
 
 
-# --- bad arguments ------------------------------------------------------------------------------------------
+# --- bad arguments
+# ------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("argument", "value", "message"), [
-    ("modules", "block.*", r"modules: 'block\.\*' matches no module"),
-    ("modules", [], "modules: expected"),
-    ("target", 1.1, r"target: expected a number in \[0, 1\], got 1\.1"),
-    ("target", -0.1, "target: expected"),
-    ("target", math.nan, "target: expected"),
-    ("target", "0.3", "target: expected"),
-    ("target", None, "target: expected"),
-    ("target", lambda t: 2 + t, r"target at progress 0\.0: expected a number in \[0, 1\], got 2\.0"),
-    ("weight", -1e-4, "weight: expected a finite number of at least 0"),
-    ("weight", math.inf, "weight: expected"),
-    ("weight", math.nan, "weight: expected"),
-    ("weight", "1", "weight: expected"),
-    ("penalty", "squared", "penalty: expected one of printed, released, got 'squared'"),
-    ("formula", "other", "formula is 'other'"),
-    ("thresholds", 1, "thresholds is 1"),
-    ("smoothing", 0.0, r"smoothing is 0\.0"),
-    ("gradient_factor", math.inf, "gradient_factor is inf"),
-    ("samples", 0, "samples: expected an integer of at least 1, got 0"),
-    ("samples", 2.5, "samples: expected"),
-    ("layout", "NCHW", "layout: expected one of"),
-    ("seed", -1, "seed: expected"),
-    ("seed", None, "seed: expected"),
-    ("damping", 0.0, "damping: expected a finite number above 0"),
-    ("every", 0, "every: expected"),
-    ("model", "resnet", "model: expected"),
-])
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("modules", "block.*", r"modules: 'block\.\*' matches no module"),
+        ("modules", [], "modules: expected"),
+        ("target", 1.1, r"target: expected a number in \[0, 1\], got 1\.1"),
+        ("target", -0.1, "target: expected"),
+        ("target", math.nan, "target: expected"),
+        ("target", "0.3", "target: expected"),
+        ("target", None, "target: expected"),
+        (
+            "target",
+            lambda t: 2 + t,
+            r"target at progress 0\.0: expected a number in \[0, 1\], got 2\.0",
+        ),
+        ("weight", -1e-4, "weight: expected a finite number of at least 0"),
+        ("weight", math.inf, "weight: expected"),
+        ("weight", math.nan, "weight: expected"),
+        ("weight", "1", "weight: expected"),
+        ("penalty", "squared", "penalty: expected one of printed, released, got 'squared'"),
+        ("formula", "other", "formula is 'other'"),
+        ("thresholds", 1, "thresholds is 1"),
+        ("smoothing", 0.0, r"smoothing is 0\.0"),
+        ("gradient_factor", math.inf, "gradient_factor is inf"),
+        ("samples", 0, "samples: expected an integer of at least 1, got 0"),
+        ("samples", 2.5, "samples: expected"),
+        ("layout", "NCHW", "layout: expected one of"),
+        ("seed", -1, "seed: expected"),
+        ("seed", None, "seed: expected"),
+        ("damping", 0.0, "damping: expected a finite number above 0"),
+        ("every", 0, "every: expected"),
+        ("model", "resnet", "model: expected"),
+    ],
+)
 def test_bad_arguments_fail_at_once(argument, value, message):
     model = Blocks()
     arguments = {"model": model, "modules": "blocks.*", **SETTINGS, argument: value}
@@ -687,6 +756,8 @@ def test_bad_progress_is_refused(progress):
 def test_a_target_that_leaves_0_to_1_later_is_refused_then():
     constraint = SelfSimilarityConstraint(Blocks(), "blocks.*", target=lambda t: 2 * t)
     constraint.set_progress(0.5)
-    with pytest.raises(ValueError, match=r"target at progress 0\.75: expected a number .*, got 1\.5"):
+    with pytest.raises(
+        ValueError, match=r"target at progress 0\.75: expected a number .*, got 1\.5"
+    ):
         constraint.set_progress(0.75)
     assert constraint.gamma == 1

@@ -1,4 +1,6 @@
-"""The grid of Table 3: killed, called again and shared, it ends with every record once, whole and right."""
+"""The grid of Table 3: killed, called again and shared, it ends with every record once, whole and
+right.
+"""
 
 import json
 import multiprocessing
@@ -18,7 +20,11 @@ from sslib.constraint_grid import Arm, Cell
 from sslib.paths import RESULTS, data_root
 
 TINY = replace(training.RECIPES["quick"], epochs=3, train_images=150, test_images=50)
-CELLS = [Cell("quick", "digits", "resnet34", arm, seed) for seed in (0, 1) for arm in ("baseline", "constrained:alpha=1")]
+CELLS = [
+    Cell("quick", "digits", "resnet34", arm, seed)
+    for seed in (0, 1)
+    for arm in ("baseline", "constrained:alpha=1")
+]
 TIMED = {"seconds", "images_per_second"}
 
 
@@ -40,7 +46,9 @@ def work(root, done=None):
 def forks():
     """Processes that start at once, from a server that has the imports behind it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sslib.constraint_grid", "timm", "torchvision", "sklearn.datasets"])
+    context.set_forkserver_preload(
+        ["sslib.constraint_grid", "timm", "torchvision", "sklearn.datasets"]
+    )
     return context
 
 
@@ -48,8 +56,12 @@ def metrics(root):
     found = {}
     for path in sorted((root / constraint_grid.EXPERIMENT).glob("*.json")):
         whole = records.read(path)["metrics"]
-        whole["history"] = {key: values for key, values in whole["history"].items() if key not in TIMED}
-        found[path.name] = json.dumps({key: value for key, value in whole.items() if key not in TIMED})
+        whole["history"] = {
+            key: values for key, values in whole["history"].items() if key not in TIMED
+        }
+        found[path.name] = json.dumps(
+            {key: value for key, value in whole.items() if key not in TIMED}
+        )
     return found
 
 
@@ -75,7 +87,9 @@ def test_killed_at_twenty_moments(forks, undisturbed, tmp_path):
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.join()
-        if len(metrics(tmp_path)) == len(CELLS):  # all done before twenty kills: lose a record, go on
+        if len(metrics(tmp_path)) == len(
+            CELLS
+        ):  # all done before twenty kills: lose a record, go on
             next((tmp_path / constraint_grid.EXPERIMENT).glob("constrained*.json")).unlink()
     assert kills == 20
     process = forks.Process(target=work, args=(tmp_path,))
@@ -83,7 +97,11 @@ def test_killed_at_twenty_moments(forks, undisturbed, tmp_path):
     process.join(300)
     assert process.exitcode == 0
     assert metrics(tmp_path) == metrics(undisturbed)
-    left = [path.name for path in (tmp_path / constraint_grid.EXPERIMENT).iterdir() if path.name.startswith(".")]
+    left = [
+        path.name
+        for path in (tmp_path / constraint_grid.EXPERIMENT).iterdir()
+        if path.name.startswith(".")
+    ]
     assert not [name for name in left if not name.endswith(".tmp")], left
 
 
@@ -103,7 +121,10 @@ def test_gamma_is_where_the_baseline_ended(undisturbed):
     for cell in CELLS:
         record = records.read(cell.path(undisturbed))
         if cell.baseline:
-            assert record["metrics"]["gamma"] == records.read(cell.baseline.path(undisturbed))["metrics"]["ss_rate_train"]
+            assert (
+                record["metrics"]["gamma"]
+                == records.read(cell.baseline.path(undisturbed))["metrics"]["ss_rate_train"]
+            )
             assert record["metrics"]["settings"]["penalty"]["alpha"] == 1
 
 
@@ -112,7 +133,10 @@ def test_minutes_and_progress(undisturbed, tmp_path):
     assert set(constraint_grid.progress(CELLS, tmp_path)["state"]) == {"not run"}
     assert set(constraint_grid.progress(CELLS, undisturbed)["state"]) == {"done"}
     with constraint_grid._lock(CELLS[0].path(tmp_path)):
-        assert constraint_grid.progress(CELLS, tmp_path)["state"].tolist()[:2] == ["running", "not run"]
+        assert constraint_grid.progress(CELLS, tmp_path)["state"].tolist()[:2] == [
+            "running",
+            "not run",
+        ]
     with pytest.raises(ValueError, match="minutes: expected a number above 0"):
         list(constraint_grid.run_grid(CELLS, root=tmp_path, minutes=0))
 
@@ -138,30 +162,65 @@ def test_a_constrained_arm_without_its_baseline(tmp_path):
 )
 def test_bad_cells(change, message):
     with pytest.raises(ValueError, match=message):
-        Cell(**({"recipe": "quick", "dataset": "digits", "model": "resnet34", "arm": "baseline", "seed": 0} | change))
+        Cell(
+            **(
+                {
+                    "recipe": "quick",
+                    "dataset": "digits",
+                    "model": "resnet34",
+                    "arm": "baseline",
+                    "seed": 0,
+                }
+                | change
+            )
+        )
 
 
 def test_arms_have_one_spelling():
     assert str(Arm.parse("constrained:alpha=0.0001")) == "constrained"
     assert str(Arm.parse("placebo:alpha=1.0@5e-4")) == "placebo:alpha=1@0.0005"
-    assert Cell("quick", "digits", "ViT (small)", "constrained:alpha=1@1e-4", 0).baseline.arm == "baseline@0.0001"
+    assert (
+        Cell("quick", "digits", "ViT (small)", "constrained:alpha=1@1e-4", 0).baseline.arm
+        == "baseline@0.0001"
+    )
 
 
 def test_released_arms_take_the_scripts_numbers(tmp_path):
     run = Cell("paper", "imagenette", "resmlp_12_224", "released", 0).run(tmp_path)
-    assert (run.lr, run.penalty.alpha, run.penalty.gamma, run.penalty.form) == (5e-3, 5e-2, 0.2, "released")
+    assert (run.lr, run.penalty.alpha, run.penalty.gamma, run.penalty.form) == (
+        5e-3,
+        5e-2,
+        0.2,
+        "released",
+    )
     assert Cell("cpu", "cifar10", "resmlp_12_224", "released", 0).run(tmp_path).lr is None
 
 
 def test_the_command(tmp_path):
-    command = [sys.executable, "-m", "sslib", "run", "--recipe", "quick", "--dataset", "digits", "--models", "resnet34",
-               "--results", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "sslib",
+        "run",
+        "--recipe",
+        "quick",
+        "--dataset",
+        "digits",
+        "--models",
+        "resnet34",
+        "--results",
+        str(tmp_path),
+    ]
     listed = subprocess.run([*command, "--list"], capture_output=True, text=True, check=True).stdout
     assert listed.count("not run") == 2
     wrong = subprocess.run([*command, "--arms", "nonsense"], capture_output=True, text=True)
     assert wrong.returncode == 2 and wrong.stderr.startswith("arm: expected one of")
-    missing = subprocess.run([*command, "--dataset", "imagenet-sample"], capture_output=True, text=True,
-                             env={**os.environ, "SSLIB_DATA": ""})
+    missing = subprocess.run(
+        [*command, "--dataset", "imagenet-sample"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SSLIB_DATA": ""},
+    )
     assert missing.returncode == 2 and "imagenet-sample is no download" in missing.stderr
 
 
@@ -175,12 +234,19 @@ def synthetic(rows):
 
 def test_table_and_effects_from_known_numbers():
     runs = synthetic(
-        [{"model": "resnet34", "arm": arm, "seed": seed, "top1_last": 50 + seed + gain}
-         for seed in range(6) for arm, gain in (("baseline", 0), ("constrained", 1 + seed % 2))]
+        [
+            {"model": "resnet34", "arm": arm, "seed": seed, "top1_last": 50 + seed + gain}
+            for seed in range(6)
+            for arm, gain in (("baseline", 0), ("constrained", 1 + seed % 2))
+        ]
     )
     table = constraint_grid.table_3(runs, "cpu", "cifar10")
     row = table.loc["ResNet34"]
-    assert row["paper: baseline"] == 93.90 and row["baseline: n"] == 6 and row["baseline: mean"] == 52.5
+    assert (
+        row["paper: baseline"] == 93.90
+        and row["baseline: n"] == 6
+        and row["baseline: mean"] == 52.5
+    )
     assert table.loc["VGG", "baseline: n"] == 0
     differences = constraint_grid.paired(runs, "constrained")
     assert sorted(differences["difference"]) == [1, 1, 1, 2, 2, 2]
@@ -188,18 +254,32 @@ def test_table_and_effects_from_known_numbers():
     assert found.loc["resnet34", "mean"] == 1.5 and found.loc["all", "n"] == 6
     assert found.loc["resnet34", "p"] == pytest.approx(2 / 2**6) == found.loc["resnet34", "p, Holm"]
     assert pd.isna(found.loc["all", "p, Holm"])
-    unpaired = constraint_grid.paired(runs[~((runs["arm"] == "baseline") & (runs["seed"] == 3))], "constrained")
+    unpaired = constraint_grid.paired(
+        runs[~((runs["arm"] == "baseline") & (runs["seed"] == 3))], "constrained"
+    )
     assert len(unpaired) == 5
 
 
 def test_modules_come_nearer_to_gamma_or_not():
-    cell = {"recipe": "cpu", "dataset": "cifar10", "model": "resnet34", "family": "cnn", "seed": 0, "alpha": 1.0}
-    runs = pd.DataFrame([
-        {**cell, "arm": "baseline", "gamma": None, "modules": {"a": 0.1, "b": 0.5}},
-        {**cell, "arm": "constrained:alpha=1", "gamma": 0.3, "modules": {"a": 0.25, "b": 0.45}},
-        {**cell, "arm": "placebo:alpha=1", "gamma": 0.3, "modules": {"a": 0.0, "b": 0.6}},
-    ])
-    real, sham = (constraint_grid.closing_in(runs, arm).iloc[0] for arm in ("constrained:alpha=1", "placebo:alpha=1"))
+    cell = {
+        "recipe": "cpu",
+        "dataset": "cifar10",
+        "model": "resnet34",
+        "family": "cnn",
+        "seed": 0,
+        "alpha": 1.0,
+    }
+    runs = pd.DataFrame(
+        [
+            {**cell, "arm": "baseline", "gamma": None, "modules": {"a": 0.1, "b": 0.5}},
+            {**cell, "arm": "constrained:alpha=1", "gamma": 0.3, "modules": {"a": 0.25, "b": 0.45}},
+            {**cell, "arm": "placebo:alpha=1", "gamma": 0.3, "modules": {"a": 0.0, "b": 0.6}},
+        ]
+    )
+    real, sham = (
+        constraint_grid.closing_in(runs, arm).iloc[0]
+        for arm in ("constrained:alpha=1", "placebo:alpha=1")
+    )
     assert real[["without", "with", "nearer"]].tolist() == pytest.approx([0.2, 0.1, 0.1])
     assert sham["nearer"] == pytest.approx(-0.1)
     assert constraint_grid.closing_in(runs, "released").empty
@@ -208,7 +288,9 @@ def test_modules_come_nearer_to_gamma_or_not():
 def test_doses_are_compared_with_the_baseline_of_their_seed(undisturbed):
     doses = constraint_grid.dose_response(constraint_grid.read_runs(undisturbed))
     row = doses.loc["resnet34", "constrained", 1.0]
-    gains = constraint_grid.paired(constraint_grid.read_runs(undisturbed), "constrained:alpha=1")["difference"]
+    gains = constraint_grid.paired(constraint_grid.read_runs(undisturbed), "constrained:alpha=1")[
+        "difference"
+    ]
     assert row["n"] == 2 and row["top-1"] == pytest.approx(gains.mean())
     assert row["nearer"] == pytest.approx(row["without"] - row["with"]) and row["without"] > 0
 
@@ -228,8 +310,13 @@ def test_a_recipe_that_was_changed_under_its_name_is_told(undisturbed, tmp_path)
         if "seed1" in source.name and "baseline" in source.name:
             record["metrics"]["settings"]["epochs"] += 1
         (tmp_path / constraint_grid.EXPERIMENT).mkdir(exist_ok=True)
-        (tmp_path / constraint_grid.EXPERIMENT / source.name).write_text(json.dumps(record), encoding="utf-8")
-    with pytest.warns(UserWarning, match="runs of recipe 'quick' differ in epochs: baseline.*seed1.* and baseline.*seed0"):
+        (tmp_path / constraint_grid.EXPERIMENT / source.name).write_text(
+            json.dumps(record), encoding="utf-8"
+        )
+    with pytest.warns(
+        UserWarning,
+        match="runs of recipe 'quick' differ in epochs: baseline.*seed1.* and baseline.*seed0",
+    ):
         constraint_grid.read_runs(tmp_path)
 
 
@@ -238,22 +325,35 @@ def test_committed_runs_stand_above_chance():
     assert (runs[runs["arm"] == "baseline"]["top1_last"] > 25).all()  # ten classes
 
 
-@pytest.mark.skipif(data_root() is None or not (data_root() / "cifar10").is_dir(), reason="no CIFAR-10 in SSLIB_DATA")
+@pytest.mark.skipif(
+    data_root() is None or not (data_root() / "cifar10").is_dir(),
+    reason="no CIFAR-10 in SSLIB_DATA",
+)
 def test_a_committed_cell_again(tmp_path):
-    """The first epoch of a committed run, from its configuration: other machines may differ in the last digits."""
-    committed = records.read(Cell("cpu", "cifar10", "resnet34", "baseline", 0).path(RESULTS))["metrics"]
+    """The first epoch of a committed run, from its configuration: other machines may differ in the
+    last digits.
+    """
+    committed = records.read(Cell("cpu", "cifar10", "resnet34", "baseline", 0).path(RESULTS))[
+        "metrics"
+    ]
     recipe = training.RECIPES["cpu"]
-    loop = training._Loop(training.Run("resnet34", recipe, 0), training.load_pictures("cifar10", recipe), "cpu")
+    loop = training._Loop(
+        training.Run("resnet34", recipe, 0), training.load_pictures("cifar10", recipe), "cpu"
+    )
     loop.run_epoch()
     loop.close()
     assert loop.before["64"] == pytest.approx(committed["ss_rate_probe_before"]["64"], abs=2e-3)
-    assert loop.history["train_loss"][0] == pytest.approx(committed["history"]["train_loss"][0], rel=0.02)
+    assert loop.history["train_loss"][0] == pytest.approx(
+        committed["history"]["train_loss"][0], rel=0.02
+    )
     assert loop.history["test"][0] == pytest.approx(committed["history"]["test"][0], abs=5)
 
 
 @pytest.mark.parametrize("arm", ["baseline", "constrained"])
 def test_a_committed_quick_cell_again(arm, monkeypatch):
-    """A whole committed run, from its configuration: other machines may differ, and what differs first grows in training."""
+    """A whole committed run, from its configuration: other machines may differ, and what differs
+    first grows in training.
+    """
     monkeypatch.setattr(constraint_grid, "RECIPES", training.RECIPES)
     cell = Cell("quick", "digits", "resnet34", arm, 0)
     committed = records.read(cell.path(RESULTS))
@@ -262,8 +362,15 @@ def test_a_committed_quick_cell_again(arm, monkeypatch):
     again = training.train(run, pictures)
     assert committed["data"]["fingerprint"] == pictures.fingerprint
     before, first = committed["metrics"], committed["metrics"]["history"]
-    assert again["ss_rate_probe_before"]["64"] == pytest.approx(before["ss_rate_probe_before"]["64"], abs=2e-3)
+    assert again["ss_rate_probe_before"]["64"] == pytest.approx(
+        before["ss_rate_probe_before"]["64"], abs=2e-3
+    )
     assert again["history"]["train_loss"][0] == pytest.approx(first["train_loss"][0], rel=0.02)
-    assert again["history"]["ss_rate_train"][0] == pytest.approx(first["ss_rate_train"][0], abs=0.02)
-    assert again["top1_last"] == pytest.approx(before["top1_last"], abs=8) and again["gamma"] == before["gamma"]
+    assert again["history"]["ss_rate_train"][0] == pytest.approx(
+        first["ss_rate_train"][0], abs=0.02
+    )
+    assert (
+        again["top1_last"] == pytest.approx(before["top1_last"], abs=8)
+        and again["gamma"] == before["gamma"]
+    )
     assert again["ss_rate_train"] == pytest.approx(before["ss_rate_train"], abs=0.05)

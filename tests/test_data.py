@@ -1,4 +1,6 @@
-"""Images: the same pixels on every call, every layout on disk, one clear sentence for whatever is missing."""
+"""Images: the same pixels on every call, every layout on disk, one clear sentence for whatever is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -70,13 +72,17 @@ def test_photographs_are_crops_of_a_regular_grid():
     columns = np.linspace(0, 640 - 224, 16).round().astype(int)
 
     def cut(picture: int, rows, columns) -> set[bytes]:
-        return {pictures[picture][r : r + 224, c : c + 224].tobytes() for r in rows for c in columns}
+        return {
+            pictures[picture][r : r + 224, c : c + 224].tobytes() for r in rows for c in columns
+        }
 
     for picture in (0, 1):
         seen = {crop.tobytes() for crop in crops[picture::2]}
         assert len(seen) == 256 and seen == cut(picture, rows, columns)
         # the first four positions are a 2 x 2 grid
-        assert {crop.tobytes() for crop in crops[picture:8:2]} == cut(picture, rows[[0, 8]], columns[[0, 8]])
+        assert {crop.tobytes() for crop in crops[picture:8:2]} == cut(
+            picture, rows[[0, 8]], columns[[0, 8]]
+        )
 
 
 def test_photographs_of_any_number_begin_the_full_set():
@@ -85,7 +91,9 @@ def test_photographs_of_any_number_begin_the_full_set():
     assert len(load_images("photographs", None, size=8)) == 512
     small = load_images("photographs", 2, size=56)
     # scaled, not cropped further: the mean colour stays
-    assert torch.allclose(small.pixels.float().mean((2, 3)), images.pixels[:2].float().mean((2, 3)), atol=1)
+    assert torch.allclose(
+        small.pixels.float().mean((2, 3)), images.pixels[:2].float().mean((2, 3)), atol=1
+    )
 
 
 def test_digits_are_a_fixed_stratified_split():
@@ -122,13 +130,17 @@ def test_the_draw_is_the_documented_permutation(root):
         save(root / "imagenet-sample" / f"n{i:02d}" / "a.png", 10 * i)
     images = load_images("imagenet-sample", 7, seed=3, size=4)
     expected = np.random.default_rng(3).permutation(20)[:7]
-    assert images.labels.tolist() == expected.tolist() and values(images) == (10 * expected).tolist()
+    assert (
+        images.labels.tolist() == expected.tolist() and values(images) == (10 * expected).tolist()
+    )
 
 
 def test_the_fingerprint_follows_pixels_and_shape():
     images = load_images("digits", 8, size=16)
     assert images.fingerprint == load_images("digits", 8, size=16).fingerprint
-    others = [load_images("digits", n, size=s, seed=k) for n, s, k in ((7, 16, 0), (8, 17, 0), (8, 16, 1))]
+    others = [
+        load_images("digits", n, size=s, seed=k) for n, s, k in ((7, 16, 0), (8, 17, 0), (8, 16, 1))
+    ]
     assert len({images.fingerprint, *(other.fingerprint for other in others)}) == 4
     plain = hashlib.sha256(b"(8, 3, 16, 16)" + images.pixels.numpy().tobytes()).hexdigest()
     assert images.fingerprint == plain[:16]
@@ -176,9 +188,13 @@ def test_normalised_is_what_a_network_expects():
     images = load_images("photographs", 4, size=16)
     out = images.normalised()
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
-    assert out.dtype == torch.float32 and torch.allclose(out, (images.pixels / 255 - mean) / std, atol=1e-6)
+    assert out.dtype == torch.float32 and torch.allclose(
+        out, (images.pixels / 255 - mean) / std, atol=1e-6
+    )
     assert torch.allclose(images.normalised((0, 0, 0), (1, 1, 1)) * 255, images.pixels.float())
-    assert torch.equal(images.pixels, load_images("photographs", 4, size=16).pixels)  # not changed in place
+    assert torch.equal(
+        images.pixels, load_images("photographs", 4, size=16).pixels
+    )  # not changed in place
 
 
 @pytest.mark.parametrize(
@@ -196,7 +212,9 @@ def test_normalised_refuses(arguments, named):
 
 def fill(folder: Path, splits: tuple[str, ...], suffix: str) -> None:
     for s, split in enumerate(splits):
-        for c, name in enumerate(("cat", "Dog", "ant")):  # sorted as find_classes does: Dog, ant, cat
+        for c, name in enumerate(
+            ("cat", "Dog", "ant")
+        ):  # sorted as find_classes does: Dog, ant, cat
             for i in range(2):
                 save(folder / split / name / f"{i}{suffix}", 100 * s + 10 * c + i)
 
@@ -214,7 +232,10 @@ def test_folders_with_splits(root, name, splits, suffix):
         labels = [(2, 0, 1)[value % 100 // 10] for value in values(images)]  # of cat, Dog, ant
         assert sorted(values(images)) == [100 * s + 10 * c + i for c in range(3) for i in range(2)]
         assert images.labels.tolist() == labels
-        assert images.name == name and f"6 images of {name} ({split}), from image files" in images.description
+        assert (
+            images.name == name
+            and f"6 images of {name} ({split}), from image files" in images.description
+        )
 
 
 @pytest.mark.parametrize("inside", [".", "class"])
@@ -223,7 +244,9 @@ def test_the_order_of_files_is_not_the_file_systems(tmp_path, monkeypatch, insid
         save(tmp_path / inside / f"{i:02d}.png", i)
     list_folder, walk = Path.iterdir, os.walk
     for step in (1, -1):  # as listed by two different file systems
-        monkeypatch.setattr(Path, "iterdir", lambda self, step=step: iter(sorted(list_folder(self))[::step]))
+        monkeypatch.setattr(
+            Path, "iterdir", lambda self, step=step: iter(sorted(list_folder(self))[::step])
+        )
         monkeypatch.setattr(os, "walk", lambda *a, step=step, **k: (
             (top, folders, sorted(files)[::step]) for top, folders, files in walk(*a, **k)))  # fmt: skip
         images = load_images(f"imagefolder:{tmp_path}", 12, size=4)
@@ -237,7 +260,10 @@ def test_image_folders_of_all_kinds(tmp_path, monkeypatch):
     images = load_images(f"imagefolder:{tmp_path / 'flat'}", None, size=4)
     assert sorted(values(images)) == [1, 2] and images.labels.tolist() == [0, 0]
     fill(tmp_path / "split", ("train", "test", "val"), ".png")
-    assert min(values(load_images(f"imagefolder:{tmp_path / 'split'}", None, size=4, split="test"))) == 100
+    assert (
+        min(values(load_images(f"imagefolder:{tmp_path / 'split'}", None, size=4, split="test")))
+        == 100
+    )
     save(tmp_path / "vehicles" / "train" / "a.png", 5)  # a class that happens to be called train
     save(tmp_path / "vehicles" / "bus" / "a.png", 6)
     images = load_images(f"imagefolder:{tmp_path / 'vehicles'}", None, size=4)
@@ -319,11 +345,17 @@ def test_cifar_as_torchvision_keeps_it(root, monkeypatch):
         return {"data": np.repeat(np.arange(start, start + count, dtype=np.uint8)[:, None], 3072, 1),
                 "labels": list(range(count))}  # fmt: skip
 
-    monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", put("data_batch_1", batch(50, 5))]])
-    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", put("test_batch", batch(90, 2))]])
+    monkeypatch.setattr(
+        datasets.CIFAR10, "train_list", [["data_batch_1", put("data_batch_1", batch(50, 5))]]
+    )
+    monkeypatch.setattr(
+        datasets.CIFAR10, "test_list", [["test_batch", put("test_batch", batch(90, 2))]]
+    )
     meta = put("batches.meta", {"label_names": list("abcde")})
     monkeypatch.setattr(datasets.CIFAR10, "meta", datasets.CIFAR10.meta | {"md5": meta})
-    train, test = (load_images("cifar10", None, size=32, split=split) for split in ("train", "test"))
+    train, test = (
+        load_images("cifar10", None, size=32, split=split) for split in ("train", "test")
+    )
     order = np.random.default_rng(0).permutation(5)
     assert values(train) == (50 + order).tolist() and train.labels.tolist() == order.tolist()
     assert sorted(values(test)) == [90, 91]
@@ -343,7 +375,9 @@ def test_imagenette_as_torchvision_unpacks_it(root, monkeypatch):
         save(Path(folder) / "imagenette2-320" / "val" / wnid / "0.JPEG", 9)
 
     monkeypatch.setattr("torchvision.datasets.imagenette.download_and_extract_archive", unpack)
-    with pytest.raises(FileNotFoundError, match="imagenette2-320 is incomplete: delete that folder"):
+    with pytest.raises(
+        FileNotFoundError, match="imagenette2-320 is incomplete: delete that folder"
+    ):
         load_images("imagenette", 1)
     monkeypatch.setattr(data, "_IMAGENETTE_FILES", {"train": 3, "test": 1})
     assert sorted(values(load_images("imagenette", None, size=8))) == [0, 1, 2]
@@ -351,7 +385,9 @@ def test_imagenette_as_torchvision_unpacks_it(root, monkeypatch):
 
 
 def test_imagenet_sample_needs_the_folder(root):
-    with pytest.raises(FileNotFoundError, match="set SSLIB_DATA to a folder with imagenet-sample/<wnid>"):
+    with pytest.raises(
+        FileNotFoundError, match="set SSLIB_DATA to a folder with imagenet-sample/<wnid>"
+    ):
         load_images("imagenet-sample")
 
 
@@ -361,7 +397,10 @@ def test_imagenet_sample_needs_the_folder(root):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"name": "mnist"}, "name must be one of photographs, digits, .* or imagefolder:PATH, got 'mnist'"),
+        (
+            {"name": "mnist"},
+            "name must be one of photographs, digits, .* or imagefolder:PATH, got 'mnist'",
+        ),
         ({"name": None}, "name must be one of"),
         ({"name": "Photographs"}, "name must be one of"),
         ({"n": 0}, "n must be a whole number of at least 1"),
@@ -369,7 +408,10 @@ def test_imagenet_sample_needs_the_folder(root):
         ({"n": 1.5}, "n must be"),
         ({"n": True}, "n must be"),
         ({"n": 513}, r"n=513, but photographs \(train\) holds 512 images"),
-        ({"name": "digits", "n": 361, "split": "test"}, r"n=361, but digits \(test\) holds 360 images"),
+        (
+            {"name": "digits", "n": 361, "split": "test"},
+            r"n=361, but digits \(test\) holds 360 images",
+        ),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"seed": 0.5}, "seed must be"),
         ({"size": 0}, "size must be a whole number of at least 1"),
@@ -386,7 +428,9 @@ def test_bad_input_is_refused_by_name(arguments, said):
 
 @pytest.mark.parametrize("path", ["", "no/such/folder"])
 def test_an_image_folder_must_exist(path):
-    with pytest.raises(FileNotFoundError, match="PATH in imagefolder:PATH must be an existing folder"):
+    with pytest.raises(
+        FileNotFoundError, match="PATH in imagefolder:PATH must be an existing folder"
+    ):
         load_images(f"imagefolder:{path}")
 
 

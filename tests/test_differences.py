@@ -11,11 +11,18 @@ import yaml
 from sslib import differences
 from sslib.paths import PAPER, RESULTS
 
-ROWS = [row for part in yaml.safe_load((PAPER / "differences.yml").read_text(encoding="utf-8")) for row in part["rows"]]
+ROWS = [
+    row
+    for part in yaml.safe_load((PAPER / "differences.yml").read_text(encoding="utf-8"))
+    for row in part["rows"]
+]
 
 
 def test_every_row_says_all_five_things():
-    assert all(set(row) == {"step", "printed", "released", "effect", "ours"} and all(row.values()) for row in ROWS)
+    assert all(
+        set(row) == {"step", "printed", "released", "effect", "ours"} and all(row.values())
+        for row in ROWS
+    )
     assert len({row["step"] for row in ROWS}) == len(ROWS) > 45
 
 
@@ -45,10 +52,20 @@ def test_numbers_follow_the_records(tmp_path):
 
 
 def test_arms_that_differ_in_more_than_the_constraint():
-    """ViT (base) on two sets and ResMLP on CIFAR-100 by learning rate, PoolFormer on Imagenette by augmentation."""
+    """ViT (base) on two sets and ResMLP on CIFAR-100 by learning rate, PoolFormer on Imagenette by
+    augmentation.
+    """
     told = differences.EFFECTS["unequal_arms"](RESULTS)
     assert told.startswith("3 comparisons with another learning rate, 1 with other augmentation")
-    assert all(name in told for name in ("ResMLP on CIFAR-100", "ViT (base) on CIFAR-10 ", "ViT (base) on Imagenette", "PoolFormer on Imagenette"))
+    assert all(
+        name in told
+        for name in (
+            "ResMLP on CIFAR-100",
+            "ViT (base) on CIFAR-10 ",
+            "ViT (base) on Imagenette",
+            "PoolFormer on Imagenette",
+        )
+    )
 
 
 def test_released_weights_against_the_printed_order():
@@ -58,7 +75,11 @@ def test_released_weights_against_the_printed_order():
 @pytest.mark.parametrize("effect", ["exponent", "sigma_features", "sparsity"])
 def test_noise_and_small_networks_are_no_networks_of_table_4(effect, tmp_path):
     """Records of noise, or of small networks, in the same folder leave the effects as they are."""
-    name = {"sigma_features": "_features_of_sigma", "exponent": "_exponent", "sparsity": "_sparsity"}[effect]
+    name = {
+        "sigma_features": "_features_of_sigma",
+        "exponent": "_exponent",
+        "sparsity": "_sparsity",
+    }[effect]
     (tmp_path / "invariance").mkdir()
     for path in (RESULTS / "invariance").glob("*.json"):
         config = json.loads(path.read_text(encoding="utf-8"))["config"]

@@ -33,7 +33,9 @@ def pictures(tmp_path_factory):
 def run(pictures, tmp_path_factory):
     """Two overlapping draws of five of them through one network."""
     root = tmp_path_factory.mktemp("records")
-    paths = list(experiments.run_ss_rate([NAME], [3], [0, 1], images=pictures, n_images=5, root=root))
+    paths = list(
+        experiments.run_ss_rate([NAME], [3], [0, 1], images=pictures, n_images=5, root=root)
+    )
     return root, paths
 
 
@@ -49,7 +51,9 @@ def test_a_record_holds_what_its_configuration_gives(run, pictures):
         layers = record["metrics"]["layers"]
         for module, F in features.items():
             for formula in ("released", "printed"):
-                assert layers[module][formula] == pytest.approx(sslib.ss_rate(F, formula=formula).item(), abs=1e-4)
+                assert layers[module][formula] == pytest.approx(
+                    sslib.ss_rate(F, formula=formula).item(), abs=1e-4
+                )
         mean = np.mean([layers[module]["released"] for module in features])
         assert record["metrics"]["mean_printed_modules"]["released"] == pytest.approx(mean)
         assert set(record["metrics"]["modules"]["released"]) <= set(layers) and len(layers) == 20
@@ -69,7 +73,9 @@ def test_layer_metrics_describe_the_distances():
     pairs = np.array([1, 3, 7, 2, 6, 4])
     assert metrics["distance_mean"] == pytest.approx(pairs.mean())
     assert metrics["distance_std"] == pytest.approx(pairs.std())
-    assert metrics["distance_skewness"] == pytest.approx(((pairs - pairs.mean()) ** 3).mean() / pairs.std() ** 3)
+    assert metrics["distance_skewness"] == pytest.approx(
+        ((pairs - pairs.mean()) ** 3).mean() / pairs.std() ** 3
+    )
     assert metrics["participation_ratio"] == pytest.approx(1)
 
 
@@ -106,22 +112,30 @@ def test_quick_scale_gives_no_verdict():
 def test_a_committed_record_is_recomputed_from_its_configuration(tmp_path):
     root = data_root()
     if root is None or not (root / "imagenet-sample").is_dir():
-        pytest.skip("needs the ImageNet sample: set SSLIB_DATA to a folder that holds imagenet-sample/")
+        pytest.skip(
+            "needs the ImageNet sample: set SSLIB_DATA to a folder that holds imagenet-sample/"
+        )
     config = experiments.ss_rate_config(NAME, "imagenet-sample", 512, 0)
     committed = records.read(records.record_path(experiments.SS_RATE, config, 0))
     (path,) = experiments.run_ss_rate([NAME], [0], [0], root=tmp_path)
     again = records.read(path)
     assert again["config"] == committed["config"] and again["data"] == committed["data"]
     for module, layer in committed["metrics"]["layers"].items():
-        assert again["metrics"]["layers"][module] == pytest.approx(layer, rel=2e-3, abs=2e-3), module
+        assert again["metrics"]["layers"][module] == pytest.approx(layer, rel=2e-3, abs=2e-3), (
+            module
+        )
 
 
 def test_committed_records_cover_the_grid():
-    """All models and seeds on the first draw of images, and other draws for the first seed at least."""
+    """All models and seeds on the first draw of images, and other draws for the first seed at
+    least.
+    """
     runs = records.read_all(experiments.SS_RATE)
     cells = set(zip(runs["config.model"], runs["seed"], runs["config.draw"]))
     names = [*models.TABLE_1, "pvt_v2_b1"]
-    assert cells >= {(m, s, 0) for m in names for s in range(5)} | {(m, 0, d) for m in names for d in range(3)}
+    assert cells >= {(m, s, 0) for m in names for s in range(5)} | {
+        (m, 0, d) for m in names for d in range(3)
+    }
 
 
 def test_channel_map_places_all_states_together(tmp_path):
@@ -130,7 +144,10 @@ def test_channel_map_places_all_states_together(tmp_path):
     images = load_images("photographs", 6)
     save_file(models.untrained("vgg11", 9).state_dict(), tmp_path / "vgg11.safetensors")
     drawn = experiments.channel_map("vgg11", images, 0, weights=str(tmp_path), channels=20)
-    assert {state: place.shape for state, place in drawn.positions.items()} == {"untrained": (20, 2), "trained": (20, 2)}
+    assert {state: place.shape for state, place in drawn.positions.items()} == {
+        "untrained": (20, 2),
+        "trained": (20, 2),
+    }
     assert 0 < drawn.stress < 1 and all(ratio >= 1 for ratio in drawn.participation.values())
     alone = experiments.channel_map("vgg11", images, 0, channels=20)
     assert alone.participation["untrained"] == pytest.approx(drawn.participation["untrained"])
@@ -142,22 +159,39 @@ def test_factors(tmp_path):
         experiments.factor_config("resmlp_12_224", "phase of the moon", "full")
     table = experiments.factor_table(records.read_all(experiments.FACTOR_EXPERIMENT))
     vit = table["ViT (small)"].dropna(how="all")
-    assert vit.loc[experiments.FACTORS[0], "seeds"] >= 10 and vit.loc[experiments.FACTORS[0], "change"] == 0
-    # nothing in an untrained ViT behaves differently in training mode, so this must be no change at all
+    assert (
+        vit.loc[experiments.FACTORS[0], "seeds"] >= 10
+        and vit.loc[experiments.FACTORS[0], "change"] == 0
+    )
+    # nothing in an untrained ViT behaves differently in training mode, so this must be no change at
+    # all
     assert vit.loc[("mode", "training"), "change"] == pytest.approx(0, abs=1e-4)
     assert experiments.factor_table(pd.DataFrame()).empty
 
 
 def test_the_command_writes_records_and_says_what_is_wrong(pictures, tmp_path):
-    command = [sys.executable, "-m", "sslib", "ss-rate", "--n-images", "4", "--results", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "sslib",
+        "ss-rate",
+        "--n-images",
+        "4",
+        "--results",
+        str(tmp_path),
+    ]
     asked = [*command, "--images", pictures, "--models", NAME]
     first = subprocess.run(asked, capture_output=True, text=True, check=True)
     (path,) = (tmp_path / experiments.SS_RATE).glob("*.json")
     assert first.stdout.splitlines() == [str(path), "1 new record(s)"]
     again = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert again.stdout == "0 new record(s)\n"
-    wrong = subprocess.run([*command, "--images", pictures, "--models", "resnet43"], capture_output=True, text=True)
-    assert wrong.returncode == 2 and wrong.stderr.splitlines()[-1].startswith("name: 'resnet43' is no model of Table 1")
+    wrong = subprocess.run(
+        [*command, "--images", pictures, "--models", "resnet43"], capture_output=True, text=True
+    )
+    assert wrong.returncode == 2 and wrong.stderr.splitlines()[-1].startswith(
+        "name: 'resnet43' is no model of Table 1"
+    )
 
 
 def test_a_folder_of_checkpoints_fills_the_trained_column(pictures, tmp_path):
@@ -174,7 +208,10 @@ def test_a_folder_of_checkpoints_fills_the_trained_column(pictures, tmp_path):
     at_scale = runs.assign(**{"config.images": "imagenet-sample", "config.n_images": 512})
     row = experiments.table_2(at_scale).loc["ResNet34"]
     assert row["pretrained: records"] == 1 and row["untrained: verdict"] == "not run"
-    assert row["pretrained: ours, released"] == runs["metrics.mean_printed_modules"].iloc[0]["released"]
+    assert (
+        row["pretrained: ours, released"]
+        == runs["metrics.mean_printed_modules"].iloc[0]["released"]
+    )
 
 
 def test_two_processes_at_one_cell_leave_one_record(run):

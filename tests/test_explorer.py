@@ -1,4 +1,6 @@
-"""The explorer's data: every curve is box_curve's, every pair and box joins at the step that the distances say."""
+"""The explorer's data: every curve is box_curve's, every pair and box joins at the step that the
+distances say.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def features(D: int, B: int, seed: int = 0) -> torch.Tensor:
 
 
 def curve_from_pairs(layer: dict, formula: str, more: int = 0) -> np.ndarray:
-    """N_theta by the formulas as printed and released, from nothing but the steps of the pairs (and `more` pairs)."""
+    """N_theta by the formulas as printed and released, from nothing but the steps of the pairs (and
+    `more` pairs).
+    """
     D, steps = layer["D"], explorer.unpack(layer["pairs"])
     below = np.array([np.sum((steps > 0) & (steps <= s)) for s in range(256)])
     p = np.minimum(below + more, math.comb(D, 2) - 1) / math.comb(D, 2)
@@ -53,7 +57,9 @@ def test_boxes_are_groups_whose_channels_lie_within_theta():
         boxes = explorer.boxes(layer, s)
         assert sorted(sum(boxes, [])) == list(range(40))
         assert all(C[np.ix_(box, box)].max() <= theta[s] * (1 + 1e-6) for box in boxes)
-        assert lower[s] <= upper[s] <= len(boxes) == 40 - sum(step <= s for *_, step in layer["tree"])
+        assert (
+            lower[s] <= upper[s] <= len(boxes) == 40 - sum(step <= s for *_, step in layer["tree"])
+        )
     assert len(boxes) == 1
     expected = graph.covering_numbers(torch.as_tensor(C), theta)
     assert np.abs(upper - expected.upper).max() <= 1
@@ -61,7 +67,9 @@ def test_boxes_are_groups_whose_channels_lie_within_theta():
 
 @pytest.mark.parametrize("D", [2, 257])
 def test_too_few_and_too_many_channels_are_refused(D):
-    with pytest.raises(ValueError, match=rf"F has shape \({D}, 4\); expected \(D, B\) with D from 3 to 256"):
+    with pytest.raises(
+        ValueError, match=rf"F has shape \({D}, 4\); expected \(D, B\) with D from 3 to 256"
+    ):
         explorer.layer(features(D, 4))
 
 
@@ -72,7 +80,9 @@ def test_a_layer_without_distances_is_refused():
 
 
 def test_the_script_holds_the_record(tmp_path):
-    record = records.new_record("explorer", {"model": "vgg11"}, 0, {"layers": [explorer.layer(features(6, 4))]}, seconds=1)
+    record = records.new_record(
+        "explorer", {"model": "vgg11"}, 0, {"layers": [explorer.layer(features(6, 4))]}, seconds=1
+    )
     explorer.write(record, tmp_path / "data.js")
     assert explorer.read(tmp_path / "data.js") == record
     (tmp_path / "other.js").write_text("{}")
@@ -88,22 +98,36 @@ def committed() -> dict:
 def test_the_committed_data_are_small_and_say_where_they_come_from(committed):
     assert explorer.DATA.stat().st_size <= 2_000_000
     assert len(committed["commit"]) == 40 and committed["dirty"] is False
-    assert committed["data"]["fingerprint"] and committed["date"] and committed["config"]["n_images"] == 512
-    names = [(layer["model"], layer["state"], layer["module"]) for layer in committed["metrics"]["layers"]]
+    assert (
+        committed["data"]["fingerprint"]
+        and committed["date"]
+        and committed["config"]["n_images"] == 512
+    )
+    names = [
+        (layer["model"], layer["state"], layer["module"])
+        for layer in committed["metrics"]["layers"]
+    ]
     assert len(set(names)) == len(names) > 20
 
 
 def test_every_committed_curve_follows_from_the_pairs_stored_beside_it(committed):
     for layer in committed["metrics"]["layers"]:
         name, D = (layer["model"], layer["module"]), layer["D"]
-        assert np.abs(curve_from_pairs(layer, "released") - layer["curves"]["released"]).max() <= 1e-3, name
-        # The printed formula also counts a pair that lies on theta, and one pair more can be 0.3 boxes near N = 1.
+        assert (
+            np.abs(curve_from_pairs(layer, "released") - layer["curves"]["released"]).max() <= 1e-3
+        ), name
+        # The printed formula also counts a pair that lies on theta, and one pair more can be 0.3
+        # boxes near N = 1.
         one_more = curve_from_pairs(layer, "printed", more=1)
-        assert (np.array(layer["curves"]["printed"]) <= curve_from_pairs(layer, "printed") + 1e-3).all(), name
+        assert (
+            np.array(layer["curves"]["printed"]) <= curve_from_pairs(layer, "printed") + 1e-3
+        ).all(), name
         assert (np.array(layer["curves"]["printed"]) >= one_more - 1e-3).all(), name
         assert D == len(layer["places"])
         for formula in rate.FORMULAS:
-            assert rate_of(layer, formula) == pytest.approx(layer["ss_rate"][formula], abs=1e-3), name
+            assert rate_of(layer, formula) == pytest.approx(layer["ss_rate"][formula], abs=1e-3), (
+                name
+            )
 
 
 def test_every_committed_layer_is_a_cover_between_the_bounds(committed):

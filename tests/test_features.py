@@ -7,15 +7,26 @@ import pytest
 import torch
 from torch import nn
 
-from sslib.features import LAYOUTS, activation_grams, feature_matrices, grams_and_features, reduce_mean, resolve_modules
+from sslib.features import (
+    LAYOUTS,
+    activation_grams,
+    feature_matrices,
+    grams_and_features,
+    reduce_mean,
+    resolve_modules,
+)
 
 
 class Small(nn.Module):
-    """Convolution, batch norm and dropout over a map, then two blocks over tokens, then a classifier."""
+    """Convolution, batch norm and dropout over a map, then two blocks over tokens, then a
+    classifier.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(inplace=True)
+        )
         self.drop = nn.Dropout(0.5)
         self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.GELU()) for _ in range(2))
         self.head = nn.Linear(6, 5)
@@ -58,7 +69,9 @@ def hooks(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) for module in model.modules())
 
 
-# --- ReduceMean ---------------------------------------------------------------------------------------------
+# --- ReduceMean
+# ---------------------------------------------------------------------------------------------
+
 
 def test_reduce_mean_is_the_mean_over_the_named_axes():
     values = np.random.default_rng(0).normal(size=(2, 5, 3, 3))
@@ -81,10 +94,15 @@ def test_reduce_mean_takes_the_first_tensor_of_a_tuple_or_list():
         torch.testing.assert_close(reduce_mean(wrapped), output.mean(1))
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    (torch.float16, torch.float32), (torch.bfloat16, torch.float32),
-    (torch.float32, torch.float32), (torch.float64, torch.float64),
-])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
 def test_reduce_mean_works_in_float32_or_float64(given, expected):
     # The sum is beyond float16, and the mean between two of its numbers.
     output = torch.full((1, 2, 40, 40), 1024.0, dtype=given)
@@ -97,11 +115,13 @@ def test_reduce_mean_works_in_float32_or_float64(given, expected):
 
 @pytest.mark.parametrize("layout", ["BCHW", "BHWC", "BND", "BD"])
 def test_reduce_mean_is_differentiable(layout):
-    output = torch.rand((2, 3, 4, 5)[:len(layout)], dtype=torch.float64, requires_grad=True)
+    output = torch.rand((2, 3, 4, 5)[: len(layout)], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: reduce_mean(x, layout), output)
 
 
-@pytest.mark.parametrize(("layout", "shape"), [("BD", (4, 6)), ("BND", (4, 1, 6)), ("BCHW", (4, 6, 1, 1))])
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("BD", (4, 6)), ("BND", (4, 1, 6)), ("BCHW", (4, 6, 1, 1))]
+)
 def test_an_in_place_layer_that_follows_changes_nothing(layout, shape):
     output = -torch.ones(shape)
     reduced = reduce_mean(output, layout)
@@ -109,37 +129,49 @@ def test_an_in_place_layer_that_follows_changes_nothing(layout, shape):
     assert (reduced == -1).all()
 
 
-@pytest.mark.parametrize(("output", "layout", "message"), [
-    (torch.rand(2, 5, 5, 5), "auto", r"'here'.*\(2, 5, 5, 5\).*layout="),
-    (torch.rand(2, 5, 3, 4), "auto", r"'here'.*\(2, 5, 3, 4\).*layout="),
-    (torch.rand(2, 3, 2, 4, 4), "auto", r"'here'.*\(2, 3, 2, 4, 4\)"),
-    (torch.rand(2), "auto", r"'here'.*\(2,\)"),
-    (torch.rand(2, 3, 4), "BCHW", r"'here'.*BCHW.*4 axes.*\(2, 3, 4\)"),
-    (torch.rand(2, 3, 4, 4), "BND", r"'here'.*BND.*3 axes.*\(2, 3, 4, 4\)"),
-    (torch.rand(2, 0, 4), "auto", r"'here'.*non-empty.*\(2, 0, 4\)"),
-    (torch.ones(2, 3, dtype=torch.int64), "auto", r"'here'.*floating-point.*int64"),
-    (torch.ones(2, 3, dtype=torch.complex64), "auto", r"'here'.*floating-point.*complex64"),
-    ({"x": torch.rand(2, 3)}, "auto", r"'here'.*got dict"),
-    ((None, 3), "auto", r"'here'.*expected a tensor"),
-    (torch.rand(2, 3), "NCHW", r"layout: expected one of auto, BCHW, BHWC, BND, BD, got 'NCHW'"),
-])
+@pytest.mark.parametrize(
+    ("output", "layout", "message"),
+    [
+        (torch.rand(2, 5, 5, 5), "auto", r"'here'.*\(2, 5, 5, 5\).*layout="),
+        (torch.rand(2, 5, 3, 4), "auto", r"'here'.*\(2, 5, 3, 4\).*layout="),
+        (torch.rand(2, 3, 2, 4, 4), "auto", r"'here'.*\(2, 3, 2, 4, 4\)"),
+        (torch.rand(2), "auto", r"'here'.*\(2,\)"),
+        (torch.rand(2, 3, 4), "BCHW", r"'here'.*BCHW.*4 axes.*\(2, 3, 4\)"),
+        (torch.rand(2, 3, 4, 4), "BND", r"'here'.*BND.*3 axes.*\(2, 3, 4, 4\)"),
+        (torch.rand(2, 0, 4), "auto", r"'here'.*non-empty.*\(2, 0, 4\)"),
+        (torch.ones(2, 3, dtype=torch.int64), "auto", r"'here'.*floating-point.*int64"),
+        (torch.ones(2, 3, dtype=torch.complex64), "auto", r"'here'.*floating-point.*complex64"),
+        ({"x": torch.rand(2, 3)}, "auto", r"'here'.*got dict"),
+        ((None, 3), "auto", r"'here'.*expected a tensor"),
+        (
+            torch.rand(2, 3),
+            "NCHW",
+            r"layout: expected one of auto, BCHW, BHWC, BND, BD, got 'NCHW'",
+        ),
+    ],
+)
 def test_reduce_mean_refuses(output, layout, message):
     with pytest.raises(ValueError, match=message):
         reduce_mean(output, layout, module="here")
 
 
-# --- names --------------------------------------------------------------------------------------------------
+# --- names
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("modules", "expected"), [
-    ("stem", ["stem"]),
-    ("blocks.*", ["blocks.0", "blocks.1"]),
-    ("blocks.*.0", ["blocks.0.0", "blocks.1.0"]),
-    ("blocks.[1-9]", ["blocks.1"]),
-    ("*", ["stem", "drop", "blocks", "head", "spare"]),
-    (["blocks.1", "blocks.?", "stem", "blocks.1"], ["blocks.1", "blocks.0", "stem"]),
-    (("head",), ["head"]),
-    ((name for name in ("head", "stem")), ["head", "stem"]),
-])
+
+@pytest.mark.parametrize(
+    ("modules", "expected"),
+    [
+        ("stem", ["stem"]),
+        ("blocks.*", ["blocks.0", "blocks.1"]),
+        ("blocks.*.0", ["blocks.0.0", "blocks.1.0"]),
+        ("blocks.[1-9]", ["blocks.1"]),
+        ("*", ["stem", "drop", "blocks", "head", "spare"]),
+        (["blocks.1", "blocks.?", "stem", "blocks.1"], ["blocks.1", "blocks.0", "stem"]),
+        (("head",), ["head"]),
+        ((name for name in ("head", "stem")), ["head", "stem"]),
+    ],
+)
 def test_resolve_modules(model, modules, expected):
     assert resolve_modules(model, modules) == expected
 
@@ -151,14 +183,20 @@ def test_a_name_is_no_pattern_where_a_module_bears_it():
     assert resolve_modules(model, "a[1]") == ["a[1]"]
 
 
-@pytest.mark.parametrize(("modules", "message"), [
-    ("block.0", r"modules: 'block.0' matches no module of Small; close names: blocks"),
-    (["stem", "zzz.*"], r"'zzz.\*' matches no module .*; its children: stem, drop, blocks, head, spare"),
-    ("", r"'' matches no module"),
-    ([], r"modules: expected .*non-empty.*got \[\]"),
-    ([1], r"modules: expected .*got \[1\]"),
-    (None, r"modules: expected .*got None"),
-])
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ("block.0", r"modules: 'block.0' matches no module of Small; close names: blocks"),
+        (
+            ["stem", "zzz.*"],
+            r"'zzz.\*' matches no module .*; its children: stem, drop, blocks, head, spare",
+        ),
+        ("", r"'' matches no module"),
+        ([], r"modules: expected .*non-empty.*got \[\]"),
+        ([1], r"modules: expected .*got \[1\]"),
+        (None, r"modules: expected .*got None"),
+    ],
+)
 def test_resolve_modules_refuses(model, modules, message):
     with pytest.raises(ValueError, match=message):
         resolve_modules(model, modules)
@@ -166,13 +204,17 @@ def test_resolve_modules_refuses(model, modules, message):
         resolve_modules("resnet34", "layer1")
 
 
-# --- F ------------------------------------------------------------------------------------------------------
+# --- F
+# ------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
 def test_the_feature_matrix_is_the_mean_of_the_output_transposed(model, images, batch_size):
     sizes: list[int] = []
     handle = model.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    found = feature_matrices(model, images, ["head", "blocks.*", "stem.0", "stem"], batch_size=batch_size)
+    found = feature_matrices(
+        model, images, ["head", "blocks.*", "stem.0", "stem"], batch_size=batch_size
+    )
     handle.remove()
     assert max(sizes) == min(batch_size, 10) and sum(sizes) == 10
     with torch.no_grad():
@@ -191,15 +233,25 @@ def test_the_feature_matrix_is_the_mean_of_the_output_transposed(model, images, 
         }
     assert list(found) == list(expected)
     for name, matrix in found.items():
-        assert matrix.shape == expected[name].shape and matrix.is_contiguous() and not matrix.requires_grad
+        assert (
+            matrix.shape == expected[name].shape
+            and matrix.is_contiguous()
+            and not matrix.requires_grad
+        )
         torch.testing.assert_close(matrix, expected[name], msg=name)
 
 
 def test_images_may_be_batches_with_or_without_labels(model, images):
     whole = feature_matrices(model, images, "stem")["stem"]
     labels = torch.arange(10)
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=4)
-    for batches in (loader, [images[:7], (images[7:], labels[7:])], (part for part in images.split(2))):
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(images, labels), batch_size=4
+    )
+    for batches in (
+        loader,
+        [images[:7], (images[7:], labels[7:])],
+        (part for part in images.split(2)),
+    ):
         torch.testing.assert_close(feature_matrices(model, batches, "stem")["stem"], whole)
 
 
@@ -207,7 +259,9 @@ def test_float64_stays_and_half_is_averaged_in_float32(model, images):
     assert feature_matrices(model.double(), images.double(), "stem")["stem"].dtype == torch.float64
     half = feature_matrices(model.bfloat16(), images.bfloat16(), "stem")["stem"]
     assert half.dtype == torch.float32
-    assert not torch.equal(half, half.bfloat16().float())  # it was not rounded to half precision at the end
+    assert not torch.equal(
+        half, half.bfloat16().float()
+    )  # it was not rounded to half precision at the end
 
 
 def test_an_explicit_layout_reads_an_ambiguous_map(images):
@@ -223,13 +277,17 @@ def test_a_model_without_parameters_or_of_one_shared_weight_works(images):
     assert feature_matrices(tied, images[:, 0], ["0", "1"])["1"].shape == (8, 10)
 
 
-# --- the model comes back -----------------------------------------------------------------------------------
+# --- the model comes back
+# -----------------------------------------------------------------------------------
+
 
 def state(model: nn.Module) -> tuple:
-    return ({name: (value.clone(), value.device) for name, value in model.state_dict().items()},
-            [module.training for module in model.modules()],
-            [parameter.requires_grad for parameter in model.parameters()],
-            [buffer.data_ptr() for buffer in model.buffers()])
+    return (
+        {name: (value.clone(), value.device) for name, value in model.state_dict().items()},
+        [module.training for module in model.modules()],
+        [parameter.requires_grad for parameter in model.parameters()],
+        [buffer.data_ptr() for buffer in model.buffers()],
+    )
 
 
 def assert_same_state(model: nn.Module, before: tuple) -> None:
@@ -268,7 +326,8 @@ def test_training_mode_uses_the_statistics_of_the_batch_and_restores_them(model,
     before = state(model)
     found = feature_matrices(model, images, "stem.1", training=True)["stem.1"]
     assert_same_state(model, before)
-    # In training mode batch norm centres each channel over batch and map; in eval mode it does not here.
+    # In training mode batch norm centres each channel over batch and map; in eval mode it does not
+    # here.
     torch.testing.assert_close(found.mean(1), torch.zeros(6), atol=1e-6, rtol=0)
     assert feature_matrices(model, images, "stem.1")["stem.1"].mean(1).abs().max() > 0.01
 
@@ -335,13 +394,16 @@ def test_a_model_run_elsewhere_comes_home(model, images, fails):
         found = feature_matrices(model, images, "stem", device="cuda", training=True)["stem"]
         assert found.device.type == "cuda"
         here = feature_matrices(model, images, "stem", training=True)["stem"]
-        torch.testing.assert_close(found.cpu(), here, atol=1e-3, rtol=1e-2)  # convolutions may run in TF32
+        torch.testing.assert_close(
+            found.cpu(), here, atol=1e-3, rtol=1e-2
+        )  # convolutions may run in TF32
     assert_same_state(model, before)
     # A model that lives on the GPU takes images from the CPU.
     assert feature_matrices(model.cuda(), images, "stem")["stem"].device.type == "cuda"
 
 
-# --- Gram matrices of flattened activations -----------------------------------------------------------------
+# --- Gram matrices of flattened activations
+# -----------------------------------------------------------------
 
 TAPPED = ["head", "blocks.*", "stem.0", "stem"]
 
@@ -352,9 +414,16 @@ def flattened(model: Small, images: torch.Tensor) -> dict[str, np.ndarray]:
         convolved = model.stem[0](images)
         mapped = model.stem[1](convolved).relu()
         first = model.blocks[0](mapped.flatten(2).transpose(1, 2))
-        outputs = {"head": model(images), "blocks.0": first, "blocks.1": model.blocks[1](first),
-                   "stem.0": convolved, "stem": mapped}
-    return {name: output.reshape(len(images), -1).double().numpy() for name, output in outputs.items()}
+        outputs = {
+            "head": model(images),
+            "blocks.0": first,
+            "blocks.1": model.blocks[1](first),
+            "stem.0": convolved,
+            "stem": mapped,
+        }
+    return {
+        name: output.reshape(len(images), -1).double().numpy() for name, output in outputs.items()
+    }
 
 
 # One activation of 10 images is 40 bytes: from one pass for all to one activation per pass.
@@ -395,7 +464,11 @@ def test_no_more_than_the_memory_is_kept_and_forwards_end_early(model, images, m
 
     kept, heads = [], []
     update = features.gram_update
-    monkeypatch.setattr(features, "gram_update", lambda gram, block: kept.append(block.nbytes) or update(gram, block))
+    monkeypatch.setattr(
+        features,
+        "gram_update",
+        lambda gram, block: kept.append(block.nbytes) or update(gram, block),
+    )
     model.head.register_forward_hook(lambda *_: heads.append(1))
     activation_grams(model, images, ["blocks.0", "stem"], memory=40 * 100, batch_size=10)
     assert len(kept) == 9  # 768 activations by 100s, one pass of two pieces
@@ -437,18 +510,27 @@ def test_grams_leave_the_model_as_it_was(model, images, fails):
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"images": torch.rand(2, 3, 8, 8)}, r"images: expected at least 3 images, got shape \(2, 3, 8, 8\)"),
-    ({"images": [torch.rand(4, 3, 8, 8)]}, r"images: expected float tensors .*got list"),
-    ({"images": torch.ones(4, 3, 8, 8).long()}, r"images: .*int64"),
-    ({"memory": 0}, r"memory: expected an integer of at least 1, got 0"),
-    ({"memory": 2.0**31}, r"memory: expected an integer"),
-    ({"memory": 39}, r"memory: expected at least 40 bytes, one activation of 10 images, got 39"),
-    ({"batch_size": 0}, r"batch_size: expected an integer of at least 1, got 0"),
-    ({"modules": "blocks"}, r"modules: 'blocks' was never called"),
-    ({"modules": "trunk"}, r"modules: 'trunk' matches no module"),
-    ({"device": "gpu7"}, r"device: expected a torch device"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"images": torch.rand(2, 3, 8, 8)},
+            r"images: expected at least 3 images, got shape \(2, 3, 8, 8\)",
+        ),
+        ({"images": [torch.rand(4, 3, 8, 8)]}, r"images: expected float tensors .*got list"),
+        ({"images": torch.ones(4, 3, 8, 8).long()}, r"images: .*int64"),
+        ({"memory": 0}, r"memory: expected an integer of at least 1, got 0"),
+        ({"memory": 2.0**31}, r"memory: expected an integer"),
+        (
+            {"memory": 39},
+            r"memory: expected at least 40 bytes, one activation of 10 images, got 39",
+        ),
+        ({"batch_size": 0}, r"batch_size: expected an integer of at least 1, got 0"),
+        ({"modules": "blocks"}, r"modules: 'blocks' was never called"),
+        ({"modules": "trunk"}, r"modules: 'trunk' matches no module"),
+        ({"device": "gpu7"}, r"device: expected a torch device"),
+    ],
+)
 def test_grams_refuse(model, images, arguments, message):
     with pytest.raises(ValueError, match=message):
         activation_grams(**{"model": model, "images": images, "modules": "stem"} | arguments)
@@ -461,27 +543,37 @@ def test_grams_name_the_module_at_fault(model, images):
     with pytest.raises(ValueError, match=r"module '0': expected a tensor.*got str"):
         activation_grams(nn.Sequential(Returns(lambda x: "no tensor")), images, "0")
     windows = nn.Sequential(Returns(lambda x: x.reshape(-1, 3, 4, 4)), nn.Flatten())
-    with pytest.raises(ValueError, match="modules: the output of '0' has a batch of 4 for 1 images"):
+    with pytest.raises(
+        ValueError, match="modules: the output of '0' has a batch of 4 for 1 images"
+    ):
         activation_grams(windows, images, "0")
     shrinking = nn.Sequential(Returns(lambda x: x[:, :, : 9 - len(x)]))
     with pytest.raises(ValueError, match=r"module '0': expected 192 activations .*\(4, 3, 5, 8\)"):
         activation_grams(shrinking, images, "0", batch_size=4)
 
 
-# --- bad input ----------------------------------------------------------------------------------------------
+# --- bad input
+# ----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("given", "message"), [
-    (torch.ones(4, 3, 8, 8, dtype=torch.uint8), r"images: .*\(4, 3, 8, 8\) of torch.uint8"),
-    (torch.rand(0, 3, 8, 8), r"images: expected non-empty.*\(0, 3, 8, 8\)"),
-    (torch.rand(4), r"images: .*2 or more axes.*\(4,\)"),
-    ([], r"images: .*empty"),
-    ([[]], r"images: expected float tensors.*got list"),
-    ([torch.rand(4, 3, 8, 8), torch.rand(0, 3, 8, 8)], r"images: expected non-empty.*\(0, 3, 8, 8\)"),
-    (np.zeros((2, 3, 8, 8)), r"images: expected float tensors.*got ndarray"),
-    ([{"pixels": torch.rand(2, 3, 8, 8)}], r"images: expected float tensors.*got dict"),
-    ("photographs", r"images: .*got str"),
-    (None, r"images: .*got NoneType"),
-])
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (torch.ones(4, 3, 8, 8, dtype=torch.uint8), r"images: .*\(4, 3, 8, 8\) of torch.uint8"),
+        (torch.rand(0, 3, 8, 8), r"images: expected non-empty.*\(0, 3, 8, 8\)"),
+        (torch.rand(4), r"images: .*2 or more axes.*\(4,\)"),
+        ([], r"images: .*empty"),
+        ([[]], r"images: expected float tensors.*got list"),
+        (
+            [torch.rand(4, 3, 8, 8), torch.rand(0, 3, 8, 8)],
+            r"images: expected non-empty.*\(0, 3, 8, 8\)",
+        ),
+        (np.zeros((2, 3, 8, 8)), r"images: expected float tensors.*got ndarray"),
+        ([{"pixels": torch.rand(2, 3, 8, 8)}], r"images: expected float tensors.*got dict"),
+        ("photographs", r"images: .*got str"),
+        (None, r"images: .*got NoneType"),
+    ],
+)
 def test_bad_images(model, given, message):
     with pytest.raises(ValueError, match=message):
         feature_matrices(model, given, "stem")
@@ -489,12 +581,16 @@ def test_bad_images(model, given, message):
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None])
 def test_bad_batch_size(model, images, batch_size):
-    with pytest.raises(ValueError, match=f"batch_size: expected an integer of at least 1, got {batch_size}"):
+    with pytest.raises(
+        ValueError, match=f"batch_size: expected an integer of at least 1, got {batch_size}"
+    ):
         feature_matrices(model, images, "stem", batch_size=batch_size)
 
 
 def test_bad_layout_is_told_before_the_model_runs(model):
-    with pytest.raises(ValueError, match=f"layout: expected one of {', '.join(LAYOUTS)}, got 'NHWC'"):
+    with pytest.raises(
+        ValueError, match=f"layout: expected one of {', '.join(LAYOUTS)}, got 'NHWC'"
+    ):
         feature_matrices(model, None, "stem", layout="NHWC")
 
 
@@ -506,7 +602,9 @@ def test_bad_device(model, images, device):
 
 def test_a_model_on_several_devices_is_not_moved(images):
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1, device="meta"))
-    with pytest.raises(ValueError, match="device: expected None for a model spread over several devices"):
+    with pytest.raises(
+        ValueError, match="device: expected None for a model spread over several devices"
+    ):
         feature_matrices(model, images, "0", device="cpu")
 
 
@@ -520,7 +618,9 @@ def test_modules_that_cannot_be_tapped(model, images):
     with pytest.raises(ValueError, match=r"module '0'.*\(10, 3, 3, 8, 8\)"):
         tap(lambda x: x[:, None].expand(-1, 3, -1, -1, -1), images)
     windows = nn.Sequential(Returns(lambda x: x.reshape(40, 3, 4, 4)), nn.Flatten())
-    with pytest.raises(ValueError, match="modules: the output of '0' has a batch of 40 for 10 images"):
+    with pytest.raises(
+        ValueError, match="modules: the output of '0' has a batch of 40 for 10 images"
+    ):
         feature_matrices(windows, images, "0")
 
 
@@ -528,7 +628,8 @@ def test_a_compiled_model_gives_features_or_an_error(model, images):
     compiled = torch.compile(model, backend="eager")
     with torch.no_grad():
         compiled(images)
-    # Hooks set after compilation need not run; torch decides, and either answer must be a sound one.
+    # Hooks set after compilation need not run; torch decides, and either answer must be a sound
+    # one.
     try:
         found = feature_matrices(compiled, images, "_orig_mod.stem")["_orig_mod.stem"]
     except ValueError as error:

@@ -1,4 +1,6 @@
-"""Box covering: brackets against brute force and known sets, graph covers against networkx and known dimensions."""
+"""Box covering: brackets against brute force and known sets, graph covers against networkx and
+known dimensions.
+"""
 
 import itertools
 import math
@@ -63,33 +65,50 @@ def test_the_bracket_falls_from_all_points_to_one_box_in_any_order_of_theta():
     C = pair_distances(torch.randn(60, 5, generator=torch.Generator().manual_seed(0))).numpy()
     theta = np.linspace(0, C.max(), 30)
     cover = covering_numbers(C, theta)
-    assert (cover.lower[0], cover.upper[0]) == (60, 60) and (cover.lower[-1], cover.upper[-1]) == (1, 1)
+    assert (cover.lower[0], cover.upper[0]) == (60, 60) and (cover.lower[-1], cover.upper[-1]) == (
+        1,
+        1,
+    )
     assert (cover.lower <= cover.upper).all()
     assert (np.diff(cover.lower) <= 0).all() and (np.diff(cover.upper) <= 0).all()
     shuffled = np.random.default_rng(0).permutation(30)
     again = covering_numbers(C, theta[shuffled])
-    assert (again.lower == cover.lower[shuffled]).all() and (again.upper == cover.upper[shuffled]).all()
+    assert (again.lower == cover.lower[shuffled]).all() and (
+        again.upper == cover.upper[shuffled]
+    ).all()
 
 
-@pytest.mark.parametrize(("name", "dimension"), [("line", 1), ("cantor", math.log(2) / math.log(3))])
+@pytest.mark.parametrize(
+    ("name", "dimension"), [("line", 1), ("cantor", math.log(2) / math.log(3))]
+)
 def test_boxes_of_known_sets_scale_with_their_dimension(name, dimension):
     C = distances(known_points(name, 1500))
     theta = C.max() * 3.0 ** -np.arange(1, 4)
     cover = covering_numbers(C, theta)
-    low, high = (-np.polyfit(np.log(theta), np.log(bound), 1)[0] for bound in (cover.lower, cover.upper))
+    low, high = (
+        -np.polyfit(np.log(theta), np.log(bound), 1)[0] for bound in (cover.lower, cover.upper)
+    )
     assert low == pytest.approx(dimension, abs=0.1) and high == pytest.approx(dimension, abs=0.1)
 
 
 def test_a_square_takes_as_many_boxes_as_its_area_says():
     theta = 0.5 ** np.arange(1, 4)
     cover = covering_numbers(distances(known_points("square", 2500)), theta)
-    discs, tiles = 4 / (math.pi * theta**2), np.ceil(math.sqrt(2) / theta) ** 2  # no box is larger than a disc
+    discs, tiles = (
+        4 / (math.pi * theta**2),
+        np.ceil(math.sqrt(2) / theta) ** 2,
+    )  # no box is larger than a disc
     assert (cover.lower <= tiles).all() and (cover.upper >= discs).all()
     assert (cover.upper <= 2 * cover.lower).all()
 
 
 def test_a_cantor_set_takes_two_boxes_more_at_every_third():
-    ends = np.array([sum(2 * 3.0**-k * d for k, d in enumerate(digits, 1)) for digits in itertools.product((0, 1), repeat=6)])
+    ends = np.array(
+        [
+            sum(2 * 3.0**-k * d for k, d in enumerate(digits, 1))
+            for digits in itertools.product((0, 1), repeat=6)
+        ]
+    )
     cover = covering_numbers(distances(ends[:, None]), [3.0**-k for k in range(1, 6)])
     assert cover.lower.tolist() == cover.upper.tolist() == [2, 4, 8, 16, 32]
 
@@ -127,7 +146,11 @@ def test_colouring_takes_no_more_boxes_than_networkx_and_no_fewer_than_a_packing
     dual = nx.from_numpy_array(hops >= size)
     theirs = min(
         max(nx.greedy_color(dual, strategy, seed).values()) + 1
-        for strategy, seed in [("largest_first", False), ("smallest_last", False), ("DSATUR", False)]
+        for strategy, seed in [
+            ("largest_first", False),
+            ("smallest_last", False),
+            ("DSATUR", False),
+        ]
     )
     ours = box_counts(hops, [size], passes=80)[0]
     assert covering_numbers(hops, [size - 1]).lower[0] <= ours <= theirs
@@ -145,7 +168,9 @@ def test_a_path_is_covered_as_well_as_can_be(method):
 def test_more_passes_never_take_more_boxes():
     hops = hop_distances(flower(2, 3, 3))
     for method in COVERS:
-        counts = [box_counts(hops, [3, 5, 7], method=method, passes=passes) for passes in (1, 4, 12)]
+        counts = [
+            box_counts(hops, [3, 5, 7], method=method, passes=passes) for passes in (1, 4, 12)
+        ]
         assert (np.diff(counts, axis=0) <= 0).all(), method
 
 
@@ -155,8 +180,8 @@ def test_components_never_share_a_box():
         assert box_counts(hops, [9], method=method)[0] == 2
 
 
-# With d_B, in generations for which the window of the fit spans two octaves. The last two were first looked at when
-# the rule of the window was set already.
+# With d_B, in generations for which the window of the fit spans two octaves. The last two were
+# first looked at when the rule of the window was set already.
 FRACTALS = {
     "(2, 2)-flower": (lambda: flower(2, 2, 6), 2),
     "(2, 3)-flower": (lambda: flower(2, 3, 5), math.log(5) / math.log(2)),
@@ -200,10 +225,17 @@ def test_no_power_law_is_claimed_for_graphs_without_one(graph):
 
 def test_a_fit_says_why_it_claims_nothing():
     short = box_dimension([5, 6, 7, 8, 10], [400, 280, 200, 160, 100])
-    assert short.reason == "sizes 5 to 10 are less than two octaves" and short.slope == pytest.approx(2, abs=0.1)
+    assert (
+        short.reason == "sizes 5 to 10 are less than two octaves"
+        and short.slope == pytest.approx(2, abs=0.1)
+    )
     assert "4 are needed" in box_dimension([2, 3, 5], [400, 180, 60]).reason
     exact = box_dimension([5, 10, 20, 40], [1 + 8000, 1 + 4000, 1 + 2000, 1 + 1000])
-    assert float(exact) == pytest.approx(1) and exact.error == pytest.approx(0, abs=1e-6) and exact.window == (5, 40)
+    assert (
+        float(exact) == pytest.approx(1)
+        and exact.error == pytest.approx(0, abs=1e-6)
+        and exact.window == (5, 40)
+    )
 
 
 @pytest.mark.parametrize(("u", "v"), [(2, 2), (2, 3), (3, 3)])

@@ -37,8 +37,8 @@ from sslib.invariance import (
     umap_points,
 )
 
-# Outputs of the authors' released code (commit daffa83) and of powerlaw 1.5, the version it works with, on
-# the inputs in the .npz: point sets X0 … X3, eigenvalue spectra E0 and E1.
+# Outputs of the authors' released code (commit daffa83) and of powerlaw 1.5, the version it works
+# with, on the inputs in the .npz: point sets X0 … X3, eigenvalue spectra E0 and E1.
 GOLDEN = Path(__file__).parent / "golden"
 INPUTS = np.load(GOLDEN / "invariance_released.npz")
 EXPECTED = json.loads((GOLDEN / "invariance_released.json").read_text())
@@ -49,7 +49,8 @@ def test_docstring_examples():
     assert result.attempted > 20 and result.failed == 0
 
 
-# --- golden values ---------------------------------------------------------------------------------------
+# --- golden values
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", EXPECTED["correlation_dimension"], ids=lambda c: c["kind"])
@@ -75,20 +76,25 @@ def test_fluctuation_equals_the_released_code():
     assert float(result) == pytest.approx(EXPECTED["fluctuation_of_those"], abs=1e-6)
 
 
-# --- known answers: points -------------------------------------------------------------------------------
+# --- known answers: points
+# -------------------------------------------------------------------------------
 
 WITHIN_5_PERCENT = ("line", "square", "swiss_roll", "cantor", "sierpinski")
 
 
 @pytest.mark.parametrize("name", WITHIN_5_PERCENT)
 def test_printed_dimension_of_known_sets(name):
-    estimates = [float(correlation_dimension(known_points(name, 2000, seed=seed))) for seed in range(3)]
+    estimates = [
+        float(correlation_dimension(known_points(name, 2000, seed=seed))) for seed in range(3)
+    ]
     assert estimates == pytest.approx([KNOWN_SETS[name]] * 3, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["henon", "lorenz"])
 def test_printed_dimension_of_attractors(name):
-    assert float(correlation_dimension(known_points(name, 5000))) == pytest.approx(KNOWN_SETS[name], abs=0.1)
+    assert float(correlation_dimension(known_points(name, 5000))) == pytest.approx(
+        KNOWN_SETS[name], abs=0.1
+    )
 
 
 @pytest.mark.parametrize("name", KNOWN_SETS)
@@ -98,8 +104,8 @@ def test_printed_dimension_has_no_unit(name):
     assert np.ptp(estimates) < 1e-3
 
 
-# The released estimator on the same points, measured: with the unit multiplied by 0.01, 1 and 100 (None: no
-# estimate). Where it comes near the truth, another unit takes it away again.
+# The released estimator on the same points, measured: with the unit multiplied by 0.01, 1 and 100
+# (None: no estimate). Where it comes near the truth, another unit takes it away again.
 RELEASED_ESTIMATES = {
     "line": (0.0, 0.1295, 0.9881),
     "square": (0.0, 1.1336, 2.0868),
@@ -118,7 +124,9 @@ def test_released_dimension_of_known_sets_is_wrong_in_most_units(name):
     x = known_points(name, 5000 if name in ("henon", "lorenz") else 2000)
     for unit, measured in zip((0.01, 1.0, 100.0), RELEASED_ESTIMATES[name], strict=True):
         estimate = float(correlation_dimension(unit * x, estimator="released"))
-        assert estimate == pytest.approx(math.nan if measured is None else measured, abs=0.01, nan_ok=True)
+        assert estimate == pytest.approx(
+            math.nan if measured is None else measured, abs=0.01, nan_ok=True
+        )
     assert abs(RELEASED_ESTIMATES[name][0] / KNOWN_SETS[name] - 1) > 0.7
 
 
@@ -162,20 +170,26 @@ print(min(times), peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_5000_points_take_seconds_and_less_memory_than_one_distance_matrix():
-    out = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    ).stdout
     seconds, mebibytes = map(float, out.split())
     assert seconds < 3
     assert mebibytes < 5000**2 * 8 / 2**20
 
 
-# --- known answers: spectra ------------------------------------------------------------------------------
+# --- known answers: spectra
+# ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("exponent", [1.5, 2.0, 2.5, 3.0, 3.5])
 def test_pareto_tails_are_recovered(exponent, estimator):
     rng = np.random.default_rng(round(10 * exponent))
-    fits = [powerlaw_exponent(1 + rng.pareto(exponent - 1, 300), estimator=estimator) for _ in range(100)]
+    fits = [
+        powerlaw_exponent(1 + rng.pareto(exponent - 1, 300), estimator=estimator)
+        for _ in range(100)
+    ]
     assert sum(abs(float(fit) - exponent) <= 3 * fit.standard_error for fit in fits) >= 95
 
 
@@ -252,12 +266,16 @@ def test_gram_of_low_rank_has_exact_zeros():
 
 
 def test_a_noise_gram_has_the_law_of_noise():
-    """Mean and variance of the products are those of Gaussian features, and the draws differ by seed alone."""
+    """Mean and variance of the products are those of Gaussian features, and the draws differ by
+    seed alone.
+    """
     D, B = 5000, 40
     products = np.stack([noise_gram(D, B, seed=seed).products.numpy() for seed in range(40)])
     diagonal = np.diagonal(products, axis1=1, axis2=2)
     off = products[:, ~np.eye(B, dtype=bool)]
-    assert diagonal.mean() == pytest.approx(D, rel=0.005) and diagonal.var() == pytest.approx(2 * D, rel=0.1)
+    assert diagonal.mean() == pytest.approx(D, rel=0.005) and diagonal.var() == pytest.approx(
+        2 * D, rel=0.1
+    )
     assert abs(off.mean()) < 5 and off.var() == pytest.approx(D, rel=0.05)
     assert np.array_equal(noise_gram(D, B, seed=3).products, products[3])
     narrow = noise_gram(5, B)
@@ -279,15 +297,21 @@ def test_gram_distances_are_those_of_unit_length_samples():
     x = random_features(30, 100).T.astype(np.float32)
     x[7] = 0.0
     unit = torch.nn.functional.normalize(torch.from_numpy(x).double())
-    np.testing.assert_allclose(gram_distances(gram_update(None, x)), torch.cdist(unit, unit), atol=1e-7)
+    np.testing.assert_allclose(
+        gram_distances(gram_update(None, x)), torch.cdist(unit, unit), atol=1e-7
+    )
 
 
 def test_known_spectra_are_what_they_are_called():
     tail = known_spectrum("tail 3.0", 20_000, seed=1)
-    assert np.mean(tail > 2) == pytest.approx(0.25, abs=0.01) and tail.min() >= 1  # P(λ > x) = x^(1 - exponent)
+    assert (
+        np.mean(tail > 2) == pytest.approx(0.25, abs=0.01) and tail.min() >= 1
+    )  # P(λ > x) = x^(1 - exponent)
     low = known_spectrum("low rank")
     assert np.sum(low >= 1) == 20 and low[20:].max() < 1e-3
-    noise = known_spectrum("noise", 200)  # the edges of Marchenko and Pastur's law, at 4 features per sample
+    noise = known_spectrum(
+        "noise", 200
+    )  # the edges of Marchenko and Pastur's law, at 4 features per sample
     assert noise.max() / noise.min() == pytest.approx(9, rel=0.15)
     for name in OTHER_SPECTRA:
         values = known_spectrum(name, 100, seed=2)
@@ -312,14 +336,17 @@ def test_null_exponent_is_that_of_gaussian_features():
     assert null_exponent(20, 40, seed=3) != null_exponent(20, 40, seed=4)
 
 
-# --- over layers -----------------------------------------------------------------------------------------
+# --- over layers
+# -----------------------------------------------------------------------------------------
 
 
 def test_scale_invariance_is_the_population_spread():
     spectra = {f"layer{i}": np.arange(1, 101) ** -power for i, power in enumerate((0.5, 1.0, 2.0))}
     for estimator in ESTIMATORS:
         result = scale_invariance(spectra, estimator=estimator)
-        exponents = [float(powerlaw_exponent(values, estimator=estimator)) for values in spectra.values()]
+        exponents = [
+            float(powerlaw_exponent(values, estimator=estimator)) for values in spectra.values()
+        ]
         assert float(result) == pytest.approx(np.std(exponents))
         assert [fit.exponent for fit in result.layers.values()] == exponents
         assert result.skipped == ()
@@ -355,10 +382,14 @@ def test_geometric_invariance_per_layer():
 
 def test_released_geometric_invariance_drops_dimensions_up_to_a_thousandth():
     layers = {"a": INPUTS["X0"], "b": INPUTS["X1"], "tiny": 1e-6 * INPUTS["X1"]}
-    with pytest.warns(UserWarning, match="layer 'tiny' left out of Δ: dimension .*those up to 0.001"):
+    with pytest.warns(
+        UserWarning, match="layer 'tiny' left out of Δ: dimension .*those up to 0.001"
+    ):
         result = geometric_invariance(layers, estimator="released")
     assert result.skipped == ("tiny",)
-    assert float(result) == pytest.approx(fluctuation([0.6651924515616069, 1.8849050419453255]), abs=1e-6)
+    assert float(result) == pytest.approx(
+        fluctuation([0.6651924515616069, 1.8849050419453255]), abs=1e-6
+    )
     assert geometric_invariance(layers).skipped == ()
 
 
@@ -372,7 +403,8 @@ def test_dead_layers_leave_no_fluctuation():
     assert math.isnan(float(result))
 
 
-# --- declared properties ---------------------------------------------------------------------------------
+# --- declared properties
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -401,7 +433,8 @@ def test_arrays_and_tensors_are_the_same(estimator):
             assert float(measure(convert(INPUTS[name]), estimator=estimator)) == expected
 
 
-# --- UMAP ------------------------------------------------------------------------------------------------
+# --- UMAP
+# ------------------------------------------------------------------------------------------------
 
 
 def test_umap_points_are_seeded_and_take_features_or_distances():
@@ -416,7 +449,8 @@ def test_umap_points_are_seeded_and_take_features_or_distances():
     assert umap_points(layer, n_components=2, n_neighbors=5, min_dist=0.1, seed=1).shape == (60, 2)
 
 
-# --- bad input -------------------------------------------------------------------------------------------
+# --- bad input
+# -------------------------------------------------------------------------------------------
 
 GOOD_POINTS = np.random.default_rng(0).random((50, 2))
 GOOD_SPECTRUM = np.arange(1.0, 31)
@@ -456,7 +490,10 @@ def test_bad_points(points, message, estimator):
         (GOOD_SPECTRUM + 0j, "eigenvalues: expected real numbers"),
         (with_value(GOOD_SPECTRUM, np.nan), "eigenvalues: 1 of 30 values are NaN"),
         (with_value(GOOD_SPECTRUM, np.inf), "eigenvalues: 1 of 30 values are NaN"),
-        (with_value(GOOD_SPECTRUM, -0.1), "eigenvalues: .*none clearly negative, got -0.1 beside 30"),
+        (
+            with_value(GOOD_SPECTRUM, -0.1),
+            "eigenvalues: .*none clearly negative, got -0.1 beside 30",
+        ),
     ],
 )
 def test_bad_eigenvalues(eigenvalues, message, estimator):
@@ -470,7 +507,9 @@ def test_bad_eigenvalues(eigenvalues, message, estimator):
 def test_estimates_that_do_not_exist_are_nan_with_a_warning(estimator):
     with pytest.warns(UserWarning, match="dimension is NaN: all 50 points are equal"):
         assert math.isnan(float(correlation_dimension(np.ones((50, 2)), estimator=estimator)))
-    with pytest.warns(UserWarning, match="exponent is NaN: 9 eigenvalues above 1e-10, expected at least 10"):
+    with pytest.warns(
+        UserWarning, match="exponent is NaN: 9 eigenvalues above 1e-10, expected at least 10"
+    ):
         few = np.r_[np.arange(1.0, 10), np.zeros(9)]
         assert math.isnan(float(powerlaw_exponent(few, estimator=estimator)))
     with pytest.warns(UserWarning, match="exponent is NaN: all 30 eigenvalues are equal"):
@@ -510,17 +549,26 @@ def test_tiny_negative_eigenvalues_are_rounding_and_no_error():
         (lambda: spectrum(GOOD_POINTS), "F: .*at least 3 samples, got shape"),
         (lambda: spectrum(GOOD_SPECTRUM), r"F: .*\(D, B\)"),
         (lambda: scale_invariance({}), "spectra: expected a non-empty mapping"),
-        (lambda: geometric_invariance([GOOD_POINTS]), "points: expected a non-empty mapping .*got list"),
+        (
+            lambda: geometric_invariance([GOOD_POINTS]),
+            "points: expected a non-empty mapping .*got list",
+        ),
         (lambda: fluctuation([1.0]), "dimensions: .*at least 2 rows"),
         (lambda: fluctuation([1.0, math.nan]), "dimensions: 1 of 2 values are NaN"),
         (lambda: fluctuation([0.0, 0.0]), "dimensions: expected a positive mean"),
         (lambda: gram_update(None, GOOD_SPECTRUM), "block: "),
         (lambda: gram_update(None, torch.ones(2, 5)), r"block: .*at least 3, got \(2, 5\)"),
-        (lambda: gram_update(gram_update(None, torch.ones(4, 5)), torch.ones(3, 5)), "expected 4 samples"),
+        (
+            lambda: gram_update(gram_update(None, torch.ones(4, 5)), torch.ones(3, 5)),
+            "expected 4 samples",
+        ),
         (lambda: gram_update(None, torch.full((4, 5), math.nan)), "block: NaN"),
         (lambda: gram_update(None, with_value(GOOD_POINTS, np.inf)), "block: NaN, infinite"),
         (lambda: gram_update(None, GOOD_POINTS + 0j), "block: expected real numbers"),
-        (lambda: umap_points(GOOD_POINTS[:30], **RELEASED_UMAP), "need at least 32 samples, got shape"),
+        (
+            lambda: umap_points(GOOD_POINTS[:30], **RELEASED_UMAP),
+            "need at least 32 samples, got shape",
+        ),
         (lambda: umap_points(GOOD_POINTS, metric="precomputed", **RELEASED_UMAP), "distances"),
         (lambda: known_points("circle"), "name: expected one of .*got 'circle'"),
         (lambda: known_points("line", 0), "n: expected at least 1, got 0"),

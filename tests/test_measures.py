@@ -1,4 +1,6 @@
-"""Measures beside SS_rate: declared properties, known answers, null models, graphs of networkx, regression."""
+"""Measures beside SS_rate: declared properties, known answers, null models, graphs of networkx,
+regression.
+"""
 
 import math
 
@@ -14,7 +16,9 @@ from sslib.invariance import known_points
 from sslib.measures import AXES, NULLS, explained, graph_statistics, null_features, scale_free_rate
 from sslib.rate import FORMULAS
 
-AXIS_OF = {f"scale_free_rate, {axis}, {formula}": (axis, formula) for axis in AXES for formula in FORMULAS}
+AXIS_OF = {
+    f"scale_free_rate, {axis}, {formula}": (axis, formula) for axis in AXES for formula in FORMULAS
+}
 
 
 def generator(seed=0):
@@ -23,10 +27,16 @@ def generator(seed=0):
 
 @pytest.fixture(scope="module")
 def F():
-    """24 channels that differ in mean, width and correlation; float64, so that invariance shows to many digits."""
+    """24 channels that differ in mean, width and correlation; float64, so that invariance shows to
+    many digits.
+    """
     g = generator(1)
-    mixed = torch.randn(24, 6, generator=g, dtype=torch.float64) @ torch.randn(6, 40, generator=g, dtype=torch.float64)
-    return mixed * torch.rand(24, 1, generator=g) + torch.randn(24, 1, generator=g, dtype=torch.float64)
+    mixed = torch.randn(24, 6, generator=g, dtype=torch.float64) @ torch.randn(
+        6, 40, generator=g, dtype=torch.float64
+    )
+    return mixed * torch.rand(24, 1, generator=g) + torch.randn(
+        24, 1, generator=g, dtype=torch.float64
+    )
 
 
 def orthogonal(n):
@@ -37,7 +47,9 @@ CHANGES = {
     "scale": lambda F: 7.3 * F,
     "shift": lambda F: F + torch.randn(F.shape[1], generator=generator(3), dtype=F.dtype),
     "rotation": lambda F: F @ orthogonal(F.shape[1]),
-    "order": lambda F: F[torch.randperm(len(F), generator=generator(4))][:, torch.randperm(F.shape[1], generator=generator(5))],
+    "order": lambda F: F[torch.randperm(len(F), generator=generator(4))][
+        :, torch.randperm(F.shape[1], generator=generator(5))
+    ],
     "mixing": lambda F: orthogonal(len(F)) @ F,
     "offset": lambda F: F + torch.randn(len(F), 1, generator=generator(6), dtype=F.dtype),
 }
@@ -75,14 +87,19 @@ def test_scale_free_rates_are_the_rate_of_one_scale_and_its_two_limits(formula, 
     mean = pair_distances(F)[np.triu_indices(len(F), 1)].mean()
     for axis, same in (("mean", F / mean), ("log", F * 1e7), ("linear", F * 1e-7)):
         expected = float(ss_rate(same, formula=formula))
-        assert scale_free_rate(F, axis=axis, formula=formula) == pytest.approx(expected, abs=2e-3), axis
+        assert scale_free_rate(F, axis=axis, formula=formula) == pytest.approx(
+            expected, abs=2e-3
+        ), axis
 
 
 def test_scale_free_rate_of_nothing_to_measure_is_nan():
     simplex = torch.eye(5)
     assert all(math.isnan(scale_free_rate(simplex, axis=axis)) for axis in AXES)
     twins = torch.tensor([[0.0], [0.0], [1.0], [3.0]])
-    assert math.isnan(scale_free_rate(twins, axis="log")) and 0 < scale_free_rate(twins, axis="mean") < 1
+    assert (
+        math.isnan(scale_free_rate(twins, axis="log"))
+        and 0 < scale_free_rate(twins, axis="mean") < 1
+    )
 
 
 def test_rate_of_boxes_is_ss_rate_of_its_own_boxes(F):
@@ -98,14 +115,24 @@ def test_rate_of_boxes_is_ss_rate_of_its_own_boxes(F):
 def test_ranks_of_known_clouds():
     g = generator()
     line = torch.randn(40, 1, generator=g) @ torch.randn(1, 30, generator=g)
-    assert measures.effective_rank(line) == pytest.approx(1, abs=0.02) and participation_ratio(line) == pytest.approx(1)
+    assert measures.effective_rank(line) == pytest.approx(1, abs=0.02) and participation_ratio(
+        line
+    ) == pytest.approx(1)
     simplex = torch.eye(9, 20)
-    assert measures.effective_rank(simplex) == pytest.approx(8) and participation_ratio(simplex) == pytest.approx(8)
+    assert measures.effective_rank(simplex) == pytest.approx(8) and participation_ratio(
+        simplex
+    ) == pytest.approx(8)
     assert math.isnan(measures.effective_rank(torch.ones(4, 3)))
 
 
 # scikit-dimension 0.5.0, skdim.id.TwoNN().fit(known_points(name, 1000, seed=1)).dimension_
-SKDIM = {"line": 1.0293145, "square": 1.8698427, "ball": 4.5624039, "swiss_roll": 2.0155422, "henon": 1.2085692}
+SKDIM = {
+    "line": 1.0293145,
+    "square": 1.8698427,
+    "ball": 4.5624039,
+    "swiss_roll": 2.0155422,
+    "henon": 1.2085692,
+}
 
 
 @pytest.mark.parametrize("name", SKDIM)
@@ -118,19 +145,28 @@ def test_two_nn_leaves_out_channels_that_are_equal():
     points = torch.from_numpy(known_points("square", 400))
     twice = torch.cat([points, points[:40]])
     assert measures.two_nn(twice) == pytest.approx(measures.two_nn(points), rel=0.1)
-    assert math.isnan(measures.two_nn(torch.ones(50, 3))) and math.isnan(measures.two_nn(torch.rand(2, 3)))
+    assert math.isnan(measures.two_nn(torch.ones(50, 3))) and math.isnan(
+        measures.two_nn(torch.rand(2, 3))
+    )
 
 
 def test_cka_of_the_same_and_of_unrelated_layers(F):
     assert measures.linear_cka(F, orthogonal(24) @ F * 3) == pytest.approx(1)
     other = F**2
-    assert measures.cka_of_grams(F.T @ F, other.T @ other) == pytest.approx(measures.linear_cka(F, other))
+    assert measures.cka_of_grams(F.T @ F, other.T @ other) == pytest.approx(
+        measures.linear_cka(F, other)
+    )
     # written out: Kornblith et al. 2019, Eq. 4 with centred columns
     X, Y = (M.T - M.T.mean(0) for M in (F, other))
     plain = (Y.T @ X).norm() ** 2 / ((X.T @ X).norm() * (Y.T @ Y).norm())
     assert measures.linear_cka(F, other) == pytest.approx(float(plain))
     noise = torch.randn(5, 4000, generator=generator(), dtype=torch.float64)
-    assert measures.linear_cka(noise, torch.randn(7, 4000, generator=generator(9), dtype=torch.float64)) < 0.01
+    assert (
+        measures.linear_cka(
+            noise, torch.randn(7, 4000, generator=generator(9), dtype=torch.float64)
+        )
+        < 0.01
+    )
     assert math.isnan(measures.linear_cka(torch.ones(2, 5), torch.ones(2, 5)))
 
 
@@ -141,17 +177,23 @@ def test_null_models_keep_shape_and_mean_distance(kind, F):
     mean = [pair_distances(X.double())[np.triu_indices(24, 1)].mean() for X in (F, null)]
     assert mean[1] == pytest.approx(float(mean[0]), rel=1e-6)
     other = null_features(F, kind, seed=1)
-    assert torch.equal(null, null_features(F, kind)) and torch.equal(null, other) == (kind not in ("gaussian", "shuffled"))
+    assert torch.equal(null, null_features(F, kind)) and torch.equal(null, other) == (
+        kind not in ("gaussian", "shuffled")
+    )
 
 
 def test_null_models_lose_what_they_say(F):
     shuffled = null_features(F, "shuffled")
     ratio = shuffled.sort(0).values / F.sort(0).values
-    assert ratio == pytest.approx(float(ratio[0, 0]))  # the same numbers within each image, at another scale
+    assert ratio == pytest.approx(
+        float(ratio[0, 0])
+    )  # the same numbers within each image, at another scale
     assert participation_ratio(null_features(F, "one direction")) == pytest.approx(1)
     standardised = null_features(F, "standardised")
     assert standardised.mean(1) == pytest.approx(0, abs=1e-9) and standardised.std(1).std() < 1e-9
-    assert participation_ratio(null_features(F, "whitened")) == pytest.approx(7, abs=1e-6)  # six, and the means
+    assert participation_ratio(null_features(F, "whitened")) == pytest.approx(
+        7, abs=1e-6
+    )  # six, and the means
     wide = torch.randn(10, 50, generator=generator())
     assert math.isnan(scale_free_rate(null_features(wide, "whitened"), axis="linear"))
 
@@ -175,21 +217,33 @@ def test_graph_statistics_are_those_of_networkx(density, F):
 def test_a_random_graph_is_no_small_world_and_a_ring_lattice_has_long_paths():
     nodes, seed = 120, np.random.default_rng(0)
     noise = seed.random((nodes, nodes))
-    assert graph_statistics(np.triu(noise, 1) + np.triu(noise, 1).T, 0.1)["sigma"] == pytest.approx(1, abs=0.15)
+    assert graph_statistics(np.triu(noise, 1) + np.triu(noise, 1).T, 0.1)["sigma"] == pytest.approx(
+        1, abs=0.15
+    )
     around = np.abs(np.arange(nodes)[:, None] - np.arange(nodes))
     ring = graph_statistics(np.minimum(around, nodes - around), 0.05)
-    assert ring["clustering"] > 5 * ring["random_clustering"] and ring["path"] > 3 * ring["random_path"]
+    assert (
+        ring["clustering"] > 5 * ring["random_clustering"]
+        and ring["path"] > 3 * ring["random_path"]
+    )
     assert ring["degree_cv"] == 0
 
 
 def test_explained_variance_on_a_relation_that_is_known():
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"x": rng.standard_normal(400), "z": rng.standard_normal(400), "net": np.arange(400) % 8})
+    table = pd.DataFrame(
+        {"x": rng.standard_normal(400), "z": rng.standard_normal(400), "net": np.arange(400) % 8}
+    )
     table["y"] = 2 * table["x"] + rng.standard_normal(400)
     found = explained(table, "y", ["x", "z"], "net")
     assert found.r2 == pytest.approx(0.8, abs=0.05) and found.residual == pytest.approx(1, abs=0.1)
-    assert found.interval[0] < found.r2 < found.interval[1] and found.r2_left_out == pytest.approx(found.r2, abs=0.02)
-    assert found.coefficients["x"] == pytest.approx(2, abs=0.15) and abs(found.coefficients["z"]) < 0.15
+    assert found.interval[0] < found.r2 < found.interval[1] and found.r2_left_out == pytest.approx(
+        found.r2, abs=0.02
+    )
+    assert (
+        found.coefficients["x"] == pytest.approx(2, abs=0.15)
+        and abs(found.coefficients["z"]) < 0.15
+    )
     nothing = explained(table, "y", ["z"], "net")
     assert nothing.r2 < 0.03
     # a difference between groups alone does not carry over to a group that was not seen
@@ -215,7 +269,12 @@ def test_explained_variance_on_a_relation_that_is_known():
         (lambda F: graph_statistics(F, 0.1), "C has shape"),
         (lambda F: graph_statistics(pair_distances(F), 1.0), "density is 1.0"),
         (lambda F: explained(pd.DataFrame({"y": [1.0]}), "y", ["x"], "net"), "'x', 'net'"),
-        (lambda F: explained(pd.DataFrame({"y": [1.0], "x": [1.0], "net": [0]}), "y", ["x"], "net"), "1 rows of 1 groups"),
+        (
+            lambda F: explained(
+                pd.DataFrame({"y": [1.0], "x": [1.0], "net": [0]}), "y", ["x"], "net"
+            ),
+            "1 rows of 1 groups",
+        ),
     ],
 )
 def test_functions_say_what_they_expect(call, message, F):

@@ -1,4 +1,6 @@
-"""Records of measures and of covering numbers: recomputed from their configuration, and the tables follow them."""
+"""Records of measures and of covering numbers: recomputed from their configuration, and the tables
+follow them.
+"""
 
 import math
 import subprocess
@@ -34,7 +36,9 @@ def test_layer_measures_hold_what_the_functions_give(F):
 def test_cover_curves_lie_at_the_thresholds_of_ss_rate(F):
     found = measures_grid.cover_curves(F)
     curve = box_curve(F, thresholds=33)
-    assert found["released"] == pytest.approx(curve.boxes.numpy()) and found["theta"] == pytest.approx(curve.theta.numpy())
+    assert found["released"] == pytest.approx(curve.boxes.numpy()) and found[
+        "theta"
+    ] == pytest.approx(curve.theta.numpy())
     cover = covering_numbers(pair_distances(F), found["theta"])
     assert (found["lower"] == cover.lower).all() and (found["upper"] == cover.upper).all()
     assert found["rates"]["released"] == pytest.approx(float(curve.ss_rate))
@@ -43,40 +47,80 @@ def test_cover_curves_lie_at_the_thresholds_of_ss_rate(F):
 def test_one_factor_changes_one_thing(F):
     rows = pd.DataFrame(measures_grid.one_factor(F, draws=2, resamples=5))
     plain = float(ss_rate(F))
-    unchanged = rows[((rows["factor"] == "scale") & (rows["value"] == 1)) | ((rows["factor"] == "D") & (rows["value"] == 40))
-                     | ((rows["factor"] == "B") & (rows["value"] == 50)) | ((rows["factor"] == "thresholds") & (rows["value"] == 256))]
-    assert len(unchanged) == 4 and unchanged["released"].to_numpy() == pytest.approx(plain, abs=1e-4)
-    assert float(rows[(rows["factor"] == "scale") & (rows["value"] == 10)]["released"].iloc[0]) == pytest.approx(float(ss_rate(10 * F)))
+    unchanged = rows[
+        ((rows["factor"] == "scale") & (rows["value"] == 1))
+        | ((rows["factor"] == "D") & (rows["value"] == 40))
+        | ((rows["factor"] == "B") & (rows["value"] == 50))
+        | ((rows["factor"] == "thresholds") & (rows["value"] == 256))
+    ]
+    assert len(unchanged) == 4 and unchanged["released"].to_numpy() == pytest.approx(
+        plain, abs=1e-4
+    )
+    assert float(
+        rows[(rows["factor"] == "scale") & (rows["value"] == 10)]["released"].iloc[0]
+    ) == pytest.approx(float(ss_rate(10 * F)))
     assert rows.groupby(["factor", "value"]).size()[("images", "bootstrap")] == 5
 
 
 @pytest.fixture
 def factors():
-    """Two layers: their spread over images is 0.01 on either side; scale moves one by 0.1, precision by 0.001."""
-    rows = [{"factor": "images", "value": "bootstrap", "draw": k, "released": 0.3 + d, "printed": 0.7}
-            for k, d in enumerate(np.linspace(-0.01, 0.01, 401) / 0.95)]
-    for factor, value, rate in (("scale", 1.0, 0.3), ("scale", 3.0, 0.4), ("scale", 0.3, 0.29), ("precision", "float16", 0.301)):
+    """Two layers: their spread over images is 0.01 on either side; scale moves one by 0.1,
+    precision by 0.001.
+    """
+    rows = [
+        {"factor": "images", "value": "bootstrap", "draw": k, "released": 0.3 + d, "printed": 0.7}
+        for k, d in enumerate(np.linspace(-0.01, 0.01, 401) / 0.95)
+    ]
+    for factor, value, rate in (
+        ("scale", 1.0, 0.3),
+        ("scale", 3.0, 0.4),
+        ("scale", 0.3, 0.29),
+        ("precision", "float16", 0.301),
+    ):
         rows.append({"factor": factor, "value": value, "draw": 0, "released": rate, "printed": 0.7})
-    rows += [{"factor": "D", "value": size, "draw": k, "released": 0.3 + (size == 64) * 0.05 + 0.01 * k, "printed": 0.7}
-             for size in (64, 128, 200) for k in range(-1, 2)]
-    return pd.DataFrame([{"config.model": m, "metrics.module": "layer", "metrics.rows": rows} for m in ("resnet34", "mixer_b16_224")])
+    rows += [
+        {
+            "factor": "D",
+            "value": size,
+            "draw": k,
+            "released": 0.3 + (size == 64) * 0.05 + 0.01 * k,
+            "printed": 0.7,
+        }
+        for size in (64, 128, 200)
+        for k in range(-1, 2)
+    ]
+    return pd.DataFrame(
+        [
+            {"config.model": m, "metrics.module": "layer", "metrics.rows": rows}
+            for m in ("resnet34", "mixer_b16_224")
+        ]
+    )
 
 
 def test_what_can_be_compared_follows_from_the_shift_and_the_spread(factors):
     verdict = measures_grid.comparable(measures_grid.one_factor_table(factors))
     scale = verdict.loc["features three times larger or smaller"]
-    assert scale["moves by"] == pytest.approx(0.1) and scale["times the spread"] == pytest.approx(10, rel=0.02)
+    assert scale["moves by"] == pytest.approx(0.1) and scale["times the spread"] == pytest.approx(
+        10, rel=0.02
+    )
     assert not scale["comparable"] and scale["low"] == pytest.approx(0.09, abs=1e-3)
     precision = verdict.loc["half precision of F"]
     assert precision["comparable"] and precision["times the spread"] == pytest.approx(0.1, rel=0.02)
-    # half of 200 channels is 100, of which 64 is the nearest power of 2 below; a quarter is 50, and 32 was not drawn
+    # half of 200 channels is 100, of which 64 is the nearest power of 2 below; a quarter is 50, and
+    # 32 was not drawn
     channels = verdict.loc["a sixth to a half of the channels, mean of draws"]
-    assert channels["moves by"] == pytest.approx(0.05) and channels["low"] < 0.05 < channels["high"] and not channels["comparable"]
+    assert (
+        channels["moves by"] == pytest.approx(0.05)
+        and channels["low"] < 0.05 < channels["high"]
+        and not channels["comparable"]
+    )
     assert (verdict["layers"] == 2).all() and "training instead of eval mode" not in verdict.index
 
 
 def test_ranking_leaves_out_what_is_undefined():
-    table = pd.DataFrame({"model": list("aabbcc"), "x": [1.0, 3, 0, 1, 5, 5], "y": [1.0, math.nan, 0, 1, 5, 5]})
+    table = pd.DataFrame(
+        {"model": list("aabbcc"), "x": [1.0, 3, 0, 1, 5, 5], "y": [1.0, math.nan, 0, 1, 5, 5]}
+    )
     ranked = measures_grid.ranking(table, {"first": "x", "second": "y"})
     assert ranked["first"].to_dict() == {"a": 2.0, "b": 0.5, "c": 5.0}
     assert ranked["rank, first"].to_dict() == {"a": 2.0, "b": 1.0, "c": 3.0}
@@ -84,19 +128,33 @@ def test_ranking_leaves_out_what_is_undefined():
 
 
 def test_cover_table_measures_the_distance_to_the_nearer_bound():
-    curve = {"D": 8, "theta": [1.0, 2.0, 3.0], "lower": [8, 2, 1], "upper": [8, 4, 1], "released": [8.0, 8.0, 1.0],
-             "printed": [8.0, 1.0, 1.0], "rates": {"released": 0.1, "printed": 0.2, "lower": 0.3, "upper": 0.4}}
-    runs = pd.DataFrame([{"config.points": "cantor", "seed": 0, "metrics.layers": {"cantor": curve}}])
+    curve = {
+        "D": 8,
+        "theta": [1.0, 2.0, 3.0],
+        "lower": [8, 2, 1],
+        "upper": [8, 4, 1],
+        "released": [8.0, 8.0, 1.0],
+        "printed": [8.0, 1.0, 1.0],
+        "rates": {"released": 0.1, "printed": 0.2, "lower": 0.3, "upper": 0.4},
+    }
+    runs = pd.DataFrame(
+        [{"config.points": "cantor", "seed": 0, "metrics.layers": {"cantor": curve}}]
+    )
     row = measures_grid.cover_table(runs).iloc[0]
     assert row["bracket"] == 2 and row["released: worst"] == 2 and row["printed: worst"] == 2
     assert row["rate: upper"] == 0.4 and row["of"] == "points"
 
 
 def test_records_of_point_sets_and_graphs_are_recomputed():
-    run = records.read(records.record_path(measures_grid.COVERING, {"points": "cantor", "n": 512}, 0))
+    run = records.read(
+        records.record_path(measures_grid.COVERING, {"points": "cantor", "n": 512}, 0)
+    )
     again = measures_grid.cover_curves(torch.from_numpy(known_points("cantor", 512)))
     committed = run["metrics"]["layers"]["cantor"]
-    assert committed["lower"] == again["lower"].tolist() and committed["upper"] == again["upper"].tolist()
+    assert (
+        committed["lower"] == again["lower"].tolist()
+        and committed["upper"] == again["upper"].tolist()
+    )
     assert committed["released"] == pytest.approx(again["released"].tolist())
     run = records.read(records.record_path(measures_grid.GRAPHS, {"graph": "(1, 3)-flower"}, 0))
     again = measures_grid.graph_metrics("(1, 3)-flower")
@@ -108,9 +166,15 @@ def test_committed_records_cover_the_grid():
     for experiment in (measures_grid.MEASURES, measures_grid.COVERING):
         runs = records.read_all(experiment)
         assert set(runs["config.model"].dropna()) == set(models.TABLE_1), experiment
-    assert set(records.read_all(measures_grid.ONE_FACTOR)["config.model"]) == set(measures_grid.ONE_PER_FAMILY)
-    assert set(records.read_all(measures_grid.COVERING)["config.points"].dropna()) == set(KNOWN_SETS)
-    assert set(records.read_all(measures_grid.GRAPHS)["config.graph"]) == set(measures_grid.KNOWN_GRAPHS)
+    assert set(records.read_all(measures_grid.ONE_FACTOR)["config.model"]) == set(
+        measures_grid.ONE_PER_FAMILY
+    )
+    assert set(records.read_all(measures_grid.COVERING)["config.points"].dropna()) == set(
+        KNOWN_SETS
+    )
+    assert set(records.read_all(measures_grid.GRAPHS)["config.graph"]) == set(
+        measures_grid.KNOWN_GRAPHS
+    )
 
 
 def test_recorded_dimensions_of_graphs_are_within_a_tenth_and_none_is_claimed_without_one():
@@ -128,7 +192,9 @@ def test_recorded_dimensions_of_graphs_are_within_a_tenth_and_none_is_claimed_wi
 def test_a_committed_record_of_a_network_is_recomputed(tmp_path):
     root = data_root()
     if root is None or not (root / "imagenet-sample").is_dir():
-        pytest.skip("needs the ImageNet sample: set SSLIB_DATA to a folder that holds imagenet-sample/")
+        pytest.skip(
+            "needs the ImageNet sample: set SSLIB_DATA to a folder that holds imagenet-sample/"
+        )
     from sslib.data import load_images
 
     asked, images = measures_grid.config("resnet34"), load_images("imagenet-sample", 512)
@@ -137,17 +203,23 @@ def test_a_committed_record_of_a_network_is_recomputed(tmp_path):
     features = measures_grid.features_of(
         architecture, models.untrained("resnet34", 0), batches, modules=architecture.modules[:1]
     )
-    layer = records.read(records.record_path(measures_grid.MEASURES, asked, 0))["metrics"]["layers"]["layer1"]
+    layer = records.read(records.record_path(measures_grid.MEASURES, asked, 0))["metrics"][
+        "layers"
+    ]["layer1"]
     again = measures_grid.layer_measures(features["layer1"])
     assert {key: layer[key] for key in again} == pytest.approx(again, rel=2e-3, abs=2e-3)
 
 
 def test_records_agree_with_those_of_table_2():
     """Measured from the same features: SS_rate of each layer is the same to rounding."""
-    ours, theirs = (measures_grid.layer_table(records.read_all(e)) for e in (measures_grid.MEASURES, "ss-rate"))
+    ours, theirs = (
+        measures_grid.layer_table(records.read_all(e)) for e in (measures_grid.MEASURES, "ss-rate")
+    )
     both = ours.merge(theirs, on=["model", "seed", "draw", "module"], suffixes=("", ", Table 2"))
     assert len(both) == len(ours) > 50
-    assert both["released"].to_numpy() == pytest.approx(both["released, Table 2"].to_numpy(), abs=2e-3)
+    assert both["released"].to_numpy() == pytest.approx(
+        both["released, Table 2"].to_numpy(), abs=2e-3
+    )
 
 
 def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
@@ -159,7 +231,9 @@ def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
     kept = records.write(record, tmp_path).with_suffix(".npz")
     pictures = load_pictures("digits", RECIPES["quick"])
     network, modules = network_of(Run("resmlp_12_224", RECIPES["quick"], 0), pictures.classes)
-    grams = activation_grams(network, normalise(pictures.probe, models.find("resmlp_12_224")), modules)
+    grams = activation_grams(
+        network, normalise(pictures.probe, models.find("resmlp_12_224")), modules
+    )
     other = torch.randn(len(pictures.probe), 5, generator=torch.Generator().manual_seed(0)).double()
     arrays = {f"gram/{name}": gram.products.numpy() for name, gram in grams.items()}
     arrays |= {f"gram/{modules[-1]}": (other @ other.T).numpy()}
@@ -177,10 +251,28 @@ def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
 
 
 def test_the_command_covers_a_network(tmp_path):
-    command = [sys.executable, "-m", "sslib", "measures", "--models", "resnet34", "--images", "photographs", "--n-images", "8"]
-    done = subprocess.run([*command, "--no-covers", "--results", str(tmp_path)], capture_output=True, text=True, check=True)
+    command = [
+        sys.executable,
+        "-m",
+        "sslib",
+        "measures",
+        "--models",
+        "resnet34",
+        "--images",
+        "photographs",
+        "--n-images",
+        "8",
+    ]
+    done = subprocess.run(
+        [*command, "--no-covers", "--results", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "3 new record(s)"
     assert {path.parent.name for path in tmp_path.glob("*/*.json")} == {
-        measures_grid.MEASURES, measures_grid.COVERING, measures_grid.ONE_FACTOR,
+        measures_grid.MEASURES,
+        measures_grid.COVERING,
+        measures_grid.ONE_FACTOR,
     }
     assert RESULTS not in tmp_path.parents

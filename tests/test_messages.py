@@ -14,7 +14,9 @@ KINDS = {"RuntimeError", "FileNotFoundError", "FileExistsError"}
 
 
 def messages():
-    """(file and line, the fixed parts of the message) of every warning and of every error of those kinds."""
+    """(file and line, the fixed parts of the message) of every warning and of every error of those
+    kinds.
+    """
     for path in sorted((ROOT / "sslib").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args:
@@ -33,10 +35,17 @@ def test_there_are_messages():
     assert len(list(messages())) > 15
 
 
-@pytest.mark.parametrize(("place", "parts"), list(messages()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("place", "parts"), list(messages()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_the_page_names_it(place, parts):
     """Some run of a few words of the message stands, in italics, as a term on the page."""
     shown = re.sub("[:;,.]", "", " ".join(re.findall(r"\*([^*]+)\*", TERMS)))
     words = [re.sub("[:;,.]", "", part).split() for part in parts]
-    runs = {" ".join(part[k : k + 3]) for part in words for k in range(max(1, len(part) - 2)) if len(part) > 1}
+    runs = {
+        " ".join(part[k : k + 3])
+        for part in words
+        for k in range(max(1, len(part) - 2))
+        if len(part) > 1
+    }
     assert any(run in shown for run in runs), f"{place}: {parts}"

@@ -32,16 +32,24 @@ EXPECTED = {
 
 
 def steps(model: torch.nn.Module, timm_name: str) -> tuple[list, list[tuple[str, torch.nn.Module]]]:
-    """What comes before the printed modules, and the chain that holds them, read off the architecture."""
+    """What comes before the printed modules, and the chain that holds them, read off the
+    architecture.
+    """
     if timm_name.startswith("resnet"):
-        return ([model.conv1, model.bn1, model.act1, model.maxpool],
-                [(f"layer{i}", getattr(model, f"layer{i}")) for i in (1, 2, 3, 4)])
+        return (
+            [model.conv1, model.bn1, model.act1, model.maxpool],
+            [(f"layer{i}", getattr(model, f"layer{i}")) for i in (1, 2, 3, 4)],
+        )
     if timm_name == "vgg11":
         return [], [(f"features.{i}", layer) for i, layer in enumerate(model.features)]
     if timm_name.startswith("vit"):
+
         def with_class_token(x):
             return torch.cat([model.cls_token.expand(len(x), -1, -1), x], 1) + model.pos_embed
-        return [model.patch_embed, with_class_token], [(f"blocks.{i}", b) for i, b in enumerate(model.blocks)]
+
+        return [model.patch_embed, with_class_token], [
+            (f"blocks.{i}", b) for i, b in enumerate(model.blocks)
+        ]
     if timm_name in ("resmlp_12_224", "mixer_b16_224"):
         return [model.stem], [(f"blocks.{i}", b) for i, b in enumerate(model.blocks)]
     first = model.stem if timm_name == "poolformer_s12" else model.patch_embed
@@ -76,7 +84,9 @@ def test_printed_modules_are_averaged_over_space(built, images):
             expected[name] = values.mean(1) if x.ndim == 3 else values.mean((2, 3))
     assert [len(matrix) for matrix in found.values()] == EXPECTED[arch.timm_name][0]
     for name, matrix in found.items():
-        np.testing.assert_allclose(matrix.numpy(), expected[name].T, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            matrix.numpy(), expected[name].T, rtol=1e-3, atol=1e-5, err_msg=name
+        )
         assert matrix.std() > 0
 
 
@@ -129,7 +139,10 @@ def test_table_1_agrees_with_the_transcribed_table():
 
 def test_all_models_get_imagenets_mean_and_std():
     for arch in TABLE_1.values():
-        assert arch.mean == timm.data.IMAGENET_DEFAULT_MEAN and arch.std == timm.data.IMAGENET_DEFAULT_STD
+        assert (
+            arch.mean == timm.data.IMAGENET_DEFAULT_MEAN
+            and arch.std == timm.data.IMAGENET_DEFAULT_STD
+        )
 
 
 def test_the_layout_is_needed_where_channels_and_sides_are_as_many():
@@ -137,7 +150,10 @@ def test_the_layout_is_needed_where_channels_and_sides_are_as_many():
     model, images = untrained(arch, 0), torch.randn(1, 3, 256, 256)
     with pytest.raises(ValueError, match=r"module 'layer1'.*\(1, 64, 64, 64\).*layout="):
         feature_matrices(model, images, arch.modules)
-    assert feature_matrices(model, images, arch.modules, layout=arch.layout)["layer1"].shape == (64, 1)
+    assert feature_matrices(model, images, arch.modules, layout=arch.layout)["layer1"].shape == (
+        64,
+        1,
+    )
 
 
 def test_the_pvt_of_figure_2(images):
@@ -147,22 +163,37 @@ def test_the_pvt_of_figure_2(images):
     assert [len(matrix) for matrix in found.values()] == [64, 128, 320, 512]
 
 
-@pytest.mark.parametrize(("name", "timm_name"), [
-    ("ViT (small)", "vit_small_patch16_224"), ("mixer_b16_224", "mixer_b16_224"), ("PvT", "pvt_v2_b3"),
-    ("Vgg", "vgg11"), ("Resnet50", "resnet50"), ("PVT_V2_B1", "pvt_v2_b1"),
-])
+@pytest.mark.parametrize(
+    ("name", "timm_name"),
+    [
+        ("ViT (small)", "vit_small_patch16_224"),
+        ("mixer_b16_224", "mixer_b16_224"),
+        ("PvT", "pvt_v2_b3"),
+        ("Vgg", "vgg11"),
+        ("Resnet50", "resnet50"),
+        ("PVT_V2_B1", "pvt_v2_b1"),
+    ],
+)
 def test_find(name, timm_name):
     assert find(name).timm_name == timm_name
     assert find(find(name)) is find(name)
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("resnet", "name: 'resnet' is no model.*resnet"),
-    ("zzz", "name: 'zzz' is no model.*vit_small_patch16_224"),
-    (34, "name: 34 is no model"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet", "name: 'resnet' is no model.*resnet"),
+        ("zzz", "name: 'zzz' is no model.*vit_small_patch16_224"),
+        (34, "name: 34 is no model"),
+    ],
+)
 def test_find_refuses(name, message):
-    for call in (find, lambda name: untrained(name, 0), pretrained, lambda name: from_checkpoint(name, "x")):
+    for call in (
+        find,
+        lambda name: untrained(name, 0),
+        pretrained,
+        lambda name: from_checkpoint(name, "x"),
+    ):
         with pytest.raises(ValueError, match=message):
             call(name)
 
@@ -172,7 +203,9 @@ def test_an_architecture_is_read_only():
         find("vgg11").layout = "BND"
 
 
-# --- random weights -----------------------------------------------------------------------------------------
+# --- random weights
+# -----------------------------------------------------------------------------------------
+
 
 def test_untrained_is_set_by_the_seed_alone():
     torch.manual_seed(5)
@@ -203,11 +236,15 @@ def test_untrained_leaves_the_global_random_state(monkeypatch):
 def test_untrained_refuses(bad):
     with pytest.raises(ValueError, match=f"seed: expected an integer of at least 0, got {bad!r}"):
         untrained("resnet34", bad)
-    with pytest.raises(ValueError, match=f"num_classes: expected an integer of at least 0, got {bad!r}"):
+    with pytest.raises(
+        ValueError, match=f"num_classes: expected an integer of at least 0, got {bad!r}"
+    ):
         untrained("resnet34", 0, num_classes=bad)
 
 
-# --- pretrained weights -------------------------------------------------------------------------------------
+# --- pretrained weights
+# -------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def asked(monkeypatch) -> list:
@@ -222,11 +259,14 @@ def asked(monkeypatch) -> list:
     return calls
 
 
-@pytest.mark.parametrize(("name", "weights", "expected"), [
-    ("ViT (small)", None, "vit_small_patch16_224.dino"),
-    ("ViT (base)", None, "vit_base_patch16_224"),
-    ("ResNet50", "tv_in1k", "resnet50.tv_in1k"),
-])
+@pytest.mark.parametrize(
+    ("name", "weights", "expected"),
+    [
+        ("ViT (small)", None, "vit_small_patch16_224.dino"),
+        ("ViT (base)", None, "vit_base_patch16_224"),
+        ("ResNet50", "tv_in1k", "resnet50.tv_in1k"),
+    ],
+)
 def test_pretrained_asks_timm_for_the_weights(asked, name, weights, expected):
     model = pretrained(name, weights=weights)
     assert asked == [(expected, {"pretrained": True})]
@@ -240,7 +280,9 @@ def test_every_recorded_tag_is_one_of_timms(asked):
 
 
 def test_pretrained_refuses_an_unknown_tag(asked):
-    with pytest.raises(ValueError, match="weights: 'nope' is no tag of resnet34; expected one of a1_in1k, "):
+    with pytest.raises(
+        ValueError, match="weights: 'nope' is no tag of resnet34; expected one of a1_in1k, "
+    ):
         pretrained("resnet34", weights="nope")
     with pytest.raises(ValueError, match="weights: 'nope' is no tag"):
         pretrained(replace(find("resnet34"), weights="nope"))
@@ -257,11 +299,14 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     assert str(caught.value) == (
         "The pretrained weights of vgg11.tv_in1k could not be loaded (OSError: name resolution failed): "
         "without a network, fetch timm's .safetensors file elsewhere and load it with "
-        "from_checkpoint('vgg11', path).")
+        "from_checkpoint('vgg11', path)."
+    )
     assert isinstance(caught.value.__cause__, OSError)
 
 
-# --- checkpoints --------------------------------------------------------------------------------------------
+# --- checkpoints
+# --------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
@@ -270,7 +315,9 @@ def state() -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def write(tmp_path):
-    """write(state) -> path; the file goes after the test, since pytest keeps its folders for a while."""
+    """write(state) -> path; the file goes after the test, since pytest keeps its folders for a
+    while.
+    """
     path = tmp_path / "weights.safetensors"
 
     def save(state: dict[str, torch.Tensor]) -> str:
@@ -291,7 +338,9 @@ def test_the_head_follows_the_checkpoint(state, write):
 def test_a_checkpoint_without_batch_norms_counters_loads(state, write):
     old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     model = from_checkpoint("resnet34", write(old))
-    assert model.bn1.num_batches_tracked == 0 and torch.equal(model.conv1.weight, state["conv1.weight"])
+    assert model.bn1.num_batches_tracked == 0 and torch.equal(
+        model.conv1.weight, state["conv1.weight"]
+    )
 
 
 def test_loading_leaves_the_global_random_state(state, write):
@@ -307,7 +356,9 @@ def test_keys_that_do_not_fit_are_named(state, write):
     bad["conv1.weight"] = torch.zeros(64, 1, 7, 7)
     with pytest.raises(ValueError) as caught:
         from_checkpoint("resnet34", write(bad))
-    assert "are not those of resnet34 (1 missing: bn1.weight; 1 unexpected: extra; " in str(caught.value)
+    assert "are not those of resnet34 (1 missing: bn1.weight; 1 unexpected: extra; " in str(
+        caught.value
+    )
     assert "1 of another shape: conv1.weight (64, 1, 7, 7) for (64, 3, 7, 7))" in str(caught.value)
     with pytest.raises(ValueError, match=r"path: .*resnet50 \(\d+ missing: .*, \.\.\."):
         from_checkpoint("resnet50", write(state))
@@ -318,7 +369,9 @@ def test_keys_that_do_not_fit_are_named(state, write):
 def test_files_that_cannot_be_read(tmp_path):
     pickled = tmp_path / "weights.pth"
     torch.save({}, pickled)
-    with pytest.raises(ValueError, match=r"path: expected a \.safetensors file, got .*weights\.pth"):
+    with pytest.raises(
+        ValueError, match=r"path: expected a \.safetensors file, got .*weights\.pth"
+    ):
         from_checkpoint("resnet34", pickled)
     with pytest.raises(ValueError, match="path: there is no file .*none.safetensors"):
         from_checkpoint("resnet34", tmp_path / "none.safetensors")
@@ -328,5 +381,7 @@ def test_files_that_cannot_be_read(tmp_path):
     for content in (b"", b"not a checkpoint at all"):
         broken = tmp_path / "broken.safetensors"
         broken.write_bytes(content)
-        with pytest.raises(ValueError, match="path: .*broken.safetensors' is not a readable safetensors"):
+        with pytest.raises(
+            ValueError, match="path: .*broken.safetensors' is not a readable safetensors"
+        ):
             from_checkpoint("resnet34", broken)

@@ -1,4 +1,6 @@
-"""The committed notebooks: in step with their text, run, compared (by nbval, see the Makefile), strict."""
+"""The committed notebooks: in step with their text, run, compared (by nbval, see the Makefile),
+strict.
+"""
 
 from __future__ import annotations
 
@@ -63,18 +65,32 @@ def captions(notebook) -> list[dict]:
     found = []
     for cell in code_cells(notebook):
         if any(map(is_figure_or_table, cell.outputs)):
-            assert sum(output.output_type != "stream" for output in cell.outputs) == 1, f"one number for two: {cell.source[:60]}"
+            assert sum(output.output_type != "stream" for output in cell.outputs) == 1, (
+                f"one number for two: {cell.source[:60]}"
+            )
             found.append(cell.metadata.get("mystnb", {}).get("figure", {}))
     return found
 
 
 def test_every_figure_and_table_has_a_caption_that_says_what_to_see(notebook):
-    assert [] == [caption for caption in captions(notebook) if "What to see:" not in caption.get("caption", "")]
+    assert [] == [
+        caption
+        for caption in captions(notebook)
+        if "What to see:" not in caption.get("caption", "")
+    ]
 
 
 def test_no_two_figures_or_tables_share_a_name():
-    names = [caption.get("name") for path in NOTEBOOKS for caption in captions(nbformat.read(path, as_version=4))]
-    assert len(names) > 80 and len(set(names)) == len(names) and all(name.startswith(("fig-", "tab-")) for name in names)
+    names = [
+        caption.get("name")
+        for path in NOTEBOOKS
+        for caption in captions(nbformat.read(path, as_version=4))
+    ]
+    assert (
+        len(names) > 80
+        and len(set(names)) == len(names)
+        and all(name.startswith(("fig-", "tab-")) for name in names)
+    )
 
 
 @every_notebook
@@ -87,7 +103,10 @@ def test_the_notebook_was_run_from_top_to_bottom(notebook):
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
     assert not [
-        output for cell in code_cells(notebook) for output in cell.outputs if output.output_type == "error"
+        output
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == "error"
     ]
 
 
@@ -129,7 +148,9 @@ def test_figures_have_a_caption_and_a_text_in_their_place(notebook):
         ({"scale": "quik"}, "parameter scale='quik' is not allowed: expected 'quick'"),
     ],
 )
-def test_a_wrong_parameter_stops_the_notebook_in_its_first_cell(path, parameters, message, tmp_path):
+def test_a_wrong_parameter_stops_the_notebook_in_its_first_cell(
+    path, parameters, message, tmp_path
+):
     target = tmp_path / path.name
     with pytest.raises(papermill.PapermillExecutionError, match="ValueError") as caught:
         papermill.execute_notebook(
@@ -137,13 +158,17 @@ def test_a_wrong_parameter_stops_the_notebook_in_its_first_cell(path, parameters
         )
     assert message in caught.value.evalue
     cells = [
-        cell for cell in code_cells(nbformat.read(target, as_version=4)) if "parameters" not in tags(cell)
+        cell
+        for cell in code_cells(nbformat.read(target, as_version=4))
+        if "parameters" not in tags(cell)
     ]
     after = cells.index(next(cell for cell in cells if "injected-parameters" in tags(cell))) + 1
     assert [output.output_type for output in cells[after].outputs] == ["error"]
     assert all(cell.execution_count is None for cell in cells[after + 1 :])
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER / "params").glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((FOLDER / "params").glob("*.yml")), ids=lambda path: path.stem
+)
 def test_a_parameter_file_is_named_after_its_scale(path: Path):
     assert yaml.safe_load(path.read_text(encoding="utf-8"))["scale"] == path.stem

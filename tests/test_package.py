@@ -1,4 +1,6 @@
-"""sslib as others get it: typed, built as a wheel, used outside the checkout; each kind of error explained in the book."""
+"""sslib as others get it: typed, built as a wheel, used outside the checkout; each kind of error
+explained in the book.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,12 @@ from sslib.paths import ROOT
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | variables
-    return subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    environment = {
+        key: value for key, value in os.environ.items() if key != "PYTHONPATH"
+    } | variables
+    return subprocess.run(
+        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 def test_types_are_consistent(tmp_path):
@@ -35,8 +41,18 @@ def test_a_user_of_sslib_is_type_checked(tmp_path):
     )
     # The path stands for an installed package with py.typed.
     done = run(
-        sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "--follow-imports", "silent",
-        "--cache-dir", tmp_path / "cache", "user.py", cwd=tmp_path, MYPYPATH=str(ROOT),
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--ignore-missing-imports",
+        "--follow-imports",
+        "silent",
+        "--cache-dir",
+        tmp_path / "cache",
+        "user.py",
+        cwd=tmp_path,
+        MYPYPATH=str(ROOT),
     )
     found = re.findall(r"user.py:(\d+): error: .*\[(.*)\]", done.stdout)
     assert found == [("4", "assignment"), ("5", "arg-type")], done.stdout + done.stderr
@@ -53,15 +69,39 @@ def installed(tmp_path_factory) -> Path:
     (source / "sslib").mkdir()
     for file in [*(ROOT / "sslib").glob("*.py"), ROOT / "sslib/py.typed"]:
         (source / "sslib" / file.name).write_bytes(file.read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        folder,
+        source,
+    ]
     built = run(*command, cwd=folder)
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.glob("sslib-*.whl")
     target = folder / "site"
-    done = run(sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", target, wheel, cwd=folder)
+    done = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "-q",
+        "--target",
+        target,
+        wheel,
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     names = zipfile.ZipFile(wheel).namelist()
-    assert "sslib/py.typed" in names and not [name for name in names if name.startswith(("tests", "book", "data"))]
+    assert "sslib/py.typed" in names and not [
+        name for name in names if name.startswith(("tests", "book", "data"))
+    ]
     return target
 
 
@@ -95,7 +135,9 @@ def test_each_kind_of_error_has_its_entry_in_the_book():
 def test_the_reference_has_every_module_and_every_name_of_the_package():
     import sslib
 
-    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api*.md")}
+    pages = {
+        path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api*.md")
+    }
     documented = set(re.findall(r"automodule:: sslib\.(\w+)", "".join(pages.values()))) | {"paths"}
     assert documented == {path.stem for path in (ROOT / "sslib").glob("[a-z]*.py")}
     assert set(re.findall(r"~sslib\.\w+\.(\w+)", pages["api"])) == set(sslib.__all__)

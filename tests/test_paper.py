@@ -33,7 +33,11 @@ def test_tables_have_the_columns_and_rows_of_the_paper():
 
 def test_values_spot_checked_against_the_print():
     assert load_table(2).set_index("model").loc["PoolFormer"].tolist() == [0.34, 0.43]
-    row = load_table(3).set_index(["model", "dataset", "arm"]).loc["ViT (base)", "imagenette", "constrained"]
+    row = (
+        load_table(3)
+        .set_index(["model", "dataset", "arm"])
+        .loc["ViT (base)", "imagenette", "constrained"]
+    )
     assert row.tolist() == [82.93, 0.24, 0.39, 0.01]
     assert load_table(4).set_index("model").at["VGG", "average"] == 0.7149
     assert load_table(5).set_index("model").at["MLP-Mixer", "cifar100"] == 0.1390
@@ -43,7 +47,8 @@ def test_values_spot_checked_against_the_print():
 def test_printed_averages_follow_from_the_columns(number):
     table = load_table(number)
     mean = table[["cifar10", "cifar100", "imagenette"]].mean(axis=1)
-    # Two averages of Table 5 are rounded up rather than to the nearest digit, hence 1e-4 and not 0.5e-4.
+    # Two averages of Table 5 are rounded up rather than to the nearest digit, hence 1e-4 and not
+    # 0.5e-4.
     assert (mean - table.average).abs().max() < 1e-4
     assert table.average.is_monotonic_increasing  # both tables are rankings
 
@@ -51,7 +56,12 @@ def test_printed_averages_follow_from_the_columns(number):
 def test_gains_of_table_3_by_arithmetic():
     top1 = load_table(3).pivot_table(index=["model", "dataset"], columns="arm", values="top1_mean")
     gain = (top1.constrained - top1.baseline).groupby("model").mean().round(2)
-    assert gain[["MLP-Mixer", "ResMLP", "ViT (small)", "ViT (base)"]].tolist() == [0.56, 1.45, 1.49, 4.57]
+    assert gain[["MLP-Mixer", "ResMLP", "ViT (small)", "ViT (base)"]].tolist() == [
+        0.56,
+        1.45,
+        1.49,
+        4.57,
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 6, -1, 2.0, "2", True, None])

@@ -7,7 +7,12 @@ import pytest
 from sslib.parameters import check_parameters
 
 SCALES = {"quick": {"n_images": 128, "layers": 3}, "paper": {"n_images": 512, "layers": 12}}
-ALLOWED = {"images": str, "n_images": range(2, 4097), "weight": float, "formula": ("released", "printed")}
+ALLOWED = {
+    "images": str,
+    "n_images": range(2, 4097),
+    "weight": float,
+    "formula": ("released", "printed"),
+}
 DEFAULTS = {
     "scale": "quick",
     "images": "photographs",
@@ -33,7 +38,9 @@ def test_values_come_back_completed_from_the_scale():
 def test_a_misspelt_name_is_refused_and_the_near_one_named():
     with pytest.raises(ValueError, match="unknown parameter 'n_image', did you mean 'n_images'"):
         check_parameters(injected(n_image=64), ALLOWED, SCALES)
-    with pytest.raises(ValueError, match=r"unknown parameter 'zzz' \(this notebook takes: scale, images"):
+    with pytest.raises(
+        ValueError, match=r"unknown parameter 'zzz' \(this notebook takes: scale, images"
+    ):
         check_parameters(injected(zzz=1), ALLOWED, SCALES)
 
 
@@ -59,7 +66,9 @@ def test_names_of_the_notebook_itself_are_no_parameters():
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused(name, value, expected):
-    with pytest.raises(ValueError, match=f"parameter {name}=.* is not allowed: expected {expected}"):
+    with pytest.raises(
+        ValueError, match=f"parameter {name}=.* is not allowed: expected {expected}"
+    ):
         check_parameters(injected(**{name: value}), ALLOWED, SCALES)
 
 

@@ -1,4 +1,6 @@
-"""SS_rate against a naive reference, the released code's outputs, finite differences, and its own properties."""
+"""SS_rate against a naive reference, the released code's outputs, finite differences, and its own
+properties.
+"""
 
 import json
 import math
@@ -48,7 +50,9 @@ def test_value_and_gradient_equal_the_naive_reference(kind, formula):
     (grad,) = torch.autograd.grad(rate, F)
     expected = naive.ss_rate(F.tolist(), formula, 64)
     expected_grad = torch.tensor(naive.gradient(F.tolist(), formula, 64), dtype=torch.float64)
-    tolerance = 1e-7 if kind == "far from zero" else 1e-9  # the data itself keeps only 12 digits there
+    tolerance = (
+        1e-7 if kind == "far from zero" else 1e-9
+    )  # the data itself keeps only 12 digits there
     assert rate.item() == pytest.approx(expected, abs=tolerance)
     assert (grad - expected_grad).norm() <= tolerance * expected_grad.norm()
     assert expected_grad.norm() > 0
@@ -57,8 +61,12 @@ def test_value_and_gradient_equal_the_naive_reference(kind, formula):
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_smoothing_and_gradient_factor_reach_the_gradient(formula):
     F = features("gaussian").requires_grad_()
-    (grad,) = torch.autograd.grad(ss_rate(F, formula=formula, smoothing=3.0, gradient_factor=2.5), F)
-    expected = torch.tensor(naive.gradient(F.tolist(), formula, k=3.0, fac=2.5), dtype=torch.float64)
+    (grad,) = torch.autograd.grad(
+        ss_rate(F, formula=formula, smoothing=3.0, gradient_factor=2.5), F
+    )
+    expected = torch.tensor(
+        naive.gradient(F.tolist(), formula, k=3.0, fac=2.5), dtype=torch.float64
+    )
     assert torch.allclose(grad, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -79,9 +87,13 @@ def test_gradient_is_that_of_the_surrogate_by_finite_differences(formula):
     assert torch.allclose(grad, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("case", json.loads(GOLDEN.with_suffix(".json").read_text()), ids=lambda c: c["kind"])
+@pytest.mark.parametrize(
+    "case", json.loads(GOLDEN.with_suffix(".json").read_text()), ids=lambda c: c["kind"]
+)
 def test_released_code_gave_these_numbers(case):
-    """Outputs of the authors' released function (commit daffa83), float32; see tests/golden/README.md."""
+    """Outputs of the authors' released function (commit daffa83), float32; see
+    tests/golden/README.md.
+    """
     arrays = np.load(GOLDEN.with_suffix(".npz"))
     F = torch.from_numpy(arrays[f"{case['case']}_F"]).requires_grad_()
     curve = box_curve(F.detach())
@@ -90,17 +102,22 @@ def test_released_code_gave_these_numbers(case):
     rate = ss_rate(F)
     loss = 0.5 * (rate - case["target"]) ** 2
     loss.backward()
-    tiny = case["kind"] == "tiny"  # the released comparison is sigmoid(theta - C) > 0.5, which rounds
+    tiny = (
+        case["kind"] == "tiny"
+    )  # the released comparison is sigmoid(theta - C) > 0.5, which rounds
     assert rate.item() == pytest.approx(case["ss_rate"], abs=3e-4 if tiny else 1e-4)
     if not tiny:
         expected = torch.from_numpy(arrays[f"{case['case']}_grad"])
-        # at TZ the released residual is 0 up to rounding, whose sign decides a share of the gradient of case 0
+        # at TZ the released residual is 0 up to rounding, whose sign decides a share of the
+        # gradient of case 0
         tolerance = 0.05 if case["kind"] == "gaussian" else 1e-4
         assert (F.grad - expected).norm() <= tolerance * expected.norm()
 
 
 def test_four_channels_worked_by_hand():
-    """Points 0, 1, 3, 7 on a line: distances 1, 2, 3, 4, 6, 7, so TZ = 1, TV = 7 and theta = 1, 3, 7 for T = 3."""
+    """Points 0, 1, 3, 7 on a line: distances 1, 2, 3, 4, 6, 7, so TZ = 1, TV = 7 and theta = 1, 3,
+    7 for T = 3.
+    """
     F = torch.tensor([[0.0], [1.0], [3.0], [7.0]], dtype=torch.float64)
     released = box_curve(F, thresholds=3)
     assert released.theta.tolist() == pytest.approx([1, 3, 7])
@@ -113,7 +130,9 @@ def test_four_channels_worked_by_hand():
     assert released.ss_rate.item() == pytest.approx(by_hand)
 
     printed = box_curve(F, formula="printed", thresholds=3)
-    assert printed.density.tolist() == pytest.approx([0, 3 / 6, 5 / 6])  # C <= 3 counts the distance 3 itself
+    assert printed.density.tolist() == pytest.approx(
+        [0, 3 / 6, 5 / 6]
+    )  # C <= 3 counts the distance 3 itself
     N = [4, 1 + 3 * math.log(2.5) / log4, 1 + 3 * math.log(1.5) / log4]
     assert printed.boxes.tolist() == pytest.approx(N)
     r = [abs(math.log(n) / log4 - q) for q, n in zip(line, N)]
@@ -125,7 +144,13 @@ def test_box_curve_and_ss_rate_agree(formula):
     F = features("clustered", D=40, B=9)
     curve = box_curve(F, formula=formula)
     assert curve.ss_rate == ss_rate(F, formula=formula)
-    assert curve.theta.shape == curve.density.shape == curve.boxes.shape == curve.reference.shape == (256,)
+    assert (
+        curve.theta.shape
+        == curve.density.shape
+        == curve.boxes.shape
+        == curve.reference.shape
+        == (256,)
+    )
     assert (curve.boxes.diff() <= 0).all() and curve.boxes[0] == 40 and curve.boxes[-1] >= 1
     assert curve.reference[0] == pytest.approx(math.log(40)) and curve.reference[-1] == 0
     assert (curve.theta.diff() > 0).all()
@@ -134,7 +159,9 @@ def test_box_curve_and_ss_rate_agree(formula):
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_float32_table_follows_the_direct_sum(formula):
     for scale in (0.01, 1.0, 100.0):
-        F = (scale * torch.randn(90, 30, generator=torch.Generator().manual_seed(1))).requires_grad_()
+        F = (
+            scale * torch.randn(90, 30, generator=torch.Generator().manual_seed(1))
+        ).requires_grad_()
         wide = F.detach().double().requires_grad_()
         (grad,) = torch.autograd.grad(ss_rate(F, formula=formula), F)
         (expected,) = torch.autograd.grad(ss_rate(wide, formula=formula), wide)
@@ -144,7 +171,9 @@ def test_float32_table_follows_the_direct_sum(formula):
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("kind", KINDS[:-1])
 def test_accelerator_branch_agrees(kind, formula, monkeypatch):
-    """What runs where values cannot be read without waiting, run here: float64 products, a table of fixed length."""
+    """What runs where values cannot be read without waiting, run here: float64 products, a table of
+    fixed length.
+    """
     F = features(kind, D=40, B=9).float().requires_grad_()
     here = ss_rate(F, formula=formula)
     (grad_here,) = torch.autograd.grad(here, F)
@@ -222,13 +251,17 @@ def test_arguments_are_left_alone():
 # Properties: what SS_rate ignores, and what it does not.
 
 matrices = st.tuples(st.integers(3, 24), st.integers(1, 12), st.integers(0, 10**6)).map(
-    lambda t: torch.randn(t[0], t[1], generator=torch.Generator().manual_seed(t[2]), dtype=torch.float64)
+    lambda t: torch.randn(
+        t[0], t[1], generator=torch.Generator().manual_seed(t[2]), dtype=torch.float64
+    )
 )
 either = st.sampled_from(FORMULAS)
 
 
 def flip(F: torch.Tensor) -> float:
-    """The most that SS_rate can change when rounding carries one pair over one threshold: its share of one step."""
+    """The most that SS_rate can change when rounding carries one pair over one threshold: its share
+    of one step.
+    """
     D = len(F)
     return 2 / 255 * (D - 1) ** 2 / math.comb(D, 2) / math.log(D) ** 2
 
@@ -247,7 +280,9 @@ def test_unchanged_by_order_rotation_and_shift(F, formula, random):
         "one vector added to all channels": F + 10 * torch.randn(1, B, generator=g, dtype=F.dtype),
     }
     for name, image in images.items():
-        assert ss_rate(image, formula=formula).item() == pytest.approx(rate, abs=1e-9 + flip(F)), name
+        assert ss_rate(image, formula=formula).item() == pytest.approx(rate, abs=1e-9 + flip(F)), (
+            name
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -265,7 +300,9 @@ def test_changes_with_scale():
 # Bad input: each kind has its sentence.
 
 
-@pytest.mark.parametrize("function", [ss_rate, box_curve, pair_distances, lambda F: adjacency(F, 1.0)])
+@pytest.mark.parametrize(
+    "function", [ss_rate, box_curve, pair_distances, lambda F: adjacency(F, 1.0)]
+)
 @pytest.mark.parametrize(
     "F, message",
     [
@@ -305,7 +342,9 @@ def test_bad_epsilon_is_named(epsilon):
         adjacency(torch.randn(4, 4), epsilon)
 
 
-@pytest.mark.parametrize("F", [torch.ones(5, 3), torch.tensor([[0.0, 1.0], [2.0, 3.0]])], ids=["equal rows", "D = 2"])
+@pytest.mark.parametrize(
+    "F", [torch.ones(5, 3), torch.tensor([[0.0, 1.0], [2.0, 3.0]])], ids=["equal rows", "D = 2"]
+)
 def test_equal_distances_warn_and_read_nan_with_zero_gradient(F):
     F = F.clone().requires_grad_()
     with pytest.warns(DegenerateDistances, match="0/0"):
@@ -320,7 +359,9 @@ def test_equal_distances_warn_and_read_nan_with_zero_gradient(F):
 @pytest.mark.parametrize("host", [True, False])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 3e38])
 def test_unchecked_overflow_gives_nan_and_zero_gradient(bad, host, monkeypatch, recwarn):
-    """A diverging step under mixed precision must not crash the loop: the scaler sees NaN and skips it."""
+    """A diverging step under mixed precision must not crash the loop: the scaler sees NaN and skips
+    it.
+    """
     monkeypatch.setattr(sslib.rate, "_on_host", lambda device: host)
     F = torch.randn(40, 8)
     F[3, 3] = bad
@@ -337,7 +378,9 @@ def test_unchecked_overflow_gives_nan_and_zero_gradient(bad, host, monkeypatch, 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_unchecked_no_value_is_read_where_that_would_wait(formula, monkeypatch):
-    """Every operation of the accelerator's branch, forward and backward: none hands a value to the host or takes one."""
+    """Every operation of the accelerator's branch, forward and backward: none hands a value to the
+    host or takes one.
+    """
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Log(TorchDispatchMode):
@@ -351,7 +394,16 @@ def test_unchecked_no_value_is_read_where_that_would_wait(formula, monkeypatch):
     with Log():
         torch.autograd.grad(ss_rate(F, formula=formula, check=False), F)
     assert "addmm" in called and "index_select" in called
-    waits = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "lift_fresh", "index", "index_put_"}
+    waits = {
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "is_nonzero",
+        "equal",
+        "lift_fresh",
+        "index",
+        "index_put_",
+    }
     assert called & waits == set()
 
 
@@ -365,5 +417,12 @@ def test_numpy_is_accepted():
 
 def test_adjacency_uses_the_plain_norm():
     F = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
-    assert adjacency(F, 5.0).tolist() == [[False, False, True], [False, False, True], [True, True, False]]
-    assert not adjacency(torch.ones(3, 2), 1e-9).diagonal().any() and adjacency(torch.ones(3, 2), 1e-9).sum() == 6
+    assert adjacency(F, 5.0).tolist() == [
+        [False, False, True],
+        [False, False, True],
+        [True, True, False],
+    ]
+    assert (
+        not adjacency(torch.ones(3, 2), 1e-9).diagonal().any()
+        and adjacency(torch.ones(3, 2), 1e-9).sum() == 6
+    )

@@ -29,11 +29,19 @@ from sslib.records import (
     write,
 )
 
-CONFIG = {"model": "vgg11", "n": 64, "alpha": 1e-4, "layers": ["features.1", "features.4"], "extra": None}
+CONFIG = {
+    "model": "vgg11",
+    "n": 64,
+    "alpha": 1e-4,
+    "layers": ["features.1", "features.4"],
+    "extra": None,
+}
 
 
 def make(seed: int = 0, metrics: dict | None = None, config: dict = CONFIG) -> dict:
-    return new_record("table2", config, seed, {"mean": 0.1} if metrics is None else metrics, seconds=1.25)
+    return new_record(
+        "table2", config, seed, {"mean": 0.1} if metrics is None else metrics, seconds=1.25
+    )
 
 
 # --- what a record says ---
@@ -59,7 +67,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    for variable in [name for name in os.environ if name.startswith("GIT_")]:  # as set while a hook runs
+    for variable in [
+        name for name in os.environ if name.startswith("GIT_")
+    ]:  # as set while a hook runs
         monkeypatch.delenv(variable)
     monkeypatch.setattr(records, "ROOT", tmp_path)
     yield tmp_path
@@ -112,7 +122,18 @@ def test_records_do_not_share_state():
 
 
 def test_numbers_survive_exactly(tmp_path):
-    values = [0.1, 1 / 3, 1e-300, 5e-324, 2**53 + 1, -0.0, 1.7976931348623157e308, 0.1 + 0.2, True, None]
+    values = [
+        0.1,
+        1 / 3,
+        1e-300,
+        5e-324,
+        2**53 + 1,
+        -0.0,
+        1.7976931348623157e308,
+        0.1 + 0.2,
+        True,
+        None,
+    ]
     record = make(metrics={"values": values, "nested": {"b": {"z": 0.1 + 0.2, "a": "text äß"}}})
     back = read(write(record, tmp_path))
     assert back == record
@@ -159,7 +180,9 @@ def test_keys_are_sorted_but_layers_keep_their_order(tmp_path):
 def test_the_same_record_gives_the_same_bytes(tmp_path):
     record = make()
     shuffled = dict(reversed(record.items())) | {"config": dict(reversed(CONFIG.items()))}
-    assert write(record, tmp_path / "a").read_bytes() == write(shuffled, tmp_path / "b").read_bytes()
+    assert (
+        write(record, tmp_path / "a").read_bytes() == write(shuffled, tmp_path / "b").read_bytes()
+    )
 
 
 # --- names ---
@@ -249,13 +272,20 @@ def test_of_two_writers_one_succeeds(tmp_path):
 
 def test_read_all_gives_a_row_per_record(tmp_path):
     layers = {"a": 0.1, "b": 0.2}
-    paths = [write(make(seed, {"mean": 0.1 * seed, "ss_rate": layers}), tmp_path) for seed in (1, 0)]
+    paths = [
+        write(make(seed, {"mean": 0.1 * seed, "ss_rate": layers}), tmp_path) for seed in (1, 0)
+    ]
     write(new_record("other", {}, 0, {}, seconds=0), tmp_path)
     frame = read_all("table2", tmp_path)
     assert frame.path.tolist() == sorted(map(str, paths)) and frame.seed.tolist() == [0, 1]
-    assert frame["config.model"].tolist() == ["vgg11"] * 2 and frame["metrics.mean"].tolist() == [0.0, 0.1]
+    assert frame["config.model"].tolist() == ["vgg11"] * 2 and frame["metrics.mean"].tolist() == [
+        0.0,
+        0.1,
+    ]
     assert frame["metrics.ss_rate"][0] == layers
-    assert {"experiment", "commit", "seconds", "date", "device.name", "versions.torch"} <= set(frame.columns)
+    assert {"experiment", "commit", "seconds", "date", "device.name", "versions.torch"} <= set(
+        frame.columns
+    )
 
 
 def test_read_all_of_nothing_is_empty(tmp_path):
@@ -311,11 +341,15 @@ def test_a_damaged_record_is_named_left_out_and_left_alone(tmp_path, damage, sai
     left = bad.read_bytes()
     with pytest.warns(RecordWarning, match=said) as caught:
         frame = read_all("table2", tmp_path)
-    assert len(caught) == 1 and str(bad) in str(caught[0].message) and caught[0].filename == __file__
+    assert (
+        len(caught) == 1 and str(bad) in str(caught[0].message) and caught[0].filename == __file__
+    )
     assert frame.path.tolist() == [str(good)]
     with pytest.raises(ValueError, match=bad.name):
         read(bad)
-    with pytest.raises(ValueError, match=bad.name):  # before the run that could not be recorded, not after it
+    with pytest.raises(
+        ValueError, match=bad.name
+    ):  # before the run that could not be recorded, not after it
         exists("table2", CONFIG, 1, tmp_path)
     with pytest.raises(FileExistsError):
         write(make(1), tmp_path)
@@ -357,10 +391,19 @@ def test_long_spreads_layers_over_rows(tmp_path):
     frame = read_all("table2", tmp_path)
     layers = long(frame, "metrics.ss_rate")
     assert layers.layer.tolist() == ["stem", "blocks.2", "blocks.10", "stem"]
-    assert layers.seed.tolist() == [0, 0, 0, 1] and layers["metrics.mean"].tolist() == [1.0, 1.0, 1.0, 2.0]
+    assert layers.seed.tolist() == [0, 0, 0, 1] and layers["metrics.mean"].tolist() == [
+        1.0,
+        1.0,
+        1.0,
+        2.0,
+    ]
     assert layers["metrics.ss_rate"].dtype == np.float64
-    assert layers["metrics.ss_rate"][:2].tolist() == [0.5, 0.25] and math.isnan(layers["metrics.ss_rate"][2])
-    assert layers.drop(columns="layer").columns.equals(frame.columns) and "layer" not in frame.columns
+    assert layers["metrics.ss_rate"][:2].tolist() == [0.5, 0.25] and math.isnan(
+        layers["metrics.ss_rate"][2]
+    )
+    assert (
+        layers.drop(columns="layer").columns.equals(frame.columns) and "layer" not in frame.columns
+    )
 
 
 def test_long_takes_lists_filtered_frames_and_nothing(tmp_path):
@@ -375,7 +418,11 @@ def test_long_takes_lists_filtered_frames_and_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "key", "said"),
-    [("none", "layer", "column 'none'"), ("loss", "seed", "key='seed'"), ("seed", "layer", "must hold")],
+    [
+        ("none", "layer", "column 'none'"),
+        ("loss", "seed", "key='seed'"),
+        ("seed", "layer", "must hold"),
+    ],
 )
 def test_long_refuses(column, key, said):
     with pytest.raises(ValueError, match=said):
@@ -415,7 +462,13 @@ def test_long_refuses(column, key, said):
     ],
 )
 def test_bad_input_is_refused_by_name(changed, said):
-    arguments = {"experiment": "table2", "config": {}, "seed": 0, "metrics": {}, "seconds": 1.0} | changed
+    arguments = {
+        "experiment": "table2",
+        "config": {},
+        "seed": 0,
+        "metrics": {},
+        "seconds": 1.0,
+    } | changed
     with pytest.raises(ValueError, match=said):
         new_record(**arguments)
 

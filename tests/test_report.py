@@ -17,7 +17,14 @@ from sslib.report import self_similarity
 @pytest.fixture
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 24, 3), nn.ReLU(), nn.Conv2d(24, 40, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+    return nn.Sequential(
+        nn.Conv2d(3, 24, 3),
+        nn.ReLU(),
+        nn.Conv2d(24, 40, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.LazyLinear(10),
+    )
 
 
 @pytest.fixture
@@ -66,14 +73,20 @@ def test_noise_of_any_scale_is_its_own_null(scale):
 
 def test_structure_is_far_from_the_null():
     generator = torch.Generator().manual_seed(0)
-    groups = 5 * torch.randn(200, 4, generator=generator).repeat_interleave(16, dim=1)  # four tight groups of channels
-    row = self_similarity(Noise(), groups + 0.1 * torch.randn(200, 64, generator=generator), "layer").loc["layer"]
+    groups = 5 * torch.randn(200, 4, generator=generator).repeat_interleave(
+        16, dim=1
+    )  # four tight groups of channels
+    row = self_similarity(
+        Noise(), groups + 0.1 * torch.randn(200, 64, generator=generator), "layer"
+    ).loc["layer"]
     assert abs(row["z"]) > 5
 
 
 def test_the_noise_depends_on_its_seed_alone(network, images):
     state = torch.random.get_rng_state()
-    first, again, other = (self_similarity(network[:3], images, "0", seed=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        self_similarity(network[:3], images, "0", seed=seed) for seed in (0, 0, 1)
+    )
     pd.testing.assert_frame_equal(first, again)
     assert first.loc["0", "null"] != other.loc["0", "null"]
     assert first.loc["0", "SS_rate"] == other.loc["0", "SS_rate"]

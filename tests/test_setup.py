@@ -15,9 +15,12 @@ from packaging.utils import canonicalize_name
 from sslib.paths import ROOT
 
 # Written in two parts, so that this file does not name them either.
-HOSTS = [f"{name}.{end}" for name, end in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+HOSTS = [
+    f"{name}.{end}" for name, end in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))
+]
 HOSTS += [
-    f"{name}.{end}" for name, end in (("npmjs", "com"), ("anaconda", "org"), ("download.pytorch", "org"))
+    f"{name}.{end}"
+    for name, end in (("npmjs", "com"), ("anaconda", "org"), ("download.pytorch", "org"))
 ]
 MACHINE_PATH = re.compile(
     r"(?<![\w.$~}])/(?:home|root|Users|work|workspace|mnt|tmp|opt|private)/[A-Za-z0-9_.-]+"
@@ -34,7 +37,9 @@ def committed() -> dict[str, str]:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, so what is committed is unknown")
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    names = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
     texts = {}
     for name in filter(None, names):
         content = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b"\0"
@@ -46,7 +51,9 @@ def committed() -> dict[str, str]:
 def locked() -> dict[str, list[str]]:
     """Name -> the locked versions, one or more by platform, read from requirements.lock."""
     versions: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", read("requirements.lock"), flags=re.MULTILINE):
+    for name, version in re.findall(
+        r"^([\w.-]+)==([^\s;]+)", read("requirements.lock"), flags=re.MULTILINE
+    ):
         versions.setdefault(canonicalize_name(name), []).append(version)
     return versions
 

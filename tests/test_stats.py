@@ -16,13 +16,22 @@ RANDOM = np.random.default_rng(7)
 
 def test_the_interval_is_scipys():
     values = RANDOM.normal(size=8)
-    ours, theirs = mean_interval(values, 0.9), scipy_stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    assert ours[1:3] == pytest.approx(theirs) and ours.mean == pytest.approx(values.mean()) and ours.n == 8
+    ours, theirs = (
+        mean_interval(values, 0.9),
+        scipy_stats.ttest_1samp(values, 0).confidence_interval(0.9),
+    )
+    assert (
+        ours[1:3] == pytest.approx(theirs)
+        and ours.mean == pytest.approx(values.mean())
+        and ours.n == 8
+    )
 
 
 def test_one_value_has_a_mean_and_no_interval():
     single = mean_interval([3.5])
-    assert single.mean == 3.5 and math.isnan(single.low) and math.isnan(single.high) and single.n == 1
+    assert (
+        single.mean == 3.5 and math.isnan(single.low) and math.isnan(single.high) and single.n == 1
+    )
 
 
 def test_signs_flipped_by_hand():
@@ -42,13 +51,17 @@ def test_random_signs_come_close_to_all_of_them_and_repeat():
     differences = RANDOM.normal(0.5, 1, size=12)
     exact = sign_flip_test(differences).p
     drawn = sign_flip_test(differences, max_exact=4000, seed=1)
-    assert drawn.p == pytest.approx(exact, abs=0.03) and drawn == sign_flip_test(differences, max_exact=4000, seed=1)
+    assert drawn.p == pytest.approx(exact, abs=0.03) and drawn == sign_flip_test(
+        differences, max_exact=4000, seed=1
+    )
 
 
 def test_the_smallest_effect_is_found_as_often_as_asked():
     effect = smallest_effect(2.0, 6, power=0.8)
     samples = RANDOM.normal(effect, 2.0, size=(20_000, 6))
-    assert (scipy_stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.01)
+    assert (scipy_stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(
+        0.8, abs=0.01
+    )
 
 
 def test_the_smallest_effect_scales_with_the_spread_and_shrinks_with_n():
@@ -83,7 +96,10 @@ def test_spearman_is_scipys_and_its_p_that_of_all_pairings():
     ours = spearman_exact(x, y)
     assert ours.estimate == pytest.approx(scipy_stats.spearmanr(x, y).statistic)
     theirs = scipy_stats.permutation_test(
-        (x,), lambda s: scipy_stats.spearmanr(s, y).statistic, permutation_type="pairings", n_resamples=6000
+        (x,),
+        lambda s: scipy_stats.spearmanr(s, y).statistic,
+        permutation_type="pairings",
+        n_resamples=6000,
     )
     assert ours.p == pytest.approx(theirs.pvalue)
 
@@ -95,8 +111,13 @@ def test_spearman_with_ties_and_at_its_ends():
 
 def test_rho_needed_at_seven_pairs():
     """The 0.786 of the docstring: the weakest rho with p < 0.05."""
-    found = (spearman_exact(range(7), pairing) for pairing in itertools.islice(itertools.permutations(range(7)), 0, 5040, 7))
-    assert min(abs(test.estimate) for test in found if test.p < 0.05) == pytest.approx(0.786, abs=5e-4)
+    found = (
+        spearman_exact(range(7), pairing)
+        for pairing in itertools.islice(itertools.permutations(range(7)), 0, 5040, 7)
+    )
+    assert min(abs(test.estimate) for test in found if test.p < 0.05) == pytest.approx(
+        0.786, abs=5e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""One training run: what it measures is what happened, it repeats bit by bit, and the constraint disturbs nothing else."""
+"""One training run: what it measures is what happened, it repeats bit by bit, and the constraint
+disturbs nothing else.
+"""
 
 import math
 from dataclasses import replace
@@ -56,11 +58,15 @@ def test_alpha_zero_is_the_baseline(baseline, pictures):
     run = training.train(Run("resnet34", TINY, 0, Penalty(0.0, 0.3)), pictures)
     for key in ("test", "heldout", "train_loss", "ss_rate_train"):
         assert run["history"][key] == baseline["history"][key]
-    assert run["ss_rate_probe"] == baseline["ss_rate_probe"] and run["history"]["gradient_ratio"] == [0.0, 0.0]
+    assert run["ss_rate_probe"] == baseline["ss_rate_probe"] and run["history"][
+        "gradient_ratio"
+    ] == [0.0, 0.0]
 
 
 def test_the_penalty_acts(pictures):
-    """A heavy weight on a distant target moves a ViT's SS_rate toward it; the placebo of the same weight does not."""
+    """A heavy weight on a distant target moves a ViT's SS_rate toward it; the placebo of the same
+    weight does not.
+    """
     longer = replace(TINY, epochs=4)
     none, real, placebo = (
         training.train(Run("vit_small_patch16_224", longer, 0, penalty), pictures)
@@ -71,8 +77,12 @@ def test_the_penalty_acts(pictures):
 
 
 def test_the_released_penalty_is_off_in_its_first_epoch(baseline, pictures):
-    released = training.train(Run("resnet34", TINY, 0, Penalty(30.0, 0.8, form="released")), pictures)
-    assert released["history"]["penalty"][0] == 0.0 and released["history"]["gradient_ratio"][0] == 0.0
+    released = training.train(
+        Run("resnet34", TINY, 0, Penalty(30.0, 0.8, form="released")), pictures
+    )
+    assert (
+        released["history"]["penalty"][0] == 0.0 and released["history"]["gradient_ratio"][0] == 0.0
+    )
     assert released["history"]["train_loss"][0] == baseline["history"]["train_loss"][0]
 
 
@@ -82,16 +92,22 @@ def test_the_placebo_has_the_same_gradient_in_another_place():
     network.train()
     images = torch.randn(8, 3, 32, 32)
     taps, gradients = {}, []
-    network.get_submodule(modules[0]).register_forward_hook(lambda _, __, output: taps.update(out=output))
+    network.get_submodule(modules[0]).register_forward_hook(
+        lambda _, __, output: taps.update(out=output)
+    )
     for kind in (training.SelfSimilarityConstraint, training._Placebo):
         with kind(network, modules[0], target=0.9, weight=1.0) as constraint:
             network(images)
             gradients.append(torch.autograd.grad(constraint(), taps["out"])[0].mean((2, 3)).T)
     real, placebo = gradients
     assert float(placebo.norm()) == pytest.approx(float(real.norm()), rel=1e-5) and real.norm() > 0
-    assert torch.allclose(placebo.sum(0), torch.zeros(8), atol=1e-6 * float(real.abs().max()) * len(real))
+    assert torch.allclose(
+        placebo.sum(0), torch.zeros(8), atol=1e-6 * float(real.abs().max()) * len(real)
+    )
     assert torch.equal(placebo.flatten().sort().values, real.flatten().sort().values)
-    assert torch.nn.functional.cosine_similarity(real.flatten(), placebo.flatten(), dim=0).abs() < 0.5
+    assert (
+        torch.nn.functional.cosine_similarity(real.flatten(), placebo.flatten(), dim=0).abs() < 0.5
+    )
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(pictures, tmp_path):
@@ -127,7 +143,12 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(pictures, tmp_path):
 
 
 def test_the_deadline_stops_before_the_next_epoch(pictures, tmp_path):
-    assert training.train(Run("resnet34", TINY, 0), pictures, checkpoint=tmp_path / "a.pt", deadline=0.0) is None
+    assert (
+        training.train(
+            Run("resnet34", TINY, 0), pictures, checkpoint=tmp_path / "a.pt", deadline=0.0
+        )
+        is None
+    )
 
 
 def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
@@ -141,7 +162,9 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
     network.eval()
     with torch.no_grad():
         guess = network(training.normalise(pictures.test[0], architecture)).argmax(1)
-    assert metrics["top1_last"] == pytest.approx(100 * (guess == pictures.test[1]).float().mean().item())
+    assert metrics["top1_last"] == pytest.approx(
+        100 * (guess == pictures.test[1]).float().mean().item()
+    )
     assert metrics["top1_best"] == max(metrics["history"]["test"])
     best = int(np.argmax(metrics["history"]["heldout"]))
     assert metrics["top1_heldout"] == metrics["history"]["test"][best]
@@ -149,10 +172,14 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
     F = feature_matrices(network, images, modules)
     assert metrics["modules"] == modules == list(metrics["ss_rate_train_modules"])
     for name in modules:
-        assert metrics["ss_rate_probe"]["64"][name] == pytest.approx(ss_rate(F[name][:, :64]).item(), abs=1e-4)
+        assert metrics["ss_rate_probe"]["64"][name] == pytest.approx(
+            ss_rate(F[name][:, :64]).item(), abs=1e-4
+        )
     arrays = np.load(kept)
     outputs = {}
-    network.get_submodule(modules[0]).register_forward_hook(lambda _, __, output: outputs.update(out=output))
+    network.get_submodule(modules[0]).register_forward_hook(
+        lambda _, __, output: outputs.update(out=output)
+    )
     with torch.no_grad():
         network(images)
     flat = outputs["out"].flatten(1).double()
@@ -164,13 +191,22 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
 def test_augmentation_keeps_what_it_should():
     """Without a crop and a flip, resampling returns the picture; crops stay inside it."""
     architecture = models.find("resnet34")
-    gradient = torch.arange(32, dtype=torch.uint8).mul(8).view(1, 1, 1, 32).expand(64, 3, 32, 32).contiguous()
+    gradient = (
+        torch.arange(32, dtype=torch.uint8)
+        .mul(8)
+        .view(1, 1, 1, 32)
+        .expand(64, 3, 32, 32)
+        .contiguous()
+    )
     whole = replace(TINY, crop=1.0)
     torch.manual_seed(0)
     out = training.augment(gradient, whole, architecture)
     assert out.shape == (64, 3, 32, 32)
     plain = training.normalise(gradient, architecture)
-    low, high = plain.amin((0, 2, 3), keepdim=True) - 1e-4, plain.amax((0, 2, 3), keepdim=True) + 1e-4
+    low, high = (
+        plain.amin((0, 2, 3), keepdim=True) - 1e-4,
+        plain.amax((0, 2, 3), keepdim=True) + 1e-4,
+    )
     assert ((out >= low) & (out <= high)).all()
     rising = (out[:, 0, 16, 31] > out[:, 0, 16, 0]).float().mean()
     assert 0.3 < rising < 0.7  # half of them are flipped
@@ -179,12 +215,18 @@ def test_augmentation_keeps_what_it_should():
 
 
 def test_full_size_recipes_fit_their_pictures():
-    """One step of the 224-pixel recipe on few pictures: RandAugment, Mixup, CutMix and erasing included."""
-    recipe = replace(RECIPES["short"], epochs=1, warmup_epochs=0, batch=4, train_images=12, test_images=4)
+    """One step of the 224-pixel recipe on few pictures: RandAugment, Mixup, CutMix and erasing
+    included.
+    """
+    recipe = replace(
+        RECIPES["short"], epochs=1, warmup_epochs=0, batch=4, train_images=12, test_images=4
+    )
     pictures = training.load_pictures("digits", recipe)
     assert pictures.train[0].shape[-1] == 256 and pictures.test[0].shape[-1] == 224
     metrics = training.train(Run("poolformer_s12", recipe, 0, Penalty(1e-4, 0.3)), pictures)
-    assert math.isfinite(metrics["history"]["train_loss"][0]) and metrics["modules"] == [f"stages.{k}" for k in range(4)]
+    assert math.isfinite(metrics["history"]["train_loss"][0]) and metrics["modules"] == [
+        f"stages.{k}" for k in range(4)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,5 +245,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_too_few_pictures(pictures):
-    with pytest.raises(ValueError, match="expected at least a batch of 512 training images, got 180"):
+    with pytest.raises(
+        ValueError, match="expected at least a batch of 512 training images, got 180"
+    ):
         training.train(Run("resnet34", replace(TINY, batch=512), 0), pictures)
