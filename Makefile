@@ -18,8 +18,8 @@ book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 pdf: book ## print the book with Chromium: _build/book.pdf
 	@$(PY) book/pdf.py
 
-test: $(STAMP) ## run all tests: sslib and its doctests, the notebooks, the book in a browser
-	$(PY) -m pytest sslib tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks, the book in a browser
+	$(PY) -m pytest sslib reproduction tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg
 
 clean: ## delete what was built, keep .venv
@@ -27,7 +27,7 @@ clean: ## delete what was built, keep .venv
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra reproduction --extra book --extra test --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml

@@ -17,12 +17,12 @@ import statistics
 import time
 
 import torch
+from ss_rate import plain
 from torch import nn
 
-from sslib import models, records
+from reproduction import models, records
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
-from ss_rate import plain
 
 MODEL = "vit_small_patch16_224"
 SETTINGS = {"target": 0.3, "weight": 1e-4}

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from sslib import records
-from sslib.invariance import correlation_dimension
+from reproduction import records
+from sslib.dimension import correlation_dimension
 
 DIMENSIONS = 30
 NAMES = ("ours", "matrix", "released")

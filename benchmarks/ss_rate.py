@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from sslib import records
+from reproduction import records
 from sslib.rate import ss_rate
 
 SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)]

@@ -23,7 +23,7 @@ import nbformat
 import provenance
 import yaml
 
-from sslib.paths import ROOT
+from reproduction.paths import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cores

@@ -15,9 +15,21 @@ import pandas as pd
 import yaml
 from provenance import Build
 
-from sslib import audit, claims, records
-from sslib.differences import differences as point_by_point
-from sslib.paths import PAPER, RESULTS, ROOT
+from reproduction import records
+from reproduction.paper.audit import gains as paper_gains
+from reproduction.paper.audit import (
+    invariance_correlation,
+    largest_ss_rate_as_printed,
+    mean_gains,
+    readded_averages,
+    table_2_changes,
+)
+from reproduction.paper.tables import MARKED, released_commands
+from reproduction.paths import PAPER, RESULTS, ROOT
+from reproduction.verdicts.claims import VERDICTS, by_key, load_claims, rules_written
+from reproduction.verdicts.claims import scorecard as verdicts_scorecard
+from reproduction.verdicts.differences import differences as point_by_point
+from reproduction.verdicts.finding import machines
 
 #: A sign beside each word, so that colour is not the only one.
 SIGNS = {
@@ -40,7 +52,7 @@ class NotebookRun:
 
 def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     """The landing page's answer: counts by verdict, two sentences, and the table, a row per claim."""
-    table = claims.scorecard(root)
+    table = verdicts_scorecard(root)
     lines = [answer(table), "", ":::{div} scorecard", ""]
     lines += [
         "| | the paper claims | verdict | in print | its own tables | ours | chapter |",
@@ -82,7 +94,7 @@ def answer(table: pd.DataFrame) -> str:
     follows for a reader.
     """
     counts = table["verdict"].value_counts()
-    told = [f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts]
+    told = [f"**{counts[word]} {word}**" for word in VERDICTS if word in counts]
     against = (table["in print"] == "does not hold").sum()
     small = table.loc[~table["in small"].isin(["–", "not run"]), "in small"].value_counts()
     tried = (
@@ -99,7 +111,7 @@ def answer(table: pd.DataFrame) -> str:
 
 
 def _believe(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
+    row = by_key(table)
     values, gain, why = row["table2-untrained"], row["helps"], row["invariance"]
     measured = {
         "reproduced": "Its measurements of untrained networks, yes",
@@ -125,7 +137,7 @@ def _believe(table: pd.DataFrame) -> str:
 
 
 def _use(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
+    row = by_key(table)
     cheap = {
         "reproduced": "yes, it is cheap and has a usable gradient",
         "partly": "yes, with a careful implementation",
@@ -148,12 +160,9 @@ def _use(table: pd.DataFrame) -> str:
 
 def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """Every claim in full: what is claimed, the test, the rule, what is printed, what was measured."""
-    table = claims.scorecard(root)
-    parts = [
-        f"Date of the rules: {claims.rules_written()}{_first_commit('data/paper/claims.yml')}.",
-        "",
-    ]
-    for claim in claims.load_claims():
+    table = verdicts_scorecard(root)
+    parts = [f"Date of the rules: {rules_written()}{_first_commit('data/paper/claims.yml')}.", ""]
+    for claim in load_claims():
         row = table.loc[claim.number]
         parts += [
             f"(claim-{claim.number})=",
@@ -273,9 +282,7 @@ def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, 
             f"{name} ({', '.join(f'`{p}`' for p in list(prints)[:3])}{', …' * (len(prints) > 3)})"
             for name, prints in sets
         )
-    where = claims.machines(
-        runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False)
-    )
+    where = machines(runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False))
     return str(len(runs)), made, commits, where, images or "–"
 
 
@@ -351,16 +358,12 @@ def errata() -> str:
 
 
 def _errata_numbers() -> dict[str, object]:
-    gains, means, change = (
-        audit.gains(),
-        audit.mean_gains().loc[list(audit.MARKED)],
-        audit.table_2_changes(),
-    )
-    alpha = audit.released_commands()["alpha"].dropna()
-    pool, averages = gains.loc[("PoolFormer", "imagenette")], audit.readded_averages()["mean"]
+    gains, means, change = (paper_gains(), mean_gains().loc[list(MARKED)], table_2_changes())
+    alpha = released_commands()["alpha"].dropna()
+    pool, averages = gains.loc[("PoolFormer", "imagenette")], readded_averages()["mean"]
     trained = change["pretrained"]
     return {
-        "largest": audit.largest_ss_rate_as_printed(384),
+        "largest": largest_ss_rate_as_printed(384),
         "smallest_table2": change[["untrained", "pretrained"]].min(axis=None),
         "alpha_low": f"{alpha.min():g}", "alpha_high": f"{alpha.max():g}", "alpha_n": len(alpha), "alpha_large": (alpha == alpha.max()).sum(),
         "points_low": means["points"].min(), "points_high": means["points"].max(),
@@ -369,7 +372,7 @@ def _errata_numbers() -> dict[str, object]:
         "mixer_from": gains.loc[("MLP-Mixer", "imagenette"), "baseline"], "mixer_to": gains.loc[("MLP-Mixer", "imagenette"), "constrained"],
         "poolformer_gain": pool["gain"], "poolformer_low": pool["low"], "poolformer_high": pool["high"],
         "rising": (change["change"] > 0).sum(), "n_models": len(change), "falling": " and ".join(change.index[change["change"] < 0]),
-        "rho4": audit.invariance_correlation(4).estimate, "rho5": audit.invariance_correlation(5).estimate,
+        "rho4": invariance_correlation(4).estimate, "rho5": invariance_correlation(5).estimate,
         "vgg_trained": trained["VGG"], "vgg_rank": int(trained.rank()["VGG"]), "vit_trained": trained["ViT (small)"],
         "resnet5": averages[5, "ResNet"], "pvt5": averages[5, "PVT"],
     }  # fmt: skip

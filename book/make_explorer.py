@@ -19,9 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslib import experiments, explorer, models, plots, records
-from sslib.data import load_images
-from sslib.training import RECIPES, Run, load_pictures, network_of, normalise
+from reproduction import explorer, models, records
+from reproduction.covering.draw import plot_boxes
+from reproduction.images import load_images
+from reproduction.networks import features_of
+from reproduction.ss_rate.run import SS_RATE
+from reproduction.style import use_style
+from reproduction.training.pictures import load_pictures, normalise
+from reproduction.training.recipes import RECIPES, Run, network_of
 
 SEED, CHANNELS, IMAGES, N_IMAGES = 0, 128, "imagenet-sample", 512
 STATES = {"baseline": "trained", "constrained": "trained with the constraint"}
@@ -41,14 +46,14 @@ def untrained(kept: Path | None) -> Iterator[tuple[dict[str, Any], Tensor]]:
     name>__<module>.npy, if given.
     """
     images = load_images(IMAGES, N_IMAGES, seed=SEED)
-    runs = records.read_all(experiments.SS_RATE)
+    runs = records.read_all(SS_RATE)
     for architecture in models.TABLE_1.values():
         last = len(architecture.modules) - 1
         chosen = [architecture.modules[round(k * last / 3)] for k in range(4)]
         if kept is None:
             batch = images.normalised(architecture.mean, architecture.std)
             network = models.untrained(architecture, SEED)
-            features = experiments.features_of(architecture, network, batch, modules=chosen)
+            features = features_of(architecture, network, batch, modules=chosen)
             drawn = {module: some(F) for module, F in features.items()}
         else:
             files = {module: kept / f"{architecture.timm_name}__{module}.npy" for module in chosen}
@@ -105,9 +110,9 @@ def trained(folder: Path, seed: int) -> Iterator[tuple[dict[str, Any], Tensor]]:
             pictures = load_pictures(dataset, RECIPES["cpu"])
             network, _ = network_of(Run(config["model"], RECIPES["cpu"], seed), pictures.classes)
             batch = normalise(pictures.probe[: F.shape[1]], architecture)
-            first = experiments.features_of(
-                architecture, network, batch, modules=[module], device="cpu"
-            )[module]
+            first = features_of(architecture, network, batch, modules=[module], device="cpu")[
+                module
+            ]
             channels = torch.randperm(len(first), generator=torch.Generator().manual_seed(seed))[
                 :CHANNELS
             ]
@@ -117,7 +122,7 @@ def trained(folder: Path, seed: int) -> Iterator[tuple[dict[str, Any], Tensor]]:
 
 def still(layer: dict[str, Any], path: Path) -> None:
     """The picture that stands on the page where scripts do not run."""
-    plots.use_style()
+    use_style()
     steps = (40, 70, 110)
     theta = [
         (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1
@@ -127,7 +132,7 @@ def still(layer: dict[str, Any], path: Path) -> None:
     counts = layer["curves"] | {
         bound: explorer.unpack(layer[bound]) for bound in ("lower", "upper")
     }
-    figure = plots.plot_boxes(layer["places"], boxes, counts, steps)
+    figure = plot_boxes(layer["places"], boxes, counts, steps)
     figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 

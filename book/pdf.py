@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sslib.paths import ROOT
+from reproduction.paths import ROOT
 
 FOOT = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
 #: Only what is read: no navigation, no buttons, no dark mode, and not the hundred pages of the

@@ -18,8 +18,8 @@ from pathlib import Path
 import nbformat
 from tables import CLASS
 
-from sslib import records
-from sslib.claims import machines
+from reproduction import records
+from reproduction.verdicts.finding import machines
 
 #: Calls that read nothing, though they stand in the cell that does.
 SETUP = {"check_parameters", "use_style", "globals"}

@@ -18,8 +18,9 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from sslib.features import LAYOUTS, reduce_mean, resolve_modules
+from sslib.features import LAYOUTS, reduce_mean
 from sslib.rate import ss_rate
+from sslib.taps import resolve_modules
 
 PENALTIES = ("printed", "released")
 

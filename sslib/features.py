@@ -5,20 +5,17 @@ And without the average: the Gram matrices of flattened activations, for Appendi
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from fnmatch import fnmatchcase
-from itertools import chain
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sslib.invariance import Gram, gram_update
+from sslib.taps import _borrowed, _floats, _watch, resolve_modules
 
 #: The axes that ReduceMean averages over, per layout; a layout has one letter per axis.
 _AXES = {"BCHW": (2, 3), "BHWC": (1, 2), "BND": (1,), "BD": ()}
+
 #: What the argument ``layout`` accepts.
 LAYOUTS = ("auto", *_AXES)
 
@@ -78,174 +75,6 @@ def feature_matrices(
     return {name: torch.cat(parts).T.contiguous() for name, parts in rows.items()}
 
 
-def activation_grams(
-    model: nn.Module,
-    images: Tensor,
-    modules: str | Iterable[str],
-    *,
-    batch_size: int = 64,
-    device: str | torch.device | None = None,
-    memory: int = 2**31,
-) -> dict[str, Gram]:
-    """The B x B Gram matrix of each tapped module's flattened activations, without ReduceMean
-    (Appendices B, C).
-
-    Runs `model` in eval mode, without gradients, and returns ``{module name: Gram}``, on the device
-    of the run. An output (B, ...) counts as B rows, whatever its layout, and of a tuple its first
-    tensor, as in `reduce_mean`. Products and sums are in float64.
-
-    images: a float tensor (B, ...) of at least 3 images; it is run through the model several times.
-    modules: names or patterns, see `resolve_modules`; the result keeps their order. batch_size,
-    device: as for `feature_matrices`. memory: bytes of activations kept at once, of all images
-    together. A module's (B, features) matrix may be larger
-        (8 GB for 640 images and VGG11's first layer): it is then made in slices of features, one or
-        more to a pass over the images. Each pass ends its forwards after the last module it needs.
-        The model's own memory comes on top.
-
-    The model comes back as `feature_matrices` leaves it.
-
-    Raises ValueError if an argument is not as above, if a module does not run exactly once per
-    forward, or if its output has not one row per image, is no floating-point tensor, or holds NaN
-    or infinite values.
-
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
-    >>> gram = activation_grams(model, torch.rand(10, 3, 32, 32), "1")["1"]
-    >>> tuple(gram.products.shape), gram.features == 8 * 30 * 30, 0 < gram.nonzero_share < 1
-    ((10, 10), True, True)
-    """
-    return _activations(model, images, modules, None, batch_size, device, memory)[0]
-
-
-def grams_and_features(
-    model: nn.Module,
-    images: Tensor,
-    modules: str | Iterable[str],
-    *,
-    layout: str = "auto",
-    batch_size: int = 64,
-    device: str | torch.device | None = None,
-    memory: int = 2**31,
-) -> tuple[dict[str, Gram], dict[str, Tensor]]:
-    """`activation_grams` and the `feature_matrices` of the same modules, from the same forwards.
-
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
-    >>> grams, F = grams_and_features(model, torch.rand(10, 3, 32, 32), ["0", "2"])
-    >>> grams["2"].features, tuple(F["2"].shape)
-    (12544, (16, 10))
-    """
-    _check_layout(layout)
-    return _activations(model, images, modules, layout, batch_size, device, memory)
-
-
-def _activations(
-    model: nn.Module,
-    images: Tensor,
-    modules: str | Iterable[str],
-    layout: str | None,
-    batch_size: int,
-    device: str | torch.device | None,
-    memory: int,
-) -> tuple[dict[str, Gram], dict[str, Tensor]]:
-    """Gram matrices and, where a layout is given, F of each module."""
-    _check_whole("batch_size", batch_size)
-    _check_whole("memory", memory)
-    names = resolve_modules(model, modules)
-    if len(_checked(images)) < 3:
-        raise ValueError(f"images: expected at least 3 images, got shape {tuple(images.shape)}")
-    grams: dict[str, Gram | None] = dict.fromkeys(names)
-    rows: dict[str, list[Tensor]] = {name: [] for name in names}
-    with _borrowed(model, device, False) as place, torch.no_grad():
-        sizes: dict[str, tuple[int, torch.dtype]] = {}
-
-        def measure(name: str, output: Tensor) -> None:
-            sizes[name] = output[0].numel(), _kept_dtype(output)
-
-        _watch(
-            model, images[:1].to(place), names, measure
-        )  # the modules in the order they finish in
-        passes = _plan(sizes, len(images), memory)
-        for pieces in tqdm(
-            passes, desc="Gram matrices", unit="pass", disable=None, delay=3, leave=False
-        ):
-            kept = _slices(model, images.split(batch_size), pieces, sizes, place, layout, rows)
-            while kept:  # each piece is freed as soon as it is multiplied
-                (name, _, _), block = kept.popitem()
-                try:
-                    grams[name] = gram_update(grams[name], block)
-                except ValueError as error:
-                    raise ValueError(f"module {name!r}: {error}") from None
-    features = {name: torch.cat(parts).T.contiguous() for name, parts in rows.items() if parts}
-    return {name: gram for name, gram in grams.items() if gram is not None}, features
-
-
-def _plan(
-    sizes: dict[str, tuple[int, torch.dtype]], B: int, memory: int
-) -> list[list[tuple[str, int, int]]]:
-    """Passes over the images, each a list of (module, first feature, end) whose activations fit
-    into `memory` bytes.
-    """
-    passes: list[list[tuple[str, int, int]]] = [[]]
-    room = memory
-    for name, (features, dtype) in sizes.items():
-        row = B * dtype.itemsize  # bytes of one feature of all images
-        if row > memory:
-            raise ValueError(
-                f"memory: expected at least {row} bytes, one activation of {B} images, got {memory}"
-            )
-        start = 0
-        while start < features:
-            if room < row:
-                passes.append([])
-                room = memory
-            end = min(features, start + room // row)
-            passes[-1].append((name, start, end))
-            room -= (end - start) * row
-            start = end
-    return passes
-
-
-def _slices(
-    model: nn.Module,
-    batches: Sequence[Tensor],
-    pieces: list[tuple[str, int, int]],
-    sizes: dict[str, tuple[int, torch.dtype]],
-    place: torch.device | None,
-    layout: str | None,
-    rows: dict[str, list[Tensor]],
-) -> dict[tuple[str, int, int], Tensor]:
-    """One pass over the images: {(module, start, end): (B, end - start)}; each module's ReduceMean
-    is added to `rows`.
-    """
-    B, first = sum(map(len, batches)), 0
-    kept = {
-        (name, start, end): torch.empty(B, end - start, dtype=sizes[name][1], device=place)
-        for name, start, end in pieces
-    }
-
-    def keep(name: str, output: Tensor) -> None:
-        flat = output.reshape(len(output), -1)
-        if flat.shape[1] != sizes[name][0]:
-            raise ValueError(
-                f"module {name!r}: expected {sizes[name][0]} activations per image as for the first "
-                f"image, got shape {tuple(output.shape)}"
-            )
-        for (module, start, end), block in kept.items():
-            if module == name:
-                block[first : first + len(flat)] = flat[:, start:end]
-        if layout and (name, 0) in {
-            piece[:2] for piece in pieces
-        }:  # once, however many slices there are
-            rows[name].append(reduce_mean(output, layout, module=name))
-
-    names = list(dict.fromkeys(name for name, _, _ in pieces))
-    for batch in batches:
-        _watch(model, batch.to(place), names, keep, last=names[-1])
-        first += len(batch)
-    return kept
-
-
 def _kept_dtype(output: Tensor) -> torch.dtype:
     return torch.float64 if output.dtype == torch.float64 else torch.float32
 
@@ -290,53 +119,6 @@ def reduce_mean(
     if layout == "BD":
         return output.to(dtype, copy=True)
     return output.mean(_AXES[layout], dtype=dtype)
-
-
-def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]:
-    """The names in `model` that `modules`, names or glob patterns, stand for.
-
-    In a pattern, ``*``, ``?`` and ``[...]`` match within one part of a dotted name: "blocks.*" is
-    blocks.0, blocks.1, ... but not blocks.0.norm1. Order: as given, and as in the model within a
-    pattern; a name that several entries match counts once.
-
-    Raises ValueError if `model` is no module, `modules` is empty or not strings, or an entry
-    matches nothing.
-
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
-    >>> resolve_modules(model, ["2", "*"])
-    ['2', '0', '1']
-    """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-    if isinstance(modules, str):
-        modules = [modules]
-    patterns = list(modules) if isinstance(modules, Iterable) else []
-    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
-        raise ValueError(
-            f"modules: expected a module name, or a non-empty list of names, got {modules!r}"
-        )
-    names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        matches = (
-            [pattern] if pattern in names else [name for name in names if _matches(name, pattern)]
-        )
-        if not matches:
-            close = difflib.get_close_matches(pattern, names, n=3)
-            near = close or [name for name, _ in model.named_children()] or ["none"]
-            hint = f"{'close names' if close else 'its children'}: {', '.join(near)}"
-            raise ValueError(
-                f"modules: {pattern!r} matches no module of {type(model).__name__}; {hint}"
-            )
-        found.update(dict.fromkeys(matches))
-    return list(found)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Does `pattern` match `name`, part by part between the dots?"""
-    parts, globs = name.split("."), pattern.split(".")
-    return len(parts) == len(globs) and all(map(fnmatchcase, parts, globs))
 
 
 def _check_layout(layout: str) -> None:
@@ -390,23 +172,6 @@ def _checked(batch: Tensor) -> Tensor:
     return batch
 
 
-def _floats(output: object, module: str) -> Tensor:
-    """`output`, or its first tensor, if that is a non-empty floating-point tensor."""
-    if isinstance(output, (tuple, list)):
-        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
-    if not isinstance(output, Tensor):
-        raise ValueError(
-            f"module {module!r}: expected a tensor, or a tuple holding one, as output, "
-            f"got {type(output).__name__}"
-        )
-    if not output.is_floating_point() or output.numel() == 0:
-        raise ValueError(
-            f"module {module!r}: expected a non-empty floating-point output, "
-            f"got shape {tuple(output.shape)} of {output.dtype}"
-        )
-    return output
-
-
 def _tap(model: nn.Module, batch: Tensor, names: list[str], layout: str) -> dict[str, Tensor]:
     """One forward on `batch`: {name: (B, D)}."""
     tapped: dict[str, Tensor] = {}
@@ -417,103 +182,3 @@ def _tap(model: nn.Module, batch: Tensor, names: list[str], layout: str) -> dict
 
     _watch(model, batch, names, keep)
     return tapped
-
-
-class _Enough(Exception):
-    """Ends a forward of which nothing more is needed."""
-
-
-def _watch(
-    model: nn.Module,
-    batch: Tensor,
-    names: list[str],
-    keep: Callable[[str, Tensor], None],
-    *,
-    last: str | None = None,
-) -> None:
-    """One forward on `batch` that hands each named module's output to `keep`; the hooks are gone
-    afterwards.
-
-    last: the module after which the forward ends; None runs all of it.
-    """
-    seen: set[str] = set()
-
-    def hook(name: str, output: object) -> None:
-        if name in seen:
-            raise ValueError(
-                f"modules: {name!r} is called more than once in one forward, so it has no "
-                "single output; expected modules that run once"
-            )
-        seen.add(name)
-        output = _floats(output, name)
-        if len(output) != len(batch):
-            raise ValueError(
-                f"modules: the output of {name!r} has a batch of {len(output)} for "
-                f"{len(batch)} images (windowed attention?); expected one row per image"
-            )
-        keep(name, output)
-        if name == last:
-            raise _Enough
-
-    handles = []
-    try:
-        for name in names:
-            module = model.get_submodule(name)
-            handles.append(
-                module.register_forward_hook(lambda _, __, output, name=name: hook(name, output))
-            )
-        model(batch)
-    except _Enough:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name in names:
-        if name not in seen:
-            raise ValueError(
-                f"modules: {name!r} was never called in the forward; expected modules that run "
-                "(of a compiled model, tap the original instead)"
-            )
-
-
-@contextmanager
-def _borrowed(
-    model: nn.Module, device: str | torch.device | None, training: bool
-) -> Iterator[torch.device | None]:
-    """Lend out `model` on `device` in one mode, yield where it is, and put everything back."""
-    homes = list(
-        dict.fromkeys(tensor.device for tensor in chain(model.parameters(), model.buffers()))
-    )
-    home = place = homes[0] if homes else None
-    if device is not None:
-        try:
-            place = torch.device(device)
-        except (RuntimeError, TypeError):
-            raise ValueError(
-                f"device: expected a torch device such as 'cpu' or 'cuda:0', got {device!r}"
-            ) from None
-        if len(homes) > 1:
-            raise ValueError(
-                f"device: expected None for a model spread over several devices, got {device!r}"
-            )
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    copies = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    try:
-        if place != home:
-            model.to(place)
-        model.train(training)
-        yield place
-    finally:
-        if place != home and home is not None:
-            model.to(home)
-        for module, mode in modes:
-            module.training = mode
-        for module, own in buffers:
-            module._buffers.clear()
-            module._buffers.update(own)
-        for buffer, copy in copies:
-            # Written only where it changed: writing would break a graph that has saved the buffer.
-            if not torch.equal(buffer, copy):
-                with torch.no_grad():
-                    buffer.copy_(copy)

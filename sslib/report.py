@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from sslib.boxes import FORMULAS, DegenerateDistances, box_curve
+from sslib.distances import pair_distances
 from sslib.features import feature_matrices
-from sslib.rate import FORMULAS, DegenerateDistances, box_curve, pair_distances, ss_rate
+from sslib.rate import ss_rate
 
 # Imported where it is used, as is what imports it: `import sslib` would take half as long again
 # with pandas.
@@ -69,7 +71,7 @@ def self_similarity(
     """
     import pandas as pd
 
-    from sslib.measures import gaussian_features
+    from sslib.noise import gaussian_features
 
     if formula not in FORMULAS:
         raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")

@@ -1,0 +1,1 @@
+"""The paper against measurements: a room per experiment, each with run, read, draw and say."""

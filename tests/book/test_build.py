@@ -1,0 +1,205 @@
+"""What the build adds to pages: lines of origin, scorecard, status."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from datetime import UTC, datetime
+
+import nbformat
+import pytest
+
+from reproduction.paths import ROOT
+from reproduction.verdicts.claims import VERDICTS, load_claims, scorecard
+
+
+@pytest.fixture(scope="module", autouse=True)
+def book_modules():
+    sys.path.insert(0, str(ROOT / "book"))
+    yield
+    sys.path.remove(str(ROOT / "book"))
+
+
+@pytest.fixture(scope="module")
+def provenance():
+    return importlib.import_module("provenance")
+
+
+@pytest.fixture(scope="module")
+def fragments():
+    return importlib.import_module("fragments")
+
+
+def cell(source, minute, *, outputs=(), tags=(), **metadata):
+    """A cell that ran in that minute of an hour."""
+    times = {
+        "start_time": f"2026-01-01T10:{minute:02}:00.000000",
+        "end_time": f"2026-01-01T10:{minute:02}:59.000000",
+    }
+    return nbformat.v4.new_code_cell(
+        source, outputs=list(outputs), metadata={"papermill": times, "tags": list(tags), **metadata}
+    )
+
+
+def read(provenance, minute, experiment):
+    return provenance.Read(datetime(2026, 1, 1, 10, minute, 30, tzinfo=UTC), experiment)
+
+
+TABLE = nbformat.v4.new_output(
+    "display_data", data={"text/html": "<table></table>", "text/plain": "t"}
+)
+FIGURE = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>", "text/plain": "f"})
+
+
+def test_records_are_followed_from_cell_to_cell(provenance):
+    cells = [
+        cell('import pandas as pd\nsettings = check_parameters(globals(), {}, {})\nruns = records.read_all("ss-rate")', 0),
+        cell("table = summary(runs)", 1),
+        cell("table", 2),
+        cell("other = pd.DataFrame({'a': [settings]})\nother", 3),
+        cell('more = constraint_grid.read_runs()\ntold = []\nfor row in more:\n    told.append(row)', 4),
+        cell("show(told)", 5),
+        cell("both(told, table)", 6),
+        nbformat.v4.new_markdown_cell("# text"),
+        cell("%matplotlib inline\ndef f(x):\n    return x + table", 7),
+        cell("f(1)", 8),
+    ]  # fmt: skip
+    reads = [read(provenance, 0, "ss-rate"), read(provenance, 4, "constraint")]
+    found = provenance.experiments_of_cells(cells, reads)
+    one, two = {"ss-rate"}, {"constraint"}
+    assert found == [one, one, one, set(), two, two, one | two, set(), one, one]
+
+
+def test_a_notebook_that_reads_nothing_rests_on_nothing(provenance):
+    assert provenance.experiments_of_cells([cell("x = compute()", 0), cell("x", 1)], []) == [
+        set(),
+        set(),
+    ]
+
+
+def test_the_line_says_whether_it_was_run(provenance):
+    build = provenance.Build("abc1234", "2026-01-01", "CPU (x), 2 threads")
+    live = provenance.line("02_x", set(), build, {}, ran=True)
+    assert (
+        live == "02_x · commit abc1234 · 2026-01-01 · computed in this build on CPU (x), 2 threads"
+    )
+    from_records = provenance.line(
+        "02_x", {"ss-rate"}, build, {"ss-rate": "70, 2026-01-01, CPU"}, ran=True
+    )
+    assert (
+        from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
+        and "computed" not in from_records
+    )
+    assert "not run in this build" in provenance.line("02_x", {"ss-rate"}, build, {}, ran=False)
+
+
+def test_figures_and_tables_get_a_line_and_prose_none(provenance):
+    captioned = {"mystnb": {"figure": {"caption": "**Title.**"}}}
+    prose = nbformat.v4.new_output(
+        "display_data", data={"text/markdown": "words", "text/plain": "w"}
+    )
+    printed = nbformat.v4.new_output("stream", name="stdout", text="a b\n1 2\n3 4\n5 6\n")
+    short = nbformat.v4.new_output("stream", name="stdout", text="n = 3\n")
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            cell("plot()", 0, outputs=[FIGURE], **captioned),
+            cell("table", 1, outputs=[TABLE]),
+            cell("Markdown()", 2, outputs=[prose]),
+            cell("print()", 3, outputs=[printed]),
+            cell("print()", 4, outputs=[short]),
+            cell("table", 5, outputs=[TABLE], tags=["remove-output"]),
+            cell("table", 6, outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
+        ]
+    )
+    provenance.stamp(
+        notebook, "02_x", [], provenance.Build("abc1234", "2026-01-01", "CPU"), {}, ran=True
+    )
+    caption = notebook.cells[0].metadata["mystnb"]["figure"]["caption"]
+    assert caption.startswith('**Title.**\n\n<span class="provenance">02_x')
+    assert len(notebook.cells[0].outputs) == 1
+    assert [len(c.outputs) for c in notebook.cells[1:]] == [2, 1, 2, 1, 1, 1]
+    assert "provenance" in notebook.cells[1].outputs[1].data["text/html"]
+    table = notebook.cells[6].metadata["mystnb"]["figure"]
+    assert table["classes"] == "code-table" and "provenance" in table["caption"], (
+        "numbered as a table, not as a figure"
+    )
+    assert "classes" not in notebook.cells[0].metadata["mystnb"]["figure"]
+
+
+def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_path, monkeypatch):
+    from reproduction import records
+
+    log = tmp_path / "log"
+    records.read_all("no-such-experiment")
+    monkeypatch.setenv("SSLIB_READS", str(log))
+    records.read_all("no-such-experiment")
+    (entry,) = provenance.load_reads(log)
+    assert entry.experiment == "no-such-experiment" and entry.time.tzinfo
+    assert provenance.load_reads(tmp_path / "missing") == []
+
+
+def test_committed_notebooks_are_free_of_lines():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert 'class=\\"provenance' not in path.read_text(encoding="utf-8")
+
+
+def test_the_first_page_opens_with_the_question_and_counts(fragments):
+    text = fragments.scorecard(["notebooks/10_audit", "book/verdicts"])
+    assert text.startswith("**Can I believe")
+    counts = scorecard()["verdict"].value_counts()
+    assert all(f"**{n} {word}**" in text for word, n in counts.items())
+    rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
+    assert len(rows) == len(load_claims())
+    assert "../notebooks/10_audit.ipynb" in text and "03_regularization" not in text, (
+        "links only to pages that exist"
+    )
+
+
+def test_the_first_page_changes_with_the_records(fragments, tmp_path):
+    empty = fragments.scorecard([], tmp_path)
+    assert "**13 not run**" in empty and "**13 not run**" not in fragments.scorecard([])
+
+
+@pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_answer_has_a_sentence_for_every_outcome(fragments, verdict, small):
+    table = scorecard()
+    table["verdict"], table["in small"] = verdict, small
+    text = fragments.answer(table)
+    assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
+
+
+def test_every_claim_has_a_section_to_link_to(fragments):
+    text = fragments.verdicts([])
+    assert all(f"(claim-{number})=" in text for number in range(1, 14))
+    assert text.count("\nRule\n") == 13
+
+
+def test_status_lists_notebooks_records_and_files(fragments, provenance):
+    runs = [
+        fragments.NotebookRun("02_x", 12.3, ("ss-rate",)),
+        fragments.NotebookRun("10_audit", None, ()),
+    ]
+    text = fragments.status(
+        provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick.yml", []
+    )
+    assert "| 12 s | ss-rate |" in text and "| as committed | – |" in text
+    assert "files differed" in text and "torch" in text
+    assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
+    assert text.count("data/paper/") == len(
+        [*(ROOT / "data/paper").glob("*.csv"), *(ROOT / "data/paper").glob("*.yml")]
+    )
+
+
+def test_pages_include_fragments_that_the_build_writes(fragments):
+    build = importlib.import_module("build")
+    source = (ROOT / "book/build.py").read_text(encoding="utf-8")
+    asked = {
+        name
+        for page in (ROOT / "book").glob("*.md")
+        for name in re.findall(r"_generated/(\w+)\.md", page.read_text())
+    }
+    assert (
+        asked and all(f'"{name}":' in source for name in asked) and callable(build.write_fragments)
+    )
