@@ -25,6 +25,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from reproduction import records
+from reproduction.machine import describe_device
 from sslib.dimension import correlation_dimension
 
 DIMENSIONS = 30
@@ -128,7 +129,7 @@ def main():
             "dimensions": DIMENSIONS,
             "threads": torch.get_num_threads(),
         }
-        config["machine"] = records.describe_device("cpu")["name"]
+        config["machine"] = describe_device("cpu")["name"]
         seconds = time.perf_counter() - start
         print(
             records.write(

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from reproduction import records
+from reproduction.machine import describe_device
 from sslib.rate import ss_rate
 
 SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)]
@@ -149,7 +150,7 @@ def main():
     if arguments.peak:
         name, D, B = arguments.peak
         return print_own_peak(name, int(D), int(B))
-    machine = records.describe_device(arguments.device)["name"]  # part of what names a record
+    machine = describe_device(arguments.device)["name"]  # part of what names a record
     print(
         "   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB"
     )

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reproduction import explorer, models, records
+from reproduction import explorer, machine, models, records
 from reproduction.covering.draw import plot_boxes
 from reproduction.images import load_images
 from reproduction.networks import features_of
@@ -147,7 +147,7 @@ def main() -> None:
         "--runs", type=Path, help="folder of training records with an .npz beside each"
     )
     asked = parser.parse_args()
-    records.provenance()
+    machine.provenance()
     start, layers = time.perf_counter(), []
     sources = [untrained(asked.features)] + ([trained(asked.runs, SEED)] if asked.runs else [])
     for source in sources:

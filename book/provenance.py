@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 from tables import CLASS
 
-from reproduction import records
+from reproduction import machine
 from reproduction.verdicts.finding import machines
 
 #: Calls that read nothing, though they stand in the cell that does.
@@ -43,7 +43,7 @@ class Build:
 
     @classmethod
     def now(cls) -> Build:
-        found, device = records.provenance(), records.describe_device("cpu")
+        found, device = machine.provenance(), machine.describe_device("cpu")
         commit = (
             "unknown"
             if found["commit"] is None

@@ -460,9 +460,7 @@ def test_no_more_than_the_memory_is_kept_and_forwards_end_early(model, images, m
     kept, heads = [], []
     update = grams.gram_update
     monkeypatch.setattr(
-        grams,
-        "gram_update",
-        lambda gram, block: kept.append(block.nbytes) or update(gram, block),
+        grams, "gram_update", lambda gram, block: kept.append(block.nbytes) or update(gram, block)
     )
     model.head.register_forward_hook(lambda *_: heads.append(1))
     activation_grams(model, images, ["blocks.0", "stem"], memory=40 * 100, batch_size=10)
