@@ -504,3 +504,16 @@ def test_layers_have_the_name_the_family_and_the_depth_of_their_network(tmp_path
     assert table["family"].tolist() == ["", "", "cnn", "cnn"]
     assert table["depth"].tolist() == [0, 1, 0, 1]
     assert table["released"].tolist() == [0.5, 0.25, 0.5, 0.25] and "kind" not in table
+
+
+def test_an_installed_package_does_not_write_beside_itself(monkeypatch, tmp_path):
+    import reproduction.records as module
+
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "CHECKOUT", False)
+    with pytest.raises(ValueError, match="--results"):
+        write(new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert write(
+        new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path / "own"
+    ).exists()
