@@ -233,7 +233,8 @@ def test_a_killed_write_leaves_no_record_and_can_be_repeated(tmp_path):
     script = (
         "import os, sys\n"
         "from reproduction.records import new_record, write\n"
-        "os.link = lambda *arguments: os._exit(9)\n"  # gone between the write and the link, no clean-up
+        # gone between the write and the link, no clean-up
+        "os.link = lambda *arguments: os._exit(9)\n"
         "write(new_record('table2', {'model': 'vgg11'}, 0, {}, seconds=1), sys.argv[1])\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode == 9
