@@ -299,8 +299,8 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
         pretrained("VGG")
     assert str(caught.value) == (
         "The pretrained weights of vgg11.tv_in1k could not be loaded "
-        "(OSError: name resolution failed): without a network, fetch timm's .safetensors file elsewhere and load it with "
-        "from_checkpoint('vgg11', path)."
+        "(OSError: name resolution failed): without a network, fetch timm's .safetensors "
+        "file elsewhere and load it with from_checkpoint('vgg11', path)."
     )
     assert isinstance(caught.value.__cause__, OSError)
 
