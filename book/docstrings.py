@@ -1,6 +1,7 @@
 """Sphinx extension: show lines "argument: what it is" of a docstring as a list of arguments.
 
-Google's "Args:" is read by napoleon; a docstring that names its arguments without that heading is read here.
+Google's "Args:" is read by napoleon; a docstring that names its arguments without that heading is
+read here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import inspect
 from typing import Any
 
 
-def list_arguments(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+def list_arguments(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
     if what not in ("function", "method", "class"):
         return
     arguments = inspect.signature(thing).parameters

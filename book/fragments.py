@@ -1,4 +1,6 @@
-"""The parts of pages that code writes when the book is built, as MyST text: scorecard, verdicts, status."""
+"""The parts of pages that code writes when the book is built, as MyST text: scorecard, verdicts,
+status.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,21 @@ import pandas as pd
 import yaml
 from provenance import Build
 
-from sslib import audit, claims, records
-from sslib.differences import differences as point_by_point
-from sslib.paths import PAPER, RESULTS, ROOT
+from reproduction import machine, records
+from reproduction.paper.audit import gains as paper_gains
+from reproduction.paper.audit import (
+    invariance_correlation,
+    largest_ss_rate_as_printed,
+    mean_gains,
+    readded_averages,
+    table_2_changes,
+)
+from reproduction.paper.tables import MARKED, released_commands
+from reproduction.paths import PAPER, RESULTS, ROOT
+from reproduction.verdicts.claims import VERDICTS, by_key, load_claims, rules_written
+from reproduction.verdicts.claims import scorecard as verdicts_scorecard
+from reproduction.verdicts.differences import differences as point_by_point
+from reproduction.verdicts.finding import machines
 
 #: A sign beside each word, so that colour is not the only one.
 SIGNS = {
@@ -27,7 +41,9 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """One notebook of this build: seconds, or None where it was taken as committed; experiments it read."""
+    """One notebook of this build: seconds, or None where it was taken as committed; experiments it
+    read.
+    """
 
     name: str
     seconds: float | None
@@ -36,9 +52,12 @@ class NotebookRun:
 
 def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     """The landing page's answer: counts by verdict, two sentences, and the table, a row per claim."""
-    table = claims.scorecard(root)
+    table = verdicts_scorecard(root)
     lines = [answer(table), "", ":::{div} scorecard", ""]
-    lines += ["| | the paper claims | verdict | in print | its own tables | ours | chapter |", "|-" * 7 + "|"]
+    lines += [
+        "| | the paper claims | verdict | in print | its own tables | ours | chapter |",
+        "|-" * 7 + "|",
+    ]
     common = _commonest(table)
     for number, row in table.iterrows():
         ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
@@ -50,7 +69,15 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
             verdict += f"<br>small: {_badge(row['in small'])}"
         printed = _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–"
         links = _links(row["evidence"], pages)
-        cells = [str(number), row["claim"], verdict, row["paper"], printed, "<br>".join(ours) or "–", links]
+        cells = [
+            str(number),
+            row["claim"],
+            verdict,
+            row["paper"],
+            printed,
+            "<br>".join(ours) or "–",
+            links,
+        ]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     note = (
@@ -63,12 +90,18 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
 
 
 def answer(table: pd.DataFrame) -> str:
-    """The first lines of the landing page: the question, how many claims have which verdict, what follows for a reader."""
+    """The first lines of the landing page: the question, how many claims have which verdict, what
+    follows for a reader.
+    """
     counts = table["verdict"].value_counts()
-    told = [f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts]
+    told = [f"**{counts[word]} {word}**" for word in VERDICTS if word in counts]
     against = (table["in print"] == "does not hold").sum()
     small = table.loc[~table["in small"].isin(["–", "not run"]), "in small"].value_counts()
-    tried = "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items()) if len(small) else ""
+    tried = (
+        "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items())
+        if len(small)
+        else ""
+    )
     return (
         "**Can I believe *Self-similarity Analysis in Deep Neural Networks* {cite:p}`ding2025selfsimilarity`, and can I use its method?** "
         "SS_rate says how far a layer's channels are from self-similar, 0 to 1; the constraint holds it at a target in training. "
@@ -78,27 +111,44 @@ def answer(table: pd.DataFrame) -> str:
 
 
 def _believe(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
+    row = by_key(table)
     values, gain, why = row["table2-untrained"], row["helps"], row["invariance"]
-    measured = {"reproduced": "Its measurements of untrained networks, yes", "partly": "Its measurements of untrained networks, mostly"}
+    measured = {
+        "reproduced": "Its measurements of untrained networks, yes",
+        "partly": "Its measurements of untrained networks, mostly",
+    }
     first = measured.get(values["verdict"], "Its measurements have not been confirmed here")
     second = {
         "reproduced": "that its constraint improves accuracy, yes",
         "partly": "that its constraint improves accuracy, in part",
         "not reproduced": "that its constraint improves accuracy, no",
     }.get(gain["verdict"], "that its constraint improves accuracy is open")
-    if gain["verdict"] in ("not run", "not testable here") and gain["in small"] not in ("–", "not run"):
+    if gain["verdict"] in ("not run", "not testable here") and gain["in small"] not in (
+        "–",
+        "not run",
+    ):
         second += f" (in small runs: {gain['in small: ours'].replace(';', ',')})"
-    third = "" if why["in print"] != "does not hold" else "; its explanation of who gains is not borne out by its own tables"
+    third = (
+        ""
+        if why["in print"] != "does not hold"
+        else "; its explanation of who gains is not borne out by its own tables"
+    )
     return f"**Believe:** {first[0].lower()}{first[1:]}; {second}{third}."
 
 
 def _use(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
-    cheap = {"reproduced": "yes, it is cheap and has a usable gradient", "partly": "yes, with a careful implementation"}
+    row = by_key(table)
+    cheap = {
+        "reproduced": "yes, it is cheap and has a usable gradient",
+        "partly": "yes, with a careful implementation",
+    }
     first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
     moves = row["toward-target"]
-    word = moves["verdict"] if moves["verdict"] in ("reproduced", "partly", "not reproduced") else moves["in small"]
+    word = (
+        moves["verdict"]
+        if moves["verdict"] in ("reproduced", "partly", "not reproduced")
+        else moves["in small"]
+    )
     second = {
         "reproduced": "the constraint does move it to its target", "agrees": "in small runs the constraint moves it to its target",
         "partly": "the constraint moves it to its target in part", "agrees in part": "in small runs the constraint moves it toward its target in some networks",
@@ -110,18 +160,36 @@ def _use(table: pd.DataFrame) -> str:
 
 def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """Every claim in full: what is claimed, the test, the rule, what is printed, what was measured."""
-    table = claims.scorecard(root)
-    parts = [f"Date of the rules: {claims.rules_written()}{_first_commit('data/paper/claims.yml')}.", ""]
-    for claim in claims.load_claims():
+    table = verdicts_scorecard(root)
+    parts = [f"Date of the rules: {rules_written()}{_first_commit('data/paper/claims.yml')}.", ""]
+    for claim in load_claims():
         row = table.loc[claim.number]
-        parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", "", f"{claim.claim} *({claim.where})*", ""]
-        parts += [f"**{SIGNS[row['verdict']]} {row['verdict']}**" + _told(row["ours"], row["n"], row["hardware"]), ""]
+        parts += [
+            f"(claim-{claim.number})=",
+            f"## Claim {claim.number}: {claim.short}",
+            "",
+            f"{claim.claim} *({claim.where})*",
+            "",
+        ]
+        parts += [
+            f"**{SIGNS[row['verdict']]} {row['verdict']}**"
+            + _told(row["ours"], row["n"], row["hardware"]),
+            "",
+        ]
         if row["in small"] != "–":
             small = (row[f"in small: {part}"] for part in ("ours", "n", "hardware"))
-            parts += [f"In small: **{SIGNS[row['in small']]} {row['in small']}**" + _told(*small), ""]
+            parts += [
+                f"In small: **{SIGNS[row['in small']]} {row['in small']}**" + _told(*small),
+                "",
+            ]
         parts += [f"Its own tables: **{row['in print']}**: {row['in print: why']}.", ""]
         evidence = _links(claim.evidence, pages, full=True)
-        fields = {"Test": claim.test, "Rule": claim.rule, "Outcome known when the rule was written": claim.known, "Evidence": evidence}
+        fields = {
+            "Test": claim.test,
+            "Rule": claim.rule,
+            "Outcome known when the rule was written": claim.known,
+            "Evidence": evidence,
+        }
         for name, text in fields.items():
             parts += [name, f": {' '.join(text.split())}", ""]
     return "\n".join(parts)
@@ -131,31 +199,58 @@ def _first_commit(path: str) -> str:
     """When a file was first committed, in words; "" outside a git checkout."""
     command = ["git", "log", "--diff-filter=A", "--format=%h on %cs", "--", path]
     try:
-        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        found = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
         return ""
     return f"; first committed in {found}" if found else ""
 
 
 def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Sequence[str]) -> str:
-    """What this build was made of: commit, machine, versions, notebooks and their times, records, printed tables."""
-    lines = [f"Built on {build.date} from commit `{build.commit}` on {build.machine}, notebooks at the settings of `{params}`.", ""]
+    """What this build was made of: commit, machine, versions, notebooks and their times, records,
+    printed tables.
+    """
+    lines = [
+        f"Built on {build.date} from commit `{build.commit}` on {build.machine}, notebooks at the settings of `{params}`.",
+        "",
+    ]
     if build.commit.endswith("+"):
         lines += ["The plus sign says that files differed from that commit.", ""]
-    versions = records.provenance()["versions"]
-    lines += ["Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items() if version) + ".", ""]
+    versions = machine.provenance()["versions"]
+    lines += [
+        "Versions: "
+        + ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+        + ".",
+        "",
+    ]
     lines += ["## Notebooks", "", "| notebook | run time | records it read |", "|-|-|-|"]
     for run in sorted(runs, key=lambda run: run.name):
         time = "as committed" if run.seconds is None else f"{run.seconds:.0f} s"
-        lines.append(f"| [{run.name}](../notebooks/{run.name}.ipynb) | {time} | {', '.join(run.experiments) or '–'} |")
+        lines.append(
+            f"| [{run.name}](../notebooks/{run.name}.ipynb) | {time} | {', '.join(run.experiments) or '–'} |"
+        )
     lines += ["", "## Records", "", ":::{div} wide", ""]
-    lines += ["| experiment | records | made | commits | machines | image sets (fingerprint) |", "|-|-|-|-|-|-|"]
+    lines += [
+        "| experiment | records | made | commits | machines | image sets (fingerprint) |",
+        "|-|-|-|-|-|-|",
+    ]
     for experiment in experiments():
         lines.append("| " + " | ".join([experiment, *_origin(experiment)]) + " |")
-    lines += ["", ":::", "", "## Printed tables and rules", "", "| file | SHA-256, first 16 digits |", "|-|-|"]
+    lines += [
+        "",
+        ":::",
+        "",
+        "## Printed tables and rules",
+        "",
+        "| file | SHA-256, first 16 digits |",
+        "|-|-|",
+    ]
     for path in sorted(PAPER.glob("*.*")):
         if path.suffix in (".csv", ".yml"):
-            lines.append(f"| `data/paper/{path.name}` | `{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}` |")
+            lines.append(
+                f"| `data/paper/{path.name}` | `{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}` |"
+            )
     return "\n".join([*lines, ""])
 
 
@@ -177,9 +272,17 @@ def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, 
     commits = ", ".join(f"`{commit[:7]}`" for commit in dict.fromkeys(runs["commit"].dropna()))
     images = "–"
     if "data.name" in runs:
-        sets = runs[["data.name", "data.fingerprint"]].dropna().drop_duplicates().groupby("data.name")["data.fingerprint"]
-        images = "; ".join(f"{name} ({', '.join(f'`{p}`' for p in list(prints)[:3])}{', …' * (len(prints) > 3)})" for name, prints in sets)
-    where = claims.machines(runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False))
+        sets = (
+            runs[["data.name", "data.fingerprint"]]
+            .dropna()
+            .drop_duplicates()
+            .groupby("data.name")["data.fingerprint"]
+        )
+        images = "; ".join(
+            f"{name} ({', '.join(f'`{p}`' for p in list(prints)[:3])}{', …' * (len(prints) > 3)})"
+            for name, prints in sets
+        )
+    where = machines(runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False))
     return str(len(runs)), made, commits, where, images or "–"
 
 
@@ -226,7 +329,11 @@ def differences(root: Path = RESULTS) -> str:
         lines += ["| step | printed | released | effect | here |", "|-|-|-|-|-|"]
         for row in rows.itertuples():
             cells = (row.step, row.printed, row.released, row.effect, row.ours)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |")
+            lines.append(
+                "| "
+                + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells)
+                + " |"
+            )
         lines += ["", ":::", ""]
     return "\n".join(lines)
 
@@ -234,20 +341,29 @@ def differences(root: Path = RESULTS) -> str:
 def errata() -> str:
     """The errata as a table, numbers filled in from the printed tables."""
     numbers = _errata_numbers()
-    lines = [":::{div} wide stacked errata", "", "| where | printed | should be | why | found |", "|-|-|-|-|-|"]
+    lines = [
+        ":::{div} wide stacked errata",
+        "",
+        "| where | printed | should be | why | found |",
+        "|-|-|-|-|-|",
+    ]
     for row in yaml.safe_load((PAPER / "errata.yml").read_text(encoding="utf-8")):
-        cells = (row[key].format(**numbers) for key in ("where", "printed", "should_be", "why", "found"))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |")
+        cells = (
+            row[key].format(**numbers) for key in ("where", "printed", "should_be", "why", "found")
+        )
+        lines.append(
+            "| " + " | ".join(cell.replace("|", "\\|").replace("_", "\\_") for cell in cells) + " |"
+        )
     return "\n".join([*lines, "", ":::", ""])
 
 
 def _errata_numbers() -> dict[str, object]:
-    gains, means, change = audit.gains(), audit.mean_gains().loc[list(audit.MARKED)], audit.table_2_changes()
-    alpha = audit.released_commands()["alpha"].dropna()
-    pool, averages = gains.loc[("PoolFormer", "imagenette")], audit.readded_averages()["mean"]
+    gains, means, change = (paper_gains(), mean_gains().loc[list(MARKED)], table_2_changes())
+    alpha = released_commands()["alpha"].dropna()
+    pool, averages = gains.loc[("PoolFormer", "imagenette")], readded_averages()["mean"]
     trained = change["pretrained"]
     return {
-        "largest": audit.largest_ss_rate_as_printed(384),
+        "largest": largest_ss_rate_as_printed(384),
         "smallest_table2": change[["untrained", "pretrained"]].min(axis=None),
         "alpha_low": f"{alpha.min():g}", "alpha_high": f"{alpha.max():g}", "alpha_n": len(alpha), "alpha_large": (alpha == alpha.max()).sum(),
         "points_low": means["points"].min(), "points_high": means["points"].max(),
@@ -256,7 +372,7 @@ def _errata_numbers() -> dict[str, object]:
         "mixer_from": gains.loc[("MLP-Mixer", "imagenette"), "baseline"], "mixer_to": gains.loc[("MLP-Mixer", "imagenette"), "constrained"],
         "poolformer_gain": pool["gain"], "poolformer_low": pool["low"], "poolformer_high": pool["high"],
         "rising": (change["change"] > 0).sum(), "n_models": len(change), "falling": " and ".join(change.index[change["change"] < 0]),
-        "rho4": audit.invariance_correlation(4).estimate, "rho5": audit.invariance_correlation(5).estimate,
+        "rho4": invariance_correlation(4).estimate, "rho5": invariance_correlation(5).estimate,
         "vgg_trained": trained["VGG"], "vgg_rank": int(trained.rank()["VGG"]), "vit_trained": trained["ViT (small)"],
         "resnet5": averages[5, "ResNet"], "pvt5": averages[5, "PVT"],
     }  # fmt: skip

@@ -30,7 +30,13 @@ seed = 0  # of the random weights and of the draw of images
 weights = "untrained"  # Figure 2: "untrained" alone, or beside "pretrained" or a folder of <timm name>.safetensors
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.networks import features_of
+from reproduction.settings import check_parameters
+from reproduction.ss_rate.draw import plot_adjacency, plot_box_curves, plot_distances, plot_positions, plot_profiles
+from reproduction.ss_rate.figure_2 import FIGURE_2, channel_map
+from reproduction.ss_rate.read import full_scale
+from reproduction.style import use_style
+from sslib.graph import mds, participation_ratio
 
 scales = {
     "quick": {"images": "photographs", "n_images": 48, "n_figure_2": 16, "n_seeds": 2},
@@ -48,9 +54,9 @@ import torch
 from IPython.display import Markdown
 
 import sslib
-from sslib import data, experiments, graph, models, plots, records
+from reproduction import images as data, models, records
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
 pd.options.display.precision = 4
 
@@ -114,7 +120,7 @@ features = {}
 for timm_name in ("resnet34", "vit_small_patch16_224"):
     architecture = models.find(timm_name)
     network = models.untrained(architecture, settings["seed"])
-    features[timm_name] = experiments.features_of(
+    features[timm_name] = features_of(
         architecture, network, pictures.normalised(), modules=architecture.modules
     )
 layers = {title: features[timm_name][module] for title, (timm_name, module) in chosen.items()}
@@ -122,7 +128,7 @@ distances = {title: sslib.pair_distances(F) for title, F in layers.items()}
 Markdown(f"Images: {pictures.description}")
 
 # %% mystnb={"figure": {"caption": "**Pair distances C of one layer each**, channels sorted by their mean distance to the others. What to see: a few channels, at the right and at the bottom, lie far from all others; they set the upper end TV of the thresholds.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}} tags=["hide-input"]
-plots.plot_distances(distances);
+plot_distances(distances);
 
 # %% [markdown]
 # ### The network at several thresholds
@@ -131,13 +137,13 @@ plots.plot_distances(distances);
 # and 20 % of all pairs are joined.
 
 # %% mystnb={"figure": {"caption": "**The feature network at three thresholds**, a row per layer. Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than \u03b5, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}} tags=["hide-input"]
-places = {title: graph.mds(C) for title, C in distances.items()}
+places = {title: mds(C) for title, C in distances.items()}
 panels = {}
 for title, F in layers.items():
     pairs = distances[title][torch.triu(torch.ones(len(F), len(F)), 1) > 0] * math.sqrt(F.shape[1])
     epsilons = {f"{share} % of pairs": pairs.quantile(share / 100).item() for share in (1, 5, 20)}
     panels[title] = {name: sslib.adjacency(F, epsilon) for name, epsilon in epsilons.items()}
-plots.plot_adjacency({title: place for title, (place, _) in places.items()}, panels);
+plot_adjacency({title: place for title, (place, _) in places.items()}, panels);
 
 # %% [markdown]
 # ### The picture of all channels
@@ -149,12 +155,12 @@ plots.plot_adjacency({title: place for title, (place, _) in places.items()}, pan
 # %% mystnb={"figure": {"caption": "**G_M in the plane**, metric multidimensional scaling of C. What to see: a cloud that spreads over a few directions only can be elongated like this; one that spreads over many looks round whatever its structure, because the plane has no room for it (high stress).", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input"]
 families = {title: models.find(timm_name).family for title, (timm_name, _) in chosen.items()}
 notes = {
-    title: f"participation ratio {graph.participation_ratio(F):.1f} of {min(len(F) - 1, F.shape[1])}, "
+    title: f"participation ratio {participation_ratio(F):.1f} of {min(len(F) - 1, F.shape[1])}, "
     f"stress {places[title][1]:.2f}"
     for title, F in layers.items()
 }
 clouds = {title: {"untrained": place} for title, (place, _) in places.items()}
-plots.plot_positions(clouds, families, {title: note.replace(", ", "\n") for title, note in notes.items()});
+plot_positions(clouds, families, {title: note.replace(", ", "\n") for title, note in notes.items()});
 
 # %% [markdown]
 # ### From distances to SS_rate, under both formulas
@@ -167,7 +173,7 @@ curves = {
     title: {formula: sslib.box_curve(F, formula=formula) for formula in ("released", "printed")}
     for title, F in layers.items()
 }
-plots.plot_box_curves(curves);
+plot_box_curves(curves);
 
 # %% tags=["hide-input"]
 lines = []
@@ -195,7 +201,7 @@ averages = profile.pivot_table(index="model", columns="formula", values="ss_rate
 averages.rename_axis(None).rename_axis(columns=None).round(2)
 
 # %% mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input"]
-plots.plot_profiles(profile);
+plot_profiles(profile);
 
 # %% tags=["hide-input"]
 apart = averages["printed"].min() - averages["released"].max()
@@ -219,10 +225,10 @@ Markdown(
 subset = data.load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
 maps = {
     models.find(timm_name).name: [
-        experiments.channel_map(timm_name, subset, settings["seed"] + k, weights=settings["weights"])
+        channel_map(timm_name, subset, settings["seed"] + k, weights=settings["weights"])
         for k in range(settings["n_seeds"])
     ]
-    for timm_name in experiments.FIGURE_2
+    for timm_name in FIGURE_2
 }
 families = {name: models.find(name).family for name in maps}
 
@@ -239,7 +245,7 @@ for name, drawn in maps.items():
         ratios = [one.participation[state] for one in drawn]
         lines.append(f"{span(ratios, 1)} directions" + f" ({state})" * (len(drawn[0].participation) > 1))
     below[name] = "\n".join(lines)
-plots.plot_positions({name: drawn[0].positions for name, drawn in maps.items()}, families, below);
+plot_positions({name: drawn[0].positions for name, drawn in maps.items()}, families, below);
 
 # %% tags=["hide-input"]
 Markdown(f"Images of this picture: {subset.description}")
@@ -248,7 +254,7 @@ Markdown(f"Images of this picture: {subset.description}")
 # {numref}`tab-directions` has the same number at full size, from the committed records: 512 ImageNet images, all channels.
 
 # %% mystnb={"figure": {"caption": "**How many directions the channels spread over**: participation ratio of the first module of Table 1, mean \u00b1 standard deviation over seeds of the random weights, and that of Gaussian noise of the same shape, which has no preferred direction. D is the number of channels. What to see: every network, isotropic or not by the paper, spreads over far fewer directions than noise.", "name": "tab-directions"}} tags=["hide-input", "nbval-check-output"]
-runs = experiments.full_scale(records.read_all("ss-rate"))
+runs = full_scale(records.read_all("ss-rate"))
 low = ["ViT (small)", "PoolFormer", "ResMLP", "MLP-Mixer"]  # what the paper's text calls low-dimensional
 rows = []
 for name in maps:
@@ -257,7 +263,7 @@ for name in maps:
     layers = part["metrics.layers"].map(lambda layers, m=architecture.modules[0]: layers[m])
     ratio = layers.map(lambda layer: layer["participation_ratio"]).groupby(part["seed"]).mean()  # over draws of images
     D = layers.iloc[0]["D"]
-    noise = graph.participation_ratio(torch.randn(D, 512, generator=torch.Generator().manual_seed(0)))
+    noise = participation_ratio(torch.randn(D, 512, generator=torch.Generator().manual_seed(0)))
     says = "low-dimensional" if name in low else "isotropic"
     rows.append([name, says, D, len(ratio), ratio.mean(), ratio.std(), noise])
 columns = ["network", "the paper says", "D", "seeds", "directions", "std", "noise"]

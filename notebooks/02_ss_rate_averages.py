@@ -30,7 +30,12 @@ seed = 0  # of the random weights and of the draw of images in the live run
 weights = "untrained"  # of the live run: "untrained", "pretrained" (downloads), or a folder of <timm name>.safetensors
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.networks import features_of
+from reproduction.settings import check_parameters
+from reproduction.ss_rate.draw import plot_box_curves, plot_profiles
+from reproduction.ss_rate.factors import FACTORS, factor_table
+from reproduction.ss_rate.read import depth_profiles, full_scale, table_2
+from reproduction.style import use_style
 
 scales = {
     "quick": {"images": "photographs", "n_images": 16},
@@ -44,12 +49,12 @@ import pandas as pd
 from IPython.display import Markdown
 
 import sslib
-from sslib import data, experiments, models, plots, records
+from reproduction import images as data, models, records
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
-runs = experiments.full_scale(records.read_all("ss-rate"))
-table = experiments.table_2(runs)
+runs = full_scale(records.read_all("ss-rate"))
+table = table_2(runs)
 
 # %% [markdown]
 # ## Printed and measured
@@ -99,8 +104,8 @@ Markdown(
 # An average hides the layers. The lines are means over seeds and draws, the bands one standard deviation.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**SS_rate along the depth of the nine models**, random weights, 512 ImageNet images. Colour is the family, the line style tells models of one family apart. What to see: the two formulas put the same layers at very different heights, and under the released one PoolFormer stands above the other attention models.", "name": "fig-depth"}, "image": {"alt": "Six panels, a row per family and a column per formula: SS_rate against depth for the nine models, with bands over seeds."}}
-profiles = experiments.depth_profiles(runs)
-plots.plot_profiles(profiles[profiles["model"].isin(table.index)]);
+profiles = depth_profiles(runs)
+plot_profiles(profiles[profiles["model"].isin(table.index)]);
 
 # %% [markdown]
 # ## What moves SS_rate
@@ -113,13 +118,13 @@ plots.plot_profiles(profiles[profiles["model"].isin(table.index)]);
 
 # %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**One setting changed at a time.** SS_rate (released formula, random weights), mean over seeds of the weights; change: against the baseline of the same seeds, mean \u00b1 standard deviation. The baseline, 64 ImageNet images, has more seeds than the changed settings, so the two means may differ where nothing changes. \u2013: does not apply. What to see: which images, how they are normalised and how the weights are drawn move SS_rate; the mode, the precision and the modules do not.", "name": "tab-factors"}}
 factors = records.read_all("ss-rate-factors")
-study = experiments.factor_table(factors)
+study = factor_table(factors)
 cells = {}
 for name in table.index.intersection(study.columns.levels[0]):
     part = study[name].dropna(how="all")
     cells[name, "SS_rate"] = part["SS_rate"].map("{:.3f}".format)
     cells[name, "change"] = part.iloc[1:].apply(lambda row: f"{round(row['change'], 3) + 0:+.3f} ± {row['std of change']:.3f}", axis=1)
-shown = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(experiments.FACTORS)).fillna("–")
+shown = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(FACTORS)).fillna("–")
 short = {"none": "baseline", "baseline: 64 ImageNet images": "64 images", "128 drawn at random": "128 at random"}
 short |= {"mean 0.5, std 0.5": "mean, std 0.5", "none: pixels 0 to 1": "none (0 to 1)"}
 shown.rename(index=short)
@@ -155,7 +160,7 @@ batch, live, curves = pictures.normalised(), [], {}
 middle = {"vit_small_patch16_224": "ViT-S", "resnet34": "ResNet34", "mixer_b16_224": "MLP-Mixer"}
 for timm_name, architecture in models.TABLE_1.items():
     network = models.load(architecture, settings["weights"], settings["seed"])
-    features = experiments.features_of(architecture, network, batch, modules=architecture.modules)
+    features = features_of(architecture, network, batch, modules=architecture.modules)
     rates = {f: [float(sslib.ss_rate(F, formula=f)) for F in features.values()] for f in ("released", "printed")}
     live.append([architecture.name, *(sum(values) / len(values) for values in rates.values())])
     if timm_name in middle:
@@ -164,7 +169,7 @@ for timm_name, architecture in models.TABLE_1.items():
         curves[title] = {f: sslib.box_curve(features[module], formula=f) for f in ("released", "printed")}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "**log N against log(1 + \u03b8) in the middle of three networks.** Dashed: the line of Eq. 4. Shaded: what SS_rate measures. What to see: the printed curve stays above the line almost to the end, so its area is large everywhere; the released one lies close to the line, above or below it depending on the network.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}}
-plots.plot_box_curves(curves);
+plot_box_curves(curves);
 
 # %% [markdown]
 # ## Live

@@ -38,7 +38,13 @@ dataset = None  # of the live runs: "digits", "cifar10", "imagenette" or "imagef
 n_seeds = None  # pairs per network in the live runs
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.paper.tables import MARKED
+from reproduction.settings import check_parameters
+from reproduction.style import use_style
+from reproduction.training.draw import plot_differences, plot_doses, plot_gradient_ratios, plot_histories
+from reproduction.training.read import choices, dose_response, effects, histories, learning_rates, paired, read_runs, table_3
+from reproduction.training.recipes import RECIPES
+from reproduction.training.run import ALPHA, Arm, grid, run_grid
 
 scales = {
     "quick": {"recipe": "quick", "dataset": "digits", "n_seeds": 1, "names": ["resnet34", "vit_small_patch16_224", "resmlp_12_224"]},
@@ -54,11 +60,11 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import audit, constraint_grid, models, plots, training
+from reproduction import models
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
-every = constraint_grid.read_runs()
+every = read_runs()
 runs = every[(every["recipe"] == "cpu") & (every["dataset"] == "cifar10")]
 names = list(dict.fromkeys(model for model in models.TABLE_1 if model in set(runs["model"])))
 called = {model: models.find(model).name for model in names}
@@ -70,7 +76,7 @@ called = {model: models.find(model).name for model in names}
 
 # %% tags=["hide-input"]
 n, device = len(runs), ", ".join(sorted(set(runs["device"])))
-size, epochs = training.RECIPES["cpu"], ", ".join(str(value) for value in sorted(set(runs["epochs"])))
+size, epochs = RECIPES["cpu"], ", ".join(str(value) for value in sorted(set(runs["epochs"])))
 full = every[every["recipe"].isin(["short", "paper"])]
 at_224 = f"{len(full)} runs at 224 px are among the records" if len(full) else "**Not run at 224 px**"
 Markdown(
@@ -80,7 +86,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "**Table 3 on CIFAR-10 beside our small networks**: top-1 in per cent, mean \u00b1 standard deviation over seeds (how many), last epoch; SS_rate from baseline to constrained. What to see: the small networks stand far below the paper's, so only differences within a row of ours mean anything.", "name": "tab-training"}} tags=["hide-input", "nbval-check-output"]
-table = constraint_grid.table_3(runs, "cpu", "cifar10")
+table = table_3(runs, "cpu", "cifar10")
 shown = pd.DataFrame({"paper": table["paper: baseline"].map("{:.2f}".format) + " → " + table["paper: constrained"].map("{:.2f}".format)})
 for arm in ("baseline", "constrained"):
     part = table[[f"{arm}: {key}" for key in ("mean", "std", "n")]].set_axis(["mean", "std", "n"], axis=1)
@@ -108,8 +114,8 @@ Markdown(
 # Differences within pairs, in points of top-1 accuracy on the test images.
 
 # %% mystnb={"figure": {"caption": "**Constrained minus baseline, a dot per pair** of the same seed; bars: mean and 95 % interval. Colour is the family. What to see: whether the intervals leave zero, and how far the dots of one network scatter although a pair shares weights, images and their order.", "name": "fig-paired"}, "image": {"alt": "For each network, dots for the difference in top-1 accuracy between the constrained and the baseline run of each seed, with mean and interval, around a line at zero."}} tags=["hide-input"]
-differences = constraint_grid.paired(runs, "constrained")
-plots.plot_differences(differences.replace({"model": called}));
+differences = paired(runs, "constrained")
+plot_differences(differences.replace({"model": called}));
 
 # %% mystnb={"figure": {"caption": "**Constrained minus baseline**, points of top-1: mean and 95 % interval over pairs; p of a sign-flip permutation test, and after Holm's correction for the number of networks. \u201cWould be seen\u201d: the smallest mean difference that a t-test of as many pairs with this scatter finds four times in five, at 0.05 over the number of networks; \u2013 where there are too few pairs for any p below that. \u201cAll pairs\u201d weighs every pair alike. What to see: the intervals, and beside them how small a difference these runs could have shown.", "name": "tab-effects"}} tags=["hide-input", "nbval-check-output"]
 def told(row):
@@ -119,7 +125,7 @@ def told(row):
     return pd.Series(found)
 
 
-found = constraint_grid.effects(differences).rename(index=called | {"all": "all pairs"})
+found = effects(differences).rename(index=called | {"all": "all pairs"})
 found.apply(told, axis=1)
 
 # %% [markdown]
@@ -140,10 +146,10 @@ for model in names:
         batches = {"first": [k for k in seeds if k < 6], "added": [k for k in seeds if k >= 6 and k not in ours]}
         for batch, own in {**batches, "planned": [k for k in seeds if k in ours]}.items():
             part = runs[(runs["model"] == model) & runs["seed"].isin(own)]
-            pairs = {against: constraint_grid.paired(part, arm, against=against) for against in ("baseline", "placebo")}
+            pairs = {against: paired(part, arm, against=against) for against in ("baseline", "placebo")}
             if own and len(pairs["baseline"]) > 1:
                 by_batch[called[model], arm, batch, f"{own[0]} to {own[-1]}"] = {
-                    against: constraint_grid.effects(found).loc["all"] if len(found) > 1 else None for against, found in pairs.items()
+                    against: effects(found).loc["all"] if len(found) > 1 else None for against, found in pairs.items()
                 }
 shown = pd.DataFrame.from_dict({f"{model}, {arm}, {batch}: seeds {seeds}": cells for (model, arm, batch, seeds), cells in by_batch.items()}, orient="index")
 shown = shown.map(lambda row: "not run" if row is None else f"{row['mean']:+.2f} (p = {row['p']:.3f}, {row['n']:.0f})")
@@ -151,12 +157,12 @@ shown.rename(columns="minus {}".format)
 
 # %% tags=["hide-input"]
 groups = {
-    "the models that the paper marks": differences[differences["model"].map(called).isin(audit.MARKED)],
+    "the models that the paper marks": differences[differences["model"].map(called).isin(MARKED)],
     "convolutional networks": differences[differences["family"] == "cnn"],
 }
 sentences = []
 for name, part in groups.items():
-    row = constraint_grid.effects(part).loc["all"]
+    row = effects(part).loc["all"]
     seen = "no difference of any size could have been seen" if pd.isna(row["smallest effect"]) else f"{row['smallest effect']:.1f} points would have been seen four times in five"
     sentences.append(
         f"For {name} ({', '.join(called[m] for m in dict.fromkeys(part['model']))}) the constrained arm differs by {row['mean']:+.2f} points over {row['n']:.0f} "
@@ -183,11 +189,11 @@ Markdown(helps)
 # drift apart when what is added to the gradient means nothing.
 
 # %% tags=["hide-input"]
-shams = constraint_grid.paired(runs, "placebo")
+shams = paired(runs, "placebo")
 noise = "The placebo at this α: not run."
 if len(shams):
-    sham = constraint_grid.effects(shams).loc["all"]
-    contrast = constraint_grid.effects(constraint_grid.paired(runs, "constrained", against="placebo")).loc["all"]
+    sham = effects(shams).loc["all"]
+    contrast = effects(paired(runs, "constrained", against="placebo")).loc["all"]
     noise = (
         f"On {', '.join(called[model] for model in dict.fromkeys(shams['model']))}, {sham['n']:.0f} placebo runs differ from their baselines by "
         f"{sham['mean']:+.2f} points on average (standard deviation {sham['std']:.2f}, single differences up to {shams['difference'].abs().max():.2f}). "
@@ -203,14 +209,14 @@ Markdown(noise)
 # both sides of $\gamma$: {numref}`tab-doses` has their mean distance from it.
 
 # %% mystnb={"figure": {"caption": "**SS_rate and test accuracy over training**, mean over seeds, band: one standard deviation. What to see: whether the constrained curve can be told from the baseline's.", "name": "fig-training"}, "image": {"alt": "A row of two panels per network: SS_rate on the left, test accuracy on the right, against epochs, for the baseline and the constrained arm."}} tags=["hide-input"]
-plots.plot_histories(constraint_grid.histories(runs[runs["arm"].isin(["baseline", "constrained"])]).replace({"model": called}));
+plot_histories(histories(runs[runs["arm"].isin(["baseline", "constrained"])]).replace({"model": called}));
 
 # %% [markdown]
 # How hard does the penalty pull? Once an epoch, the norm of its gradient over that of the task's, over all parameters.
 
 # %% mystnb={"figure": {"caption": "**Gradient of the penalty over gradient of the task** at the start of each epoch, per network and arm, all with a penalty. Logarithmic axis; the dashed line is 1, where the penalty would pull as hard as the task. What to see: how far below 1 the paper's \u03b1 stays in every network, and which dose it takes to reach it.", "name": "fig-gradient"}, "image": {"alt": "Lines of the gradient ratio over epochs on a logarithmic axis, far below one for the paper's alpha and above one for the largest."}} tags=["hide-input"]
 at_one_rate = runs[(runs["alpha"] > 0) & ~runs["arm"].str.contains("@")]
-plots.plot_gradient_ratios(constraint_grid.histories(at_one_rate).replace({"model": called}));
+plot_gradient_ratios(histories(at_one_rate).replace({"model": called}));
 
 # %% [markdown]
 # ### Dose and placebo
@@ -220,7 +226,7 @@ plots.plot_gradient_ratios(constraint_grid.histories(at_one_rate).replace({"mode
 # and two runs that differ have different F: the column "gradient" says how large it was over all parameters.)
 
 # %% mystnb={"figure": {"caption": "**Doses of \u03b1, and the placebo of a dose**: n pairs; SS_rate at the end, mean over modules, and the modules' mean distance from \u03b3, in brackets that of the baselines of the same seeds from the same \u03b3; difference in top-1 to the baseline of the same seed in points, mean and 95 % interval; mean ratio of the penalty's gradient to the task's. What to see: whether a dose brings the modules nearer to \u03b3 than they come without it, and what it costs.", "name": "tab-doses"}} tags=["hide-input", "nbval-check-output"]
-every_dose = constraint_grid.dose_response(runs).rename(index=called, level="model")
+every_dose = dose_response(runs).rename(index=called, level="model")
 raised = every_dose.index.to_frame().query("alpha > 1e-4")["model"].unique()
 doses = every_dose.loc[every_dose.index.isin(raised, level="model")]
 shown = doses[["n"]].astype(int).astype(object)
@@ -232,11 +238,11 @@ shown.index = [f"{model} {penalty}, α = {alpha:g}" for model, penalty, alpha in
 shown
 
 # %% mystnb={"figure": {"caption": "**Dose and response**: what \u03b1 does to the modules' mean distance from \u03b3 (left; below 0 they end nearer than without the constraint) and to accuracy (right, with 95 % intervals), differences within pairs, means over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that costs.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: how much farther from their target the modules end than in the baseline, and the difference in accuracy, with the placebo as open squares."}} tags=["hide-input"]
-plots.plot_doses(doses, {name: models.find(name).family for name in called.values()});
+plot_doses(doses, {name: models.find(name).family for name in called.values()});
 
 # %% tags=["hide-input"]
-usual = every_dose.xs((constraint_grid.ALPHA, "constrained"), level=("alpha", "penalty"))
-ratio = constraint_grid.histories(runs[runs["arm"] == "constrained"])["gradient_ratio"]
+usual = every_dose.xs((ALPHA, "constrained"), level=("alpha", "penalty"))
+ratio = histories(runs[runs["arm"] == "constrained"])["gradient_ratio"]
 acts = (
     f"With α = 0.0001 the gradient of the penalty is {ratio.median():.0e} of the task's (median over networks, seeds and epochs; at most {ratio.max():.0e}), and "
     + ", ".join(f"{model}'s modules end {row['with']:.3f} from γ instead of {row['without']:.3f}" for model, row in usual.iterrows())
@@ -264,7 +270,7 @@ Markdown(acts)
 # arms are needed at both rates.
 
 # %% mystnb={"figure": {"caption": "**Both arms at two learning rates**: mean top-1 in per cent and number of runs; the last column is the difference within pairs of the same seed and rate, in points. What to see: what the rate alone changes, beside what the constraint does within a rate.", "name": "tab-rates"}} tags=["hide-input", "nbval-check-output"]
-rates = constraint_grid.learning_rates(runs)
+rates = learning_rates(runs)
 complete = rates.groupby(level=0).filter(lambda part: part[["baseline", "constrained"]].notna().all(axis=None)) if len(rates) else rates
 shown = pd.DataFrame({arm: [f"{row[arm]:.2f} ({row[f'{arm}: n']:.0f})" for _, row in complete.iterrows()] for arm in ("baseline", "constrained")})
 shown["constrained − baseline"] = complete["gain"].map("{:+.2f}".format).to_numpy()
@@ -276,8 +282,8 @@ sentences = []
 for model in dict.fromkeys(complete.index.get_level_values(0)):
     gains = complete.loc[model]["gain"]
     own, low, high = runs[runs["model"] == model], gains.index.min(), gains.index.max()
-    slower = (str(constraint_grid.Arm(arm, lr=low)) for arm in ("baseline", "constrained"))
-    alone, crossed = (constraint_grid.paired(own, arm)["difference"] for arm in slower)
+    slower = (str(Arm(arm, lr=low)) for arm in ("baseline", "constrained"))
+    alone, crossed = (paired(own, arm)["difference"] for arm in slower)
     sentences.append(
         f"For {called[model]} the lower rate alone changes the baseline by {alone.mean():+.2f} points ({len(alone)} pairs of the same seed); the constraint, within a "
         f"rate, by {gains[high]:+.2f} (higher) and {gains[low]:+.2f} (lower). **Compared as the scripts do, constrained at the lower rate against the baseline at "
@@ -292,7 +298,7 @@ Markdown(by_rate)
 # held-out training images.
 
 # %% mystnb={"figure": {"caption": "**What the choice of the epoch makes**, points of top-1. Left: what it adds to the last epoch's accuracy, mean over both arms. Right: the mean difference between the arms, constrained minus baseline, by each rule. What to see: what the choice adds to an arm, and that the difference between the arms depends on it.", "name": "tab-epochs"}} tags=["hide-input", "nbval-check-output"]
-choice = constraint_grid.choices(runs)
+choice = choices(runs)
 groups = {"held-out - last": ("added to the last epoch", "held-out"), "best test - last": ("added to the last epoch", "best test")}
 groups |= {f"gain, {rule}": ("constrained − baseline", rule) for rule in ("last", "held-out", "best test")}
 shown = choice.rename(index=called)[list(groups)].map("{:+.2f}".format)
@@ -324,15 +330,15 @@ Markdown(
 # The machinery at work, on scikit-learn's digits at quick scale: pairs are trained while this page is built.
 
 # %% tags=["hide-input"]
-live = constraint_grid.grid(settings["recipe"], settings["dataset"], settings["names"] or models.TABLE_1,
+live = grid(settings["recipe"], settings["dataset"], settings["names"] or models.TABLE_1,
                             ["baseline", "constrained"], range(settings["n_seeds"]))
 with TemporaryDirectory() as folder:
-    for path in constraint_grid.run_grid(live, root=Path(folder), matrices=False):
+    for path in run_grid(live, root=Path(folder), matrices=False):
         pass
-    now = constraint_grid.read_runs(Path(folder))
+    now = read_runs(Path(folder))
 
 # %% tags=["hide-input", "nbval-check-output"]
-print(f"{len(now)} runs of {training.RECIPES[settings['recipe']].epochs} epochs, arms: {', '.join(sorted(set(now['arm'])))}")
+print(f"{len(now)} runs of {RECIPES[settings['recipe']].epochs} epochs, arms: {', '.join(sorted(set(now['arm'])))}")
 print("all above chance:", bool((now["top1_last"] > 20).all()))
 
 # %% mystnb={"figure": {"caption": "**Pairs trained while this page was built**, on scikit-learn's digits unless the parameters say otherwise: top-1 in per cent and SS_rate at the end, mean over seeds. What to see: that it runs; a few epochs and one pair per network decide nothing.", "name": "tab-live-training"}} tags=["hide-input"]

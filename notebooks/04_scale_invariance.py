@@ -40,7 +40,16 @@ seed = 0  # of the random weights, the draw of images and the known spectra
 weights = "untrained"  # of the live fits: "untrained", "pretrained" (downloads), or a folder of <timm name>.safetensors
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.invariance.draw import plot_against_paper, plot_invariance_layers, plot_spectra
+from reproduction.invariance.read import full_scale, invariance_table, layer_table, rank_correlations, trained_changes, trained_table
+from reproduction.invariance.rulers import exponent_examples, exponent_recovery
+from reproduction.invariance.run import MODELS, WAYS
+from reproduction.invariance.say import changes_told, order_told, shown_table, shown_trained
+from reproduction.settings import check_parameters
+from reproduction.style import use_style
+from reproduction.verdicts.claims import by_key, scorecard
+from sslib.grams import gram_update, grams_and_features
+from sslib.powerlaw import gram_spectrum, powerlaw_exponent, scale_invariance, spectrum
 
 scales = {
     "quick": {"images": "photographs", "n_images": 112, "draws": 100},
@@ -54,14 +63,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import claims, data, features, invariance, models, plots, records
-from sslib import invariance_grid as grid
-from sslib.audit import DATASETS
+from reproduction import images as data, models, records
+from reproduction.paper.tables import DATASETS
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
-runs = grid.full_scale(records.read_all("invariance"))
-families = {name: models.find(timm_name).family for name, timm_name in grid.MODELS.items()}
+runs = full_scale(records.read_all("invariance"))
+families = {name: models.find(timm_name).family for name, timm_name in MODELS.items()}
 
 # %% [markdown]
 # ## The fits, layer by layer
@@ -74,16 +82,16 @@ architecture = models.find(settings["model"])
 network = models.load(architecture, settings["weights"], settings["seed"])
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 batch = pictures.normalised(architecture.mean, architecture.std)
-grams, F = features.grams_and_features(network, batch, architecture.modules)
+grams, F = grams_and_features(network, batch, architecture.modules)
 spectra = {
-    "printed": {m: invariance.spectrum(F[m]) for m in F},
-    "released": {m: invariance.gram_spectrum(grams[m], estimator="released") for m in grams},
+    "printed": {m: spectrum(F[m]) for m in F},
+    "released": {m: gram_spectrum(grams[m], estimator="released") for m in grams},
 }
-fits = {way: invariance.scale_invariance(layers, estimator=way) for way, layers in spectra.items()}
+fits = {way: scale_invariance(layers, estimator=way) for way, layers in spectra.items()}
 
 # %% mystnb={"figure": {"caption": "**Eigenvalues of each layer and the power law fitted to them**, live, random weights. Dots: the share of eigenvalues that are at least \u03bb; a power law would be a straight line. Orange: the fit, over the n eigenvalues that it uses; \u03b3 with its standard error, and the KS distance. What to see: the printed estimator draws one line through a curve that bends everywhere; the released one picks a stretch that is straight enough.", "name": "fig-spectra"}, "image": {"alt": "A row of panels per layer and a column per estimator: shares of eigenvalues against their size on log-log axes, with the fitted lines, exponents and KS distances."}} tags=["hide-input"]
 shown = list(F)[:: max(1, len(F) // 4)][:4]
-plots.plot_spectra({m: {way: (spectra[way][m], fits[way].layers[m]) for way in spectra} for m in shown});
+plot_spectra({m: {way: (spectra[way][m], fits[way].layers[m]) for way in spectra} for m in shown});
 
 # %% [markdown]
 # Eq. 10 writes the $B \times B$ matrix $F^\top F$ where its text speaks of feature dimensions, of which there are $D$. It
@@ -108,8 +116,8 @@ Markdown(
 # resize bicubically. {numref}`tab-sigma` has the numbers, {numref}`fig-sigma` the order.
 
 # %% mystnb={"figure": {"caption": "**\u03c3 beside the paper's Table 4**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: for most networks both estimators give far less than the paper prints.", "name": "tab-sigma"}} tags=["hide-input", "nbval-check-output"]
-table = grid.invariance_table(runs, 4)
-grid.shown_table(table)
+table = invariance_table(runs, 4)
+shown_table(table)
 
 # %% tags=["hide-input"]
 done = table.dropna(subset="ours")
@@ -118,7 +126,7 @@ factor = done.assign(factor=np.exp(np.log(done["ours"] / done["paper"]).abs())).
 smallest = done.loc[done[done["way"] == "released"]["ours"].idxmin()]
 Markdown(
     ("**Neither road leads to the printed numbers from random weights.** " if factor[["printed", "released"]].min() > 1.5 else "")
-    + f"Half of the {len(done) // len(grid.WAYS)} cells measured (network and data set) differ from the paper by a factor of "
+    + f"Half of the {len(done) // len(WAYS)} cells measured (network and data set) differ from the paper by a factor of "
     f"{factor['released']:.1f} or more (released) and {factor['printed']:.1f} or more (printed). For them the paper prints "
     f"{done['paper'].min():.3f} to {done['paper'].max():.3f}; ours, released, run from {by_way.min()['released']:.6f} to "
     f"{by_way.max()['released']:.3f}. By the smallest, {smallest['model']} would be the most scale invariant network of all."
@@ -130,14 +138,14 @@ Markdown(
 # differ, not whether any of them is a power law.**
 
 # %% mystnb={"figure": {"caption": "**\u03c3, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie far left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-sigma"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed sigma as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}} tags=["hide-input"]
-plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
+plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]
 # Is it the formula or what it looks at? {numref}`tab-sigma-swapped` has both swapped: the printed formula on all
 # activations, the released one on F.
 
 # %% mystnb={"figure": {"caption": "**\u03c3 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-sigma-swapped"}} tags=["hide-input", "nbval-check-output"]
-grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
+shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
 
 # %% [markdown]
 # ## The same order?
@@ -146,17 +154,17 @@ grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n
 # p is exact, from all orders of n networks.
 
 # %% mystnb={"figure": {"caption": "**Rank correlation of our \u03c3 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-sigma-order"}} tags=["hide-input", "nbval-check-output"]
-order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
+order = rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
 shown = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.3f}".format))
 shown.rename(columns={"rho": "ρ"}).rename_axis([None, None])
 
 # %% tags=["hide-input"]
 Markdown(
-    grid.order_told(order) + " Networks with random weights need not rank as trained ones do; which of the two Table 4 shows, the paper does not say."
+    order_told(order) + " Networks with random weights need not rank as trained ones do; which of the two Table 4 shows, the paper does not say."
 )
 
 # %% tags=["hide-input"]
-claim = claims.by_key(claims.scorecard())["invariance"]
+claim = by_key(scorecard())["invariance"]
 Markdown(
     f"Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the released σ and Δ, means over both data sets, with the printed gain; "
     f"negative would be as claimed. {claim['ours'][:1].upper()}{claim['ours'][1:]}, {claim['n']}. Random weights, and a Δ within UMAP's own scatter, decide little; the pretrained "
@@ -170,15 +178,15 @@ Markdown(
 # shapes lie: what each estimator reports if a layer has no structure at all.
 
 # %% mystnb={"figure": {"caption": "**Exponents of every layer**, random weights, means over seeds. Grey: from the smallest to the largest exponent of Gaussian noise of these shapes. What to see: printed exponents lie close to each other, at the lower end of those of noise or just below; released exponents of noise are enormous, because a spectrum whose eigenvalues are nearly equal looks like a very steep power law.", "name": "fig-exponents"}, "image": {"alt": "Line plots, a row per estimator and a column per data set, the released ones on a logarithmic axis: exponent against depth for each network, with a grey band for noise."}} tags=["hide-input"]
-layers = grid.layer_table(runs[runs["config.weights"] == "untrained"])
-plots.plot_invariance_layers(
+layers = layer_table(runs[runs["config.weights"] == "untrained"])
+plot_invariance_layers(
     layers.replace({"images": DATASETS}), "exponent", "exponent γ", ["printed", "released"], null="null_exponent", log=True
 );
 
 # %% tags=["hide-input"]
 quality = layers.groupby("way")[["exponent", "exponent_error", "n_tail", "ks_distance", "null_exponent"]].median()
-gram = invariance.gram_update(None, batch.flatten(1))
-pixels = invariance.powerlaw_exponent(invariance.gram_spectrum(gram, estimator="released"), estimator="released")
+gram = gram_update(None, batch.flatten(1))
+pixels = powerlaw_exponent(gram_spectrum(gram, estimator="released"), estimator="released")
 cells = layers[layers["way"] == "released"].groupby(["model", "images", "seed"])[["exponent", "exponent_error"]]
 errors = cells.agg({"exponent": lambda values: values.std(ddof=0), "exponent_error": "median"}).dropna()
 within = (errors["exponent"] <= errors["exponent_error"]).sum()
@@ -206,12 +214,12 @@ Markdown(
 # activations' products were kept, so the printed estimator is shown on activations.
 
 # %% mystnb={"figure": {"caption": "**\u03c3 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: training makes \u03c3 smaller in some networks and larger in others.", "name": "tab-sigma-trained"}} tags=["hide-input", "nbval-check-output"]
-trained = grid.trained_table(records.read_all("invariance"), 4)
+trained = trained_table(records.read_all("invariance"), 4)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
-grid.shown_trained(trained.replace({"images": DATASETS}))
+shown_trained(trained.replace({"images": DATASETS}))
 
 # %% tags=["hide-input"]
-Markdown(grid.changes_told(grid.trained_changes(trained), "σ"))
+Markdown(changes_told(trained_changes(trained), "σ"))
 
 # %% [markdown]
 # The pretrained weights that the released scripts can load were not downloaded: **not run**.
@@ -223,7 +231,7 @@ Markdown(grid.changes_told(grid.trained_changes(trained), "σ"))
 # standard errors.
 
 # %% mystnb={"figure": {"caption": "**Known exponents, recovered.** Found: mean \u00b1 standard deviation over the spectra drawn, 300 eigenvalues each; error: the mean of the standard errors that the estimator states; within: the share of draws within three of their own standard errors of the truth. What to see: both find the exponent; the released estimates scatter more than their standard error says.", "name": "tab-exponents-known"}} tags=["hide-input", "nbval-check-output"]
-found = grid.exponent_recovery(draws=settings["draws"], seed=settings["seed"])
+found = exponent_recovery(draws=settings["draws"], seed=settings["seed"])
 cells = found.assign(
     found=[f"{row.mean:.2f} ± {row.std:.2f}" for row in found.itertuples()],
     error=found["standard_error"].map("{:.2f}".format),
@@ -246,7 +254,7 @@ Markdown(
 # And on spectra that are no power law, or only above some value?
 
 # %% mystnb={"figure": {"caption": "**Spectra that are no power law**, and one that is a power law with exponent 2.5 above a bulk that is none; 300 eigenvalues each. \u03b3 with its standard error; n: the eigenvalues that the fit uses; KS: its distance from the data. What to see: every spectrum gets an exponent, and the two estimators give different ones.", "name": "tab-exponents-other"}} tags=["hide-input", "nbval-check-output"]
-others = grid.exponent_examples(seed=settings["seed"])
+others = exponent_examples(seed=settings["seed"])
 cells = others.assign(
     γ=[f"{row.exponent:.2f} ± {row.standard_error:.2f}" for row in others.itertuples()],
     n=others["n_tail"].map(str),

@@ -40,7 +40,17 @@ seed = 0  # of the random weights, the draw of images and the known sets
 weights = "untrained"  # of the live fits: "untrained", "pretrained" (downloads), or a folder of <timm name>.safetensors
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.invariance.draw import plot_against_paper, plot_correlation_integrals, plot_invariance_layers
+from reproduction.invariance.read import full_scale, invariance_table, layer_table, rank_correlations, sensitivity_table, trained_changes, trained_table, umap_seed_spread
+from reproduction.invariance.rulers import KNOWN_SETS, SET_NAMES, dimension_recovery, umap_repeats
+from reproduction.invariance.run import MODELS, N_IMAGES, WAYS
+from reproduction.invariance.say import changes_told, order_told, shown_table, shown_trained
+from reproduction.settings import check_parameters
+from reproduction.style import use_style
+from reproduction.verdicts.claims import by_key, scorecard
+from sslib.checks import ESTIMATORS
+from sslib.dimension import RELEASED_UMAP, correlation_dimension, fluctuation, umap_points
+from sslib.grams import gram_distances, grams_and_features
 
 scales = {
     "quick": {"images": "photographs", "n_images": 96, "n_points": 2000},
@@ -54,14 +64,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import claims, data, features, invariance, models, plots, records
-from sslib import invariance_grid as grid
-from sslib.audit import DATASETS
+from reproduction import images as data, models, records
+from reproduction.paper.tables import DATASETS
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
-runs = grid.full_scale(records.read_all("invariance"))
-families = {name: models.find(timm_name).family for name, timm_name in grid.MODELS.items()}
+runs = full_scale(records.read_all("invariance"))
+families = {name: models.find(timm_name).family for name, timm_name in MODELS.items()}
 
 # %% [markdown]
 # ## The fits, layer by layer
@@ -73,17 +82,17 @@ architecture = models.find(settings["model"])
 network = models.load(architecture, settings["weights"], settings["seed"])
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 batch = pictures.normalised(architecture.mean, architecture.std)
-grams, F = features.grams_and_features(network, batch, architecture.modules)
-umap = invariance.RELEASED_UMAP
+grams, F = grams_and_features(network, batch, architecture.modules)
+umap = RELEASED_UMAP
 points = {
-    "printed": {m: invariance.umap_points(F[m].T, **umap) for m in F},
-    "released": {m: invariance.umap_points(invariance.gram_distances(grams[m]), metric="precomputed", **umap) for m in F},
+    "printed": {m: umap_points(F[m].T, **umap) for m in F},
+    "released": {m: umap_points(gram_distances(grams[m]), metric="precomputed", **umap) for m in F},
 }
-fits = {way: {m: invariance.correlation_dimension(x, estimator=way) for m, x in points[way].items()} for way in points}
+fits = {way: {m: correlation_dimension(x, estimator=way) for m, x in points[way].items()} for way in points}
 
 # %% mystnb={"figure": {"caption": "**T(r) of each layer and the line fitted to it**, live, random weights. Shaded: the region of the fit; the number is its slope, the dimension, with its standard error. What to see: UMAP has spread the points so that hardly any two are close, so T(r) bends everywhere, and the slope depends on where one looks.", "name": "fig-integrals"}, "image": {"alt": "A row of panels per layer and a column per estimator: the correlation integral on log-log axes with the fitted line, its region shaded, and the dimension."}} tags=["hide-input"]
 shown = list(F)[:: max(1, len(F) // 4)][:4]
-plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m in shown});
+plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m in shown});
 
 # %% [markdown]
 # ## Printed and measured
@@ -93,18 +102,18 @@ plots.plot_correlation_integrals({m: {way: fits[way][m] for way in fits} for m i
 # bilinearly where we resize bicubically. {numref}`tab-delta` has the numbers, {numref}`fig-delta` the order.
 
 # %% mystnb={"figure": {"caption": "**\u0394 beside the paper's Table 5**, random weights: mean \u00b1 standard deviation over seeds of the weights (n of them; no \u00b1 where there is one). Ranks: the paper's / printed / released; 1 is the smallest, the most invariant, among the networks that were run. CIFAR-100: not run. What to see: most of our values are smaller than the paper's, and the order is another.", "name": "tab-delta"}} tags=["hide-input", "nbval-check-output"]
-table = grid.invariance_table(runs, 5)
-grid.shown_table(table)
+table = invariance_table(runs, 5)
+shown_table(table)
 
 # %% mystnb={"figure": {"caption": "**\u0394, ours and the paper's**, random weights, on logarithmic axes. Networks stand in the order of their printed values; bars are one standard deviation over seeds, where there are several. What to see: most of ours lie left of the paper's. Where ours follow the paper's order, the triangles move to the right from bottom to top, as the circles do.", "name": "fig-delta"}, "image": {"alt": "Four panels, a row per estimator and a column per data set: for each network the printed Delta as a circle and the measured one as a triangle, joined by a line, on a logarithmic axis."}} tags=["hide-input"]
-plots.plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
+plot_against_paper(table.replace({"images": DATASETS}), families, ["printed", "released"]);
 
 # %% [markdown]
 # Is it the formula or what it looks at? {numref}`tab-delta-swapped` has both swapped: the printed formula on all
 # activations, the released one on F.
 
 # %% mystnb={"figure": {"caption": "**\u0394 with what the formulas look at swapped**, otherwise as in the table before: the printed formula on all activations, the released one on F. Ranks: the paper's / printed formula / released formula. What to see: this does not lead to the paper's values or order either.", "name": "tab-delta-swapped"}} tags=["hide-input", "nbval-check-output"]
-grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
+shown_table(table, ["printed, activations", "released, F"]).drop(columns="n")
 
 # %% [markdown]
 # ## The same order?
@@ -112,15 +121,15 @@ grid.shown_table(table, ["printed, activations", "released, F"]).drop(columns="n
 # {numref}`tab-delta-order` holds our order of the networks against the paper's; p is exact, from all orders of n networks.
 
 # %% mystnb={"figure": {"caption": "**Rank correlation of our \u0394 with the printed one** over n networks: Spearman's \u03c1, and the exact two-sided p. What to see: \u03c1 is positive in some rows and negative in others.", "name": "tab-delta-order"}} tags=["hide-input", "nbval-check-output"]
-order = grid.rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
+order = rank_correlations(table).dropna(subset="rho").rename(index=DATASETS, level="images")
 cells = order.assign(rho=order["rho"].map("{:+.2f}".format), p=order["p"].map("{:.3f}".format))
 cells.rename(columns={"rho": "ρ"}).rename_axis([None, None])
 
 # %% tags=["hide-input"]
-Markdown(grid.order_told(order))
+Markdown(order_told(order))
 
 # %% tags=["hide-input"]
-claim = claims.by_key(claims.scorecard())["invariance"]
+claim = by_key(scorecard())["invariance"]
 Markdown(
     f"Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the released σ and Δ, means over both data sets, with the printed gain; "
     f"negative would be as claimed. {claim['ours'][:1].upper()}{claim['ours'][1:]}, {claim['n']}. Random weights, and a Δ within UMAP's own scatter, decide little; the pretrained "
@@ -136,19 +145,19 @@ Markdown(
 
 # %% tags=["hide-input"]
 others = records.read_all("invariance-umap")
-repeated = grid.umap_seed_spread(runs, others)
-repeats = grid.umap_repeats(grams[shown[0]], range(8))
-few = {way: invariance.fluctuation(repeats[way]) for way in invariance.ESTIMATORS}
+repeated = umap_seed_spread(runs, others)
+repeats = umap_repeats(grams[shown[0]], range(8))
+few = {way: fluctuation(repeats[way]) for way in ESTIMATORS}
 table_delta = table.dropna(subset="ours").set_index(["model", "way"])["ours"]
 resmlp = table_delta[table_delta.index.get_level_values("model") == "ResMLP"].groupby("way").mean()
 lines = []
-for way in invariance.ESTIMATORS:
+for way in ESTIMATORS:
     part = repeated[repeated["way"] == way]
     if len(part) and way in resmlp:
         networks = " and ".join(dict.fromkeys(f"{models.find(row.model).name} on {DATASETS[row.images]}" for row in part.itertuples()))
         lines.append(
             f"**{way}**: Δ of one layer over {part['seeds'].min()} seeds of UMAP is {part['delta'].min():.2f} to {part['delta'].max():.2f} ({len(part)} layers of {networks}, "
-            f"{grid.N_IMAGES} images; {few[way]:.2f} on {len(pictures)} images, live, {len(repeats)} seeds). The untrained ResMLP's, over its twelve blocks, is {resmlp[way]:.2f}. "
+            f"{N_IMAGES} images; {few[way]:.2f} on {len(pictures)} images, live, {len(repeats)} seeds). The untrained ResMLP's, over its twelve blocks, is {resmlp[way]:.2f}. "
             f"{(table['paper'] <= part['delta'].max()).mean():.0%} of the values of Table 5, {table['paper'].min():.2f} to {table['paper'].max():.2f}, "
             f"are no larger than the largest of these, which is nothing but UMAP's random numbers, and {(table[table['way'] == way]['ours'].dropna() <= part['delta'].max()).mean():.0%} of ours."
         )
@@ -161,8 +170,8 @@ Markdown("\n\n".join(lines) or "Repeats under several seeds of UMAP: not run.")
 
 # %% mystnb={"figure": {"caption": "**\u0394 of Gaussian noise**, of the shapes of each network's layers, by both estimators and both features; mean over the records of each network. What to see: noise, in which nothing changes from layer to layer but the shape, has a \u0394 of the size of the untrained networks' or a larger one.", "name": "tab-delta-noise"}} tags=["hide-input", "nbval-check-output"]
 noise = runs[runs["config.weights"] == "noise"]
-names = {timm_name: name for name, timm_name in grid.MODELS.items()}
-null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in grid.WAYS}).astype(float)
+names = {timm_name: name for name, timm_name in MODELS.items()}
+null = pd.DataFrame({way: noise["metrics.delta"].map(lambda delta, way=way: delta[way]) for way in WAYS}).astype(float)
 by_model = null.groupby(noise["config.model"].map(names))
 by_model.mean().map("{:.2f}".format).assign(records=by_model.size()).rename_axis(None)
 
@@ -170,8 +179,8 @@ by_model.mean().map("{:.2f}".format).assign(records=by_model.size()).rename_axis
 # ## Along the depth
 
 # %% mystnb={"figure": {"caption": "**Correlation dimension of every layer**, random weights, means over seeds. What to see: all dimensions lie close together whatever the network, and move up and down from layer to layer.", "name": "fig-dimensions"}, "image": {"alt": "Line plots, a row per estimator and a column per data set: correlation dimension against depth for each network."}} tags=["hide-input"]
-layers = grid.layer_table(runs[runs["config.weights"] == "untrained"])
-plots.plot_invariance_layers(layers.replace({"images": DATASETS}), "dimension", "dimension", ["printed", "released"]);
+layers = layer_table(runs[runs["config.weights"] == "untrained"])
+plot_invariance_layers(layers.replace({"images": DATASETS}), "dimension", "dimension", ["printed", "released"]);
 
 # %% tags=["hide-input"]
 spread = layers.groupby("way")[["dimension", "dimension_error"]].describe()
@@ -197,7 +206,7 @@ Markdown(
 # The paper gives none. {numref}`tab-delta-umap` has Δ of a network when one of them is changed at a time.
 
 # %% mystnb={"figure": {"caption": "**\u0394 of a network under other parameters of UMAP**, one changed at a time, by both estimators. As released: 30 components, 20 neighbours, min_dist 0.05, seed 42. What to see: another seed moves \u0394 by as much as another parameter does.", "name": "tab-delta-umap"}} tags=["hide-input", "nbval-check-output"]
-changed = pd.concat({way: grid.sensitivity_table(runs, others, way) for way in ("printed", "released")}, axis=1)
+changed = pd.concat({way: sensitivity_table(runs, others, way) for way in ("printed", "released")}, axis=1)
 changed = changed.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 changed = changed.rename(columns=lambda name: name.replace("cifar10,", "CIFAR-10,").replace("imagenette,", "Imagenette,"))
 changed.index = changed.index.str.replace("n_components", "components").str.replace("n_neighbors", "neighbours")
@@ -210,12 +219,12 @@ changed.map("{:.2f}".format).replace("nan", "not run")
 # activations' products were kept, so the printed estimator is shown on activations.
 
 # %% mystnb={"figure": {"caption": "**\u0394 before and after training**, of the small networks of Table 3: mean \u00b1 standard deviation over the seeds that were trained (no \u00b1 where there is one). Constrained: trained with the paper's constraint. Each block of rows names network, data set and training recipe. What to see: the \u00b1 are as large as most differences between the rows of a block.", "name": "tab-delta-trained"}} tags=["hide-input", "nbval-check-output"]
-trained = grid.trained_table(records.read_all("invariance"), 5)
+trained = trained_table(records.read_all("invariance"), 5)
 trained = trained[trained["way"].isin(["released", "printed, activations"])]
-grid.shown_trained(trained.replace({"images": DATASETS}))
+shown_trained(trained.replace({"images": DATASETS}))
 
 # %% tags=["hide-input"]
-Markdown(grid.changes_told(grid.trained_changes(trained), "Δ"))
+Markdown(changes_told(trained_changes(trained), "Δ"))
 
 # %% [markdown]
 # The pretrained weights that the released scripts can load were not downloaded: **not run**.
@@ -227,13 +236,13 @@ Markdown(grid.changes_told(grid.trained_changes(trained), "Δ"))
 # other half, "held out" in {numref}`tab-dimensions-known`, had no say.
 
 # %% mystnb={"figure": {"caption": "**Known dimensions, recovered in three units**: the points as they are (\u00d7 1), and all lengths divided and multiplied by 100. Held out: the rule for the scaling region was chosen without this set. None: the estimator gives no dimension. What to see: the printed estimator comes close to every dimension, in every unit; what the released one finds depends on the unit.", "name": "tab-dimensions-known"}} tags=["hide-input", "nbval-check-output"]
-found = grid.dimension_recovery(n=settings["n_points"], seed=settings["seed"])
+found = dimension_recovery(n=settings["n_points"], seed=settings["seed"])
 cells = found.assign(dimension=found["dimension"].map("{:.2f}".format).replace("nan", "none"), scale=found["scale"].map("× {:g}".format))
-wide = cells.pivot(index="set", columns=["estimator", "scale"], values="dimension").loc[list(invariance.KNOWN_SETS)]
+wide = cells.pivot(index="set", columns=["estimator", "scale"], values="dimension").loc[list(KNOWN_SETS)]
 about = found.groupby("set")[["true", "held_out"]].first().loc[wide.index]
 wide.insert(0, ("", "true"), about["true"].map("{:.2f}".format))
 wide.insert(1, ("", "held out"), about["held_out"].map({True: "yes", False: "no"}))
-wide.rename(index=invariance.SET_NAMES).rename_axis(None).rename_axis(columns=[None, None])
+wide.rename(index=SET_NAMES).rename_axis(None).rename_axis(columns=[None, None])
 
 # %% tags=["hide-input"]
 at_one = found[found["scale"] == 1].assign(error=lambda f: (f["dimension"] / f["true"] - 1).abs())

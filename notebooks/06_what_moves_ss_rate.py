@@ -27,7 +27,16 @@ n_images = None  # B, the number of images of the live run
 seed = 0  # of the random weights and of the draw of images in the live run
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.invariance.rulers import KNOWN_SETS, SET_NAMES, known_points
+from reproduction.networks import features_of
+from reproduction.sensitivity.draw import plot_factors, plot_graph_profile, plot_layers
+from reproduction.sensitivity.read import cka_table, comparable, explained_table, graph_table, layer_table, null_table, one_factor_table, ranking
+from reproduction.sensitivity.run import ONE_PER_FAMILY, middle, one_factor
+from reproduction.settings import check_parameters
+from reproduction.ss_rate.read import full_scale
+from reproduction.stats import rank_correlation
+from reproduction.style import FAMILY_LABELS, use_style
+from sslib.noise import NULLS, null_features
 
 scales = {
     "quick": {"images": "photographs", "n_images": 16, "draws": 2},
@@ -41,9 +50,9 @@ import torch
 from IPython.display import Markdown
 
 import sslib
-from sslib import data, experiments, invariance, measures, measures_grid, models, plots, records
+from reproduction import images as data, models, records
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
 
 # %% [markdown]
@@ -61,9 +70,9 @@ plots.use_style()
 # %% mystnb={"figure": {"caption": "**SS_rate of one layer, its features changed**, by both formulas, live: the middle layer of an untrained ResNet34. What to see: rotating, shifting and reordering change nothing; multiplying does.", "name": "tab-changed"}} tags=["hide-input", "nbval-check-output"]
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 live = {}
-for name in measures_grid.ONE_PER_FAMILY:
-    network, module = models.untrained(name, settings["seed"]), measures_grid.middle(name)
-    live[name] = experiments.features_of(models.find(name), network, pictures.normalised(), modules=[module])[module]
+for name in ONE_PER_FAMILY:
+    network, module = models.untrained(name, settings["seed"]), middle(name)
+    live[name] = features_of(models.find(name), network, pictures.normalised(), modules=[module])[module]
 F, g = live["resnet34"].double(), torch.Generator().manual_seed(0)
 turn = torch.linalg.qr(torch.randn(F.shape[1], F.shape[1], generator=g, dtype=F.dtype)).Q
 changed = {"as it is": F, "rotated": F @ turn, "shifted by one vector": F + 5 * turn[0], "channels in another order": F.flip(0)}
@@ -71,7 +80,7 @@ changed |= {f"multiplied by {c:g}": c * F for c in (0.01, 0.1, 10, 100)}
 pd.DataFrame({f: {k: f"{float(sslib.ss_rate(X, formula=f)):.3f}" for k, X in changed.items()} for f in ("released", "printed")})
 
 # %% tags=["hide-input"]
-Markdown(f"The layer is {measures_grid.middle('resnet34')}, with {F.shape[0]} channels; it saw {F.shape[1]} images.")
+Markdown(f"The layer is {middle('resnet34')}, with {F.shape[0]} channels; it saw {F.shape[1]} images.")
 
 # %% [markdown]
 # ## How much the histogram's scale and shape explain
@@ -81,8 +90,8 @@ Markdown(f"The layer is {measures_grid.middle('resnet34')}, with {F.shape[0]} ch
 # products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
 # %% mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}} tags=["hide-input", "nbval-check-output"]
-layers = measures_grid.layer_table(experiments.full_scale(records.read_all("ss-rate")))
-fits = {formula: measures_grid.explained_table(layers, formula) for formula in ("released", "printed")}
+layers = layer_table(full_scale(records.read_all("ss-rate")))
+fits = {formula: explained_table(layers, formula) for formula in ("released", "printed")}
 shown = {}
 for formula, fit in fits.items():
     shown[formula, "R²"] = fit.apply(lambda row: f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", axis=1)
@@ -104,7 +113,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of every recorded layer against what describes the histogram of its distances.** Random weights, 512 ImageNet images; a point per layer, seed and draw; colour is the family. What to see: SS_rate rises with the skewness of the distances, and families lie apart in their scale and variation.", "name": "fig-histogram"}, "image": {"alt": "Four scatter plots of SS_rate against the distances' mean on a log axis, coefficient of variation, skewness, and number of channels, coloured by family."}} tags=["hide-input"]
 labels = {"distance_mean": "mean distance", "cv": "variation of distances", "distance_skewness": "skewness of distances", "D": "channels D"}
-plots.plot_layers(layers, "released", labels, log=["distance_mean", "D"]);
+plot_layers(layers, "released", labels, log=["distance_mean", "D"]);
 
 # %% [markdown]
 # ## One factor at a time
@@ -113,8 +122,8 @@ plots.plot_layers(layers, "released", labels, log=["distance_mean", "D"]);
 # images are drawn at random, ten times (the line is the mean, the band its 95 % interval).
 
 # %% mystnb={"figure": {"caption": "**SS_rate of one layer per family as one thing changes**, by both formulas. Top: features multiplied by a number. Middle: fewer channels. Bottom: fewer images. What to see: the released SS_rate falls and rises again as the scale grows, at another place in each layer, so that scale alone reorders them; few channels make it uncertain; the number of images hardly matters above some dozens.", "name": "fig-one-factor"}, "image": {"alt": "Six panels, a column per formula: SS_rate against feature scale, number of channels and number of images, for ViT (small), ResNet34 and MLP-Mixer."}} tags=["hide-input"]
-factors = measures_grid.one_factor_table(records.read_all("ss-rate-one-factor"))
-plots.plot_factors(factors, {"scale": "features multiplied by", "D": "channels D", "B": "images B"});
+factors = one_factor_table(records.read_all("ss-rate-one-factor"))
+plot_factors(factors, {"scale": "features multiplied by", "D": "channels D", "B": "images B"});
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of one layer per family under other settings**, and in brackets the change from the default: 256 thresholds, float32, eval mode. Precision is that of F. Bootstrap: 95 % interval over resampled images, instead of the change. Dash: the network has no batch normalisation, so that training mode changes nothing. What to see: neither precision nor the number of thresholds moves it by more than the choice of images, unless thresholds are very few.", "name": "tab-settings"}} tags=["hide-input", "nbval-check-output"]
 few = factors[factors["factor"].isin(["thresholds", "precision", "mode", "images"])]
@@ -137,9 +146,9 @@ shown.replace("-0.000", "+0.000", regex=True).rename_axis(None).rename_axis(colu
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of the features and of their null models**, mean over the layers of Table 1, random weights, 512 ImageNet images, one seed. Where whitening makes all distances equal, SS_rate does not exist: the mean is over as many layers as the brackets say, and a dash stands for none. What to see: noise stands in the middle of the networks, with nearly the same SS_rate in every shape.", "name": "tab-nulls"}} tags=["hide-input", "nbval-check-output"]
 grid = records.read_all("ss-rate-measures")
-nulls = measures_grid.null_table(grid)
+nulls = null_table(grid)
 order = [arch.name for arch in models.TABLE_1.values() if arch.name in set(nulls["model"])]
-by_model = nulls.groupby("model")[["features", *measures.NULLS]]
+by_model = nulls.groupby("model")[["features", *NULLS]]
 shown = by_model.mean().map("{:.2f}".format).replace("nan", "–")
 some = by_model.count().lt(by_model.size(), axis=0) & (shown != "–")
 shown = shown.mask(some, shown + " (" + by_model.count().astype(str).add(" of ").add(by_model.size().astype(str), axis=0) + ")")
@@ -161,10 +170,10 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of point sets of known dimension, and of noise like them**: 512 points each; noise, the smallest and largest of ten Gaussian clouds with the same coordinates and mean distance. Self-similar: the Cantor set and the Sierpi\u0144ski triangle by construction, the two attractors at small scales. What to see: no set lies below all of its clouds, self-similar or not.", "name": "tab-fractals"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
-for name, dimension in invariance.KNOWN_SETS.items():
-    F = torch.from_numpy(invariance.known_points(name, 512))
-    clouds = [float(sslib.ss_rate(measures.null_features(F, "gaussian", seed=k))) for k in range(10)]
-    rows[invariance.SET_NAMES[name]] = [f"{dimension:.2f}", f"{float(sslib.ss_rate(F)):.2f}", f"{min(clouds):.2f} to {max(clouds):.2f}"]
+for name, dimension in KNOWN_SETS.items():
+    F = torch.from_numpy(known_points(name, 512))
+    clouds = [float(sslib.ss_rate(null_features(F, "gaussian", seed=k))) for k in range(10)]
+    rows[SET_NAMES[name]] = [f"{dimension:.2f}", f"{float(sslib.ss_rate(F)):.2f}", f"{min(clouds):.2f} to {max(clouds):.2f}"]
 pd.DataFrame.from_dict(rows, orient="index", columns=["dimension", "SS_rate", "noise like it"])
 
 # %% [markdown]
@@ -179,19 +188,19 @@ known = {
     "participation_ratio": "participation ratio", "effective_rank": "effective rank", "two_nn": "TwoNN dimension",
     "cka": "CKA with layer before", "distance_mean": "mean distance",
 }
-beside = measures_grid.layer_table(grid)
+beside = layer_table(grid)
 others = {"released": "released", "printed": "printed", "released, mean": "scale-free"}
 pd.DataFrame({
-    label: {name: str(measures.rank_correlation(beside, column, other, "model")) for column, name in known.items()}
+    label: {name: str(rank_correlation(beside, column, other, "model")) for column, name in known.items()}
     for other, label in others.items()
 })
 
 # %% mystnb={"figure": {"caption": "**SS_rate (released) against known measures of the same layers.** Random weights, seed 0, 512 ImageNet images; a point per layer. What to see: no panel shows one curve for all families; SS_rate is not one of these measures in disguise.", "name": "fig-known"}, "image": {"alt": "Four scatter plots of SS_rate against participation ratio, effective rank, TwoNN dimension, and CKA with the layer before."}} tags=["hide-input"]
 shown = {column: label for column, label in known.items() if column != "distance_mean"}
-plots.plot_layers(beside, "released", shown, log=["participation_ratio", "effective_rank"]);
+plot_layers(beside, "released", shown, log=["participation_ratio", "effective_rank"]);
 
 # %% tags=["hide-input"]
-rhos = {name: measures.rank_correlation(beside, column, "released", "model") for column, name in known.items()}
+rhos = {name: rank_correlation(beside, column, "released", "model") for column, name in known.items()}
 clear = [f"{name} ({rho})" for name, rho in rhos.items() if rho.interval[0] * rho.interval[1] > 0]
 Markdown(
     f"Over {len(beside)} layers, for the released SS_rate the interval excludes zero for {len(clear)} of {len(rhos)} measures"
@@ -208,7 +217,7 @@ Markdown(
 # networks of Table 2, at full size and trained on ImageNet: **not run**.
 
 # %% mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike.", "name": "tab-cka"}} tags=["hide-input", "nbval-check-output"]
-trained = measures_grid.cka_table(records.read_all("cka-training"))
+trained = cka_table(records.read_all("cka-training"))
 trained = trained[(trained["recipe"] == "cpu") & trained["arm"].isin(["baseline", "constrained"])]
 seeds = trained.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"]).groupby(["model", "arm"], sort=False)
 said = seeds.mean().assign(std=seeds["mean"].std(), size=seeds.size())
@@ -224,7 +233,7 @@ said["CKA"].unstack("arm").assign(seeds=said["size"].unstack("arm").min(axis=1))
 
 # %% mystnb={"figure": {"caption": "**SS_rate without a unit**: mean over the layers of a network, on the released axis log(1 + \u03b8) and on three axes without a unit; in brackets the rank, 1 for the smallest SS_rate, the paper's \"most self-similar\". Random weights, seed 0. Dash: not defined. What to see: the order of the networks changes with the axis.", "name": "tab-scale-free"}} tags=["hide-input", "nbval-check-output"]
 columns = {"released": "released", "log(1 + θ/m)": "released, mean", "log θ": "released, log", "θ": "released, linear"}
-ranked = measures_grid.ranking(beside, columns).loc[order]
+ranked = ranking(beside, columns).loc[order]
 pd.DataFrame({
     heading: ranked.apply(lambda row: "–" if pd.isna(row[heading]) else f"{row[heading]:.3f} ({row[f'rank, {heading}']:.0f})", axis=1)
     for heading in columns
@@ -232,7 +241,7 @@ pd.DataFrame({
 
 # %% tags=["hide-input"]
 places = ranked.reset_index()
-agreement = {heading: measures.rank_correlation(places, "released", heading, "model") for heading in columns if heading != "released"}
+agreement = {heading: rank_correlation(places, "released", heading, "model") for heading in columns if heading != "released"}
 undefined = ranked.index[ranked["log θ"].isna()]
 moved = (ranked["rank, log(1 + θ/m)"] - ranked["rank, released"]).abs()
 Markdown(
@@ -251,15 +260,15 @@ Markdown(
 # and path length with random graphs of as many edges; above 1 is called a small world.
 
 # %% mystnb={"figure": {"caption": "**A_\u03b5 of nine networks as \u03b5 grows.** Solid: features of the middle layer; dashed: Gaussian noise of the same shape. What to see: \u03c3 is above 1 everywhere, but so it is for the noise. Convolutional networks stand apart: their degrees are more unequal than those of noise, and most channels stay outside the largest component until many pairs are joined.", "name": "fig-small-world"}, "image": {"alt": "Four panels against the share of joined pairs: variation of degrees, clustering, share of nodes in the largest component, small-world sigma; features solid, noise dashed."}} tags=["hide-input"]
-graph = measures_grid.graph_table(grid)
-plots.plot_graph_profile(graph, {"degree_cv": "variation of degrees", "clustering": "clustering", "largest": "largest component", "sigma": "small-world σ"});
+graph = graph_table(grid)
+plot_graph_profile(graph, {"degree_cv": "variation of degrees", "clustering": "clustering", "largest": "largest component", "sigma": "small-world σ"});
 
 # %% mystnb={"figure": {"caption": "**Statistics of A_\u03b5**, at three shares of pairs joined, mean over the networks of a family and over all networks for noise. Variation: standard deviation of the degrees over their mean; largest: share of nodes in the largest component; path: mean path length in it; \u03c3: small-worldness. What to see: \u03c3 is above 1 in every row, noise included.", "name": "tab-small-world"}} tags=["hide-input", "nbval-check-output"]
 asked = graph[graph["asked"].isin([0.02, 0.1, 0.5])]
-groups = asked["family"].map(plots.FAMILY_LABELS).where(asked["of"] == "features", "noise")
+groups = asked["family"].map(FAMILY_LABELS).where(asked["of"] == "features", "noise")
 columns = {"degree_cv": "variation", "clustering": "clustering", "largest": "largest", "path": "path", "sigma": "σ"}
 shown = asked.groupby([asked["asked"].map("{:.0%} of pairs".format), groups], sort=False)[list(columns)].mean().rename(columns=columns)
-rows = [(f"{share}% of pairs", group) for share in (2, 10, 50) for group in (*plots.FAMILY_LABELS.values(), "noise")]
+rows = [(f"{share}% of pairs", group) for share in (2, 10, 50) for group in (*FAMILY_LABELS.values(), "noise")]
 shown.loc[rows].map("{:.2f}".format).rename_axis([None, None])
 
 # %% tags=["hide-input"]
@@ -278,9 +287,9 @@ Markdown(
 # %% mystnb={"figure": {"caption": "**SS_rate (released) of three layers as one thing changes**, live, on this build's images. What to see: the same as in the records, scale moves it and the number of thresholds and precision hardly do.", "name": "tab-live-factors"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
 for name, X in live.items():
-    found = pd.DataFrame(measures_grid.one_factor(X, draws=settings["draws"], resamples=20)).groupby(["factor", "value"], sort=False)
+    found = pd.DataFrame(one_factor(X, draws=settings["draws"], resamples=20)).groupby(["factor", "value"], sort=False)
     means = found["released"].mean()
-    rows[f"{models.find(name).name} {measures_grid.middle(name)}"] = means.loc[["scale", "thresholds", "precision"]].map("{:.2f}".format)
+    rows[f"{models.find(name).name} {middle(name)}"] = means.loc[["scale", "thresholds", "precision"]].map("{:.2f}".format)
 shown = pd.DataFrame(rows)
 shown.index = [f"{factor}: {value:g}" if factor == "scale" else f"{factor}: {value}" for factor, value in shown.index]
 shown
@@ -294,7 +303,7 @@ shown
 # spreads more.
 
 # %% mystnb={"figure": {"caption": "**What a raw SS_rate can be compared across.** Shift: the largest shift of SS_rate (released) over the layers and values tried, with a 95 % interval; ratio: the largest shift over the layer's spread over images; n: layers measured. What to see: scale, another seed and fewer channels move SS_rate far more than other images do.", "name": "tab-comparable"}} tags=["hide-input", "nbval-check-output"]
-verdict = measures_grid.comparable(factors, layers)
+verdict = comparable(factors, layers)
 shorter = {
     "another draw of 512 of the images": "another draw of the images",
     "64 to 256 images, mean of draws": "64 to 256 images",

@@ -27,7 +27,16 @@ n_images = None  # B, the number of images of the live run
 seed = 0  # of the random weights and of the draw of images in the live run
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.covering.draw import plot_covers, plot_graph_boxes
+from reproduction.covering.known import KNOWN_GRAPHS, graphs
+from reproduction.covering.read import cover_table, dimension_table, point_slopes
+from reproduction.covering.run import cover_curves
+from reproduction.networks import features_of
+from reproduction.sensitivity.run import ONE_PER_FAMILY, middle
+from reproduction.settings import check_parameters
+from reproduction.stats import rank_correlation
+from reproduction.style import use_style
+from sslib.covering import box_counts, box_dimension, box_sizes, hop_distances
 
 scales = {
     "quick": {"images": "photographs", "n_images": 16},
@@ -41,10 +50,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import data, experiments, graph, measures, measures_grid, models, plots, records
-from sslib.invariance import SET_NAMES
+from reproduction import images as data, models, records
+from reproduction.invariance.rulers import SET_NAMES
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
 
 # %% [markdown]
@@ -62,9 +71,9 @@ plots.use_style()
 
 # %% tags=["hide-input"]
 runs = records.read_all("box-covering")
-table = measures_grid.cover_table(runs)
+table = cover_table(runs)
 networks, points = table[table["of"] == "network"], table[table["of"] == "points"]
-middles = runs[runs.get("config.model").isin(measures_grid.ONE_PER_FAMILY)].sort_values("config.model", ascending=False)
+middles = runs[runs.get("config.model").isin(ONE_PER_FAMILY)].sort_values("config.model", ascending=False)
 of_networks, of_points = {}, {}
 for run in middles.to_dict("records"):
     module = run["metrics.graph"]["module"]
@@ -75,7 +84,7 @@ for run in runs[runs.get("config.points").isin(["line", "square", "cantor"])].to
 curves = dict(pair for both in zip(of_networks.items(), of_points.items()) for pair in both)
 
 # %% mystnb={"figure": {"caption": "**Both N_\u03b8 and the true number of boxes.** Dark band: between packing and cover. Left: three layers of untrained networks, 512 ImageNet images; right: 512 points of a Cantor set, a line and a square. What to see: the band is narrow, the released formula lies above it for most \u03b8, and the printed one far above.", "name": "fig-covers"}, "image": {"alt": "Six panels of log N against log(1 + \u03b8): a narrow band of the true covering number, the released curve above it, the printed curve far above both."}} tags=["hide-input"]
-plots.plot_covers(curves);
+plot_covers(curves);
 
 # %% [markdown]
 # ## Nine networks
@@ -93,7 +102,7 @@ shown.columns = pd.MultiIndex.from_tuples(heads + [("SS_rate", k) for k in ("rel
 shown
 
 # %% mystnb={"figure": {"caption": "**Does N_\u03b8 order layers as true boxes do?** Rank correlation over layers of SS_rate by N_\u03b8 with SS_rate by the bounds (Spearman, 95 % interval from resampling networks). What to see: by the released formula it does in part, by the printed one not.", "name": "tab-covers-order"}} tags=["hide-input", "nbval-check-output"]
-pairs = {f: {b: measures.rank_correlation(networks, f"rate: {f}", f"rate: {b}", "model") for b in ("lower", "upper")} for f in ("released", "printed")}
+pairs = {f: {b: rank_correlation(networks, f"rate: {f}", f"rate: {b}", "model") for b in ("lower", "upper")} for f in ("released", "printed")}
 pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for f, by in pairs.items()})
 
 # %% [markdown]
@@ -105,7 +114,7 @@ pd.DataFrame({f: {f"with the {b} bound": str(rho) for b, rho in by.items()} for 
 # set falls with a power of θ, its dimension.
 
 # %% mystnb={"figure": {"caption": "**Dimension of point sets, by each number of boxes**: minus the slope of log N against log \u03b8, over the thresholds with 5 boxes to 51, a tenth of the points. Upper, lower: the bounds on the true number. Right: by what factor N_\u03b8 is off the bounds at most. What to see: by covers the dimension comes out low, most so the high one, and by the printed formula near 0.", "name": "tab-point-sets"}} tags=["hide-input", "nbval-check-output"]
-known = measures_grid.point_slopes(runs)
+known = point_slopes(runs)
 slopes = known[["dimension", "upper", "lower", "released", "printed"]].map("{:.2f}".format).rename(columns={"dimension": "true"})
 off = points.set_index("model")[["released: worst", "printed: worst"]].map("{:.0f}".format).loc[slopes.index]
 off.columns = ["released", "printed"]
@@ -137,7 +146,7 @@ Markdown(
 # whole numbers; a (3, 4)-flower and a ring, looked at after it was set, are among the tests.
 
 # %% mystnb={"figure": {"caption": "**Box dimension of graphs**, known and found by three ways to cover, with the standard error of the fit. None: the graph has no box dimension, or no power law is claimed. What to see: all three come close where there is a dimension, and claim none where there is none.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output"]
-dimensions = measures_grid.dimension_table(records.read_all("box-covering-graphs"))
+dimensions = dimension_table(records.read_all("box-covering-graphs"))
 dimensions["found"] = dimensions.apply(lambda row: "none" if row["reason"] else f"{row['slope']:.2f} ± {row['error']:.2f}", axis=1)
 wide = dimensions.pivot_table(index=["graph", "nodes"], columns="method", values="found", aggfunc="first", sort=False)
 wide.insert(0, "known", dimensions.groupby("graph", sort=False)["known"].first().map(lambda d: "none" if pd.isna(d) else f"{d:.2f}").to_numpy())
@@ -145,7 +154,7 @@ wide.reset_index("nodes").rename_axis(None).rename_axis(columns=None)
 
 # %% mystnb={"figure": {"caption": "**Boxes against box size.** Line: the fit to greedy colouring, where a power law is claimed. What to see: on fractals N falls in steps along a straight line; on the random graph and the (1, 3)-flower it bends down, and no line is drawn.", "name": "fig-graph-boxes"}, "image": {"alt": "Seven log-log panels of the number of boxes against box size for flowers, a Song-Havlin-Makse tree, a lattice and a random graph."}} tags=["hide-input"]
 by_graph = {run["config.graph"]: run["metrics.covers"] for run in records.read_all("box-covering-graphs").to_dict("records")}
-plots.plot_graph_boxes({name: by_graph[name] for name in measures_grid.KNOWN_GRAPHS if name in by_graph});
+plot_graph_boxes({name: by_graph[name] for name in KNOWN_GRAPHS if name in by_graph});
 
 # %% [markdown]
 # ## Boxes on A_ε
@@ -170,11 +179,11 @@ said.astype({"nodes": int}).rename(columns={"claimed": "power laws"})
 
 # %% mystnb={"figure": {"caption": "**Box dimension of the same graphs, live**, by colouring with fewer tries per box size. None: no power law is claimed, for the reason given. What to see: the same as in the records.", "name": "tab-live-graphs"}} tags=["hide-input", "nbval-check-output"]
 rows = {}
-for name, A in measures_grid.graphs().items():
-    hops = graph.hop_distances(A)
-    sizes = graph.box_sizes(hops)
-    fit = graph.box_dimension(sizes, graph.box_counts(hops, sizes, passes=4))
-    known_one = measures_grid.KNOWN_GRAPHS[name]
+for name, A in graphs().items():
+    hops = hop_distances(A)
+    sizes = box_sizes(hops)
+    fit = box_dimension(sizes, box_counts(hops, sizes, passes=4))
+    known_one = KNOWN_GRAPHS[name]
     rows[name] = {
         "known": "none" if np.isnan(known_one) else f"{known_one:.1f}",
         "found": f"{fit.slope:.1f}" if fit.power_law else "none",
@@ -186,9 +195,9 @@ pd.DataFrame.from_dict(rows, orient="index")
 pictures = data.load_images(settings["images"], settings["n_images"], seed=settings["seed"])
 rows = {}
 for name in ("vit_small_patch16_224", "resnet34"):
-    network, module = models.untrained(name, settings["seed"]), measures_grid.middle(name)
-    F = experiments.features_of(models.find(name), network, pictures.normalised(), modules=[module])[module]
-    cover = measures_grid.cover_curves(F)
+    network, module = models.untrained(name, settings["seed"]), middle(name)
+    F = features_of(models.find(name), network, pictures.normalised(), modules=[module])[module]
+    cover = cover_curves(F)
     rows[f"{models.find(name).name} {module}"] = {
         ("bounds", "ratio"): f"{np.max(cover['upper'] / cover['lower']):.1f}",
         ("SS_rate", "released"): f"{cover['rates']['released']:.2f}",

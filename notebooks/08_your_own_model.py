@@ -29,7 +29,9 @@ epochs = None  # of the small training runs at the end
 seed = 0  # of the random weights, the draw of images and the noise
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.settings import check_parameters
+from reproduction.ss_rate.draw import plot_self_similarity
+from reproduction.style import use_style
 
 scales = {
     "quick": {"images": "photographs", "n_images": 48, "epochs": 4},
@@ -48,9 +50,9 @@ from torch import nn
 from transformers import ViTConfig, ViTModel
 
 import sslib
-from sslib import data, plots
+from reproduction import images as data
 
-plots.use_style()
+use_style()
 # %config InlineBackend.figure_formats = ["svg"]
 
 # %% [markdown]
@@ -113,7 +115,7 @@ means = everything.groupby("model", sort=False)[["SS_rate", "null"]].mean()
 means.rename(columns={"null": "noise"}).rename_axis(None).round(2)
 
 # %% mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input"]
-plots.plot_self_similarity(tables);
+plot_self_similarity(tables);
 
 # %% tags=["hide-input"]
 inside = everything["z"].abs() < 2

@@ -33,14 +33,14 @@
 scale = "quick"  # this notebook reads records and does the same at every scale
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
+from reproduction.settings import check_parameters
 
 settings = check_parameters(globals(), {}, {"quick": {}, "gpu": {}, "paper": {}})
 
 import pandas as pd
 from IPython.display import Markdown
 
-from sslib import records
+from reproduction import records
 
 runs = records.read_all("benchmark-ss-rate").sort_values(["config.device", "config.D", "config.B"])
 ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}

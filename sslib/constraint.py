@@ -1,7 +1,8 @@
-"""Eq. 6 in anybody's training loop: the penalty that holds the SS_rate of a model's modules near gamma.
+"""Eq. 6 in anybody's training loop: the penalty that holds the SS_rate of a model's modules near
+gamma.
 
-The paper prints alpha * (SS_rate - gamma)^2; the released code halves it and damps it by a factor z. Both are
-here, as `penalty`; which box number SS_rate uses is a choice of its own, as `formula`.
+The paper prints alpha * (SS_rate - gamma)^2; the released code halves it and damps it by a factor
+z. Both are here, as `penalty`; which box number SS_rate uses is a choice of its own, as `formula`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from sslib.features import LAYOUTS, reduce_mean, resolve_modules
+from sslib.features import LAYOUTS, reduce_mean
 from sslib.rate import ss_rate
+from sslib.taps import resolve_modules
 
 PENALTIES = ("printed", "released")
 
@@ -28,10 +30,12 @@ class Draw(NamedTuple):
 
     Attributes:
         module: name of the module drawn.
-        ss_rate: 0-d, detached: its SS_rate on this batch; NaN where it is undefined, and nothing was added.
+        ss_rate: 0-d, detached: its SS_rate on this batch; NaN where it is undefined, and nothing
+            was added.
         penalty: 0-d, detached: what was returned, `weight` and damping included.
 
-    The tensors lie where the model ran; reading one, as ``float(last.ss_rate)`` does, waits for a GPU.
+    The tensors lie where the model ran; reading one, as ``float(last.ss_rate)`` does, waits for a
+    GPU.
     """
 
     module: str
@@ -42,27 +46,33 @@ class Draw(NamedTuple):
 class SelfSimilarityConstraint(nn.Module):
     """The constraint of Eq. 6: a penalty on the SS_rate of one module, drawn anew for every batch.
 
-    Call it after each forward pass in training mode; it returns the 0-d tensor to add to the task loss::
+    Call it after each forward pass in training mode; it returns the 0-d tensor to add to the task
+    loss::
 
         "printed"   weight * (SS_rate - gamma)^2
-        "released"  weight * z * 1/2 * (SS_rate - gamma)^2,   z = 1 - min(|S - S_old| / S_old, a) / a
+        "released"  weight * z * 1/2 * (SS_rate - gamma)^2,   z = 1 - min(|S - S_old| / S_old, a) /
+        a
 
-    In z, S is this call's SS_rate and S_old the mean of those drawn in an earlier epoch, both without
-    gradient; z = 0 until the first `end_epoch`. F is the module's output on the first images of the batch,
-    averaged over space. It keeps its gradient, so the penalty trains the layers up to the module.
+    In z, S is this call's SS_rate and S_old the mean of those drawn in an earlier epoch, both
+    without gradient; z = 0 until the first `end_epoch`. F is the module's output on the first
+    images of the batch, averaged over space. It keeps its gradient, so the penalty trains the
+    layers up to the module.
 
     Args:
-        model: the model to be trained; one in DistributedDataParallel or from torch.compile is looked into.
-        modules: names or patterns such as "blocks.*", see `sslib.features.resolve_modules`. Each must run
-            once in every forward pass, with one row per image.
+        model: the model to be trained; one in DistributedDataParallel or from torch.compile is
+            looked into.
+        modules: names or patterns such as "blocks.*", see `sslib.features.resolve_modules`. Each
+            must run once in every forward pass, with one row per image.
         target: gamma, in [0, 1], or a function from progress to gamma, see `set_progress`.
         weight: alpha, 0 or above. The released one counts half.
         penalty: "printed" (Eq. 6) or "released".
         formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
-        samples: how many images of a batch F has at most (the B of SS_rate); the authors' GPUs saw 64.
+        samples: how many images of a batch F has at most (the B of SS_rate); the authors' GPUs saw
+            64.
         layout: how outputs are averaged, see `sslib.features.reduce_mean`.
-        seed: of the constraint's own generator, which draws uniformly and touches no other. Processes that
-            train together must pass the same one; they then draw the same module in every step.
+        seed: of the constraint's own generator, which draws uniformly and touches no other.
+            Processes that train together must pass the same one; they then draw the same module in
+            every step.
         damping: a, above 0, for "released" only.
         every: S_old is set after epochs 0, every, 2 * every, ..., for "released" only.
 
@@ -73,24 +83,29 @@ class SelfSimilarityConstraint(nn.Module):
 
     It taps the model by forward hooks, in this way:
 
-    - The module is drawn one step ahead, so that the other hooks do nothing. Only a compiled model reduces
-      the outputs of all of them, and the call chooses: the program is the same in every step.
-    - A forward pass is used once: a new one drops what an earlier one left. Several calls and backward passes
-      before one optimizer step (gradient accumulation) are fine: forward, call, forward, call, ...
-    - The first forward pass of a compiled model must come after the constraint: torch ignores later hooks.
-      With checkpoints inside, it runs eagerly, unless torch's option
+    - The module is drawn one step ahead, so that the other hooks do nothing. Only a compiled model
+      reduces the outputs of all of them, and the call chooses: the program is the same in every
+      step.
+    - A forward pass is used once: a new one drops what an earlier one left. Several calls and
+      backward passes before one optimizer step (gradient accumulation) are fine: forward, call,
+      forward, call, ...
+    - The first forward pass of a compiled model must come after the constraint: torch ignores later
+      hooks. With checkpoints inside, it runs eagerly, unless torch's option
       ``torch._dynamo.config.skip_fwd_side_effects_in_bwd_under_checkpoint`` is True.
-    - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call returns zero.
-    - Where SS_rate is undefined (all distances equal, overflow under AMP), penalty and gradient are 0.
+    - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call
+      returns zero.
+    - Where SS_rate is undefined (all distances equal, overflow under AMP), penalty and gradient are
+      0.
     - No call waits for a GPU; only `end_epoch` and `state_dict` do.
-    - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be pickled
-      (its state_dict can), and copies of it are not tapped.
-    - The model is not a submodule: `parameters()` is empty. `state_dict()` holds the generator, S_old and
-      progress, so that a training run can be resumed exactly.
+    - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be
+      pickled (its state_dict can), and copies of it are not tapped.
+    - The model is not a submodule: `parameters()` is empty. `state_dict()` holds the generator,
+      S_old and progress, so that a training run can be resumed exactly.
 
     Raises:
-        ValueError: an argument, or in a forward pass the output of a module, is not as said above; a module
-            ran without gradient within a forward pass that has one, as reentrant checkpointing makes it.
+        ValueError: an argument, or in a forward pass the output of a module, is not as said above;
+            a module ran without gradient within a forward pass that has one, as reentrant
+            checkpointing makes it.
         RuntimeError: called without a forward pass of its own, or after `remove`.
 
     >>> _ = torch.manual_seed(0)
@@ -135,8 +150,10 @@ class SelfSimilarityConstraint(nn.Module):
         _check_number("damping", damping, positive=True)
         _check_integer("every", every, 1)
         self._options: dict[str, Any] = {
-            "formula": formula, "thresholds": thresholds,
-            "smoothing": smoothing, "gradient_factor": gradient_factor,
+            "formula": formula,
+            "thresholds": thresholds,
+            "smoothing": smoothing,
+            "gradient_factor": gradient_factor,
         }
         ss_rate(torch.eye(3), **self._options, check=False)  # so that bad options fail now
         self._target, self.weight, self.penalty = target, weight, penalty
@@ -170,14 +187,18 @@ class SelfSimilarityConstraint(nn.Module):
         if not self._handles:
             raise RuntimeError("the constraint was removed from its model; make a new one")
         if reduced is None and not began:
-            raise RuntimeError("no forward pass of the model in training mode since the last call of the "
-                               "constraint; call the model, then the constraint")
+            raise RuntimeError(
+                "no forward pass of the model in training mode since the last call of the "
+                "constraint; call the model, then the constraint"
+            )
         if reduced is None:
-            raise RuntimeError(f"module {name!r} was not called in the forward pass; expected modules that "
-                               "run in every one. If the model is compiled: torch goes on with what it "
-                               "compiled before the constraint was there, even for another model of the same "
-                               "class. Make the constraint before the first compiled call, or call "
-                               "torch._dynamo.reset() after making it")
+            raise RuntimeError(
+                f"module {name!r} was not called in the forward pass; expected modules that "
+                "run in every one. If the model is compiled: torch goes on with what it "
+                "compiled before the constraint was there, even for another model of the same "
+                "class. Make the constraint before the first compiled call, or call "
+                "torch._dynamo.reset() after making it"
+            )
         rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
         deviation = (rate - self.gamma).nan_to_num(0.0)
@@ -187,7 +208,8 @@ class SelfSimilarityConstraint(nn.Module):
         return penalty
 
     def set_progress(self, progress: float) -> None:
-        """Tell how far training is, from 0 to 1; gamma becomes ``target(progress)``, if that is a function.
+        """Tell how far training is, from 0 to 1; gamma becomes ``target(progress)``, if that is a
+        function.
 
         Raises ValueError for another progress, or if gamma is not in [0, 1].
 
@@ -205,10 +227,11 @@ class SelfSimilarityConstraint(nn.Module):
         self._progress = float(progress)
 
     def end_epoch(self) -> None:
-        """Tell that an epoch is over; for penalty="released", this sets S_old after epochs 0, every, ...
+        """Tell that an epoch is over; for penalty="released", this sets S_old after epochs 0,
+        every, ...
 
-        S_old is the mean of the S drawn in that epoch, over all processes where torch.distributed is in use:
-        call it in each of them. Undefined S do not count; if none is left, S_old stays.
+        S_old is the mean of the S drawn in that epoch, over all processes where torch.distributed
+        is in use: call it in each of them. Undefined S do not count; if none is left, S_old stays.
         """
         if self.penalty == "released" and self._epoch % self.every == 0:
             rates = [rate for rate in map(float, self._rates) if not math.isnan(rate)]
@@ -250,8 +273,10 @@ class SelfSimilarityConstraint(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """What `load_state_dict` does. Raises ValueError if the state is that of other modules."""
         if tuple(state["modules"]) != self.names:
-            raise ValueError(f"the state is of the modules {', '.join(state['modules'])}; "
-                             f"expected {', '.join(self.names)}")
+            raise ValueError(
+                f"the state is of the modules {', '.join(state['modules'])}; "
+                f"expected {', '.join(self.names)}"
+            )
         self._generator.set_state(state["generator"].cpu())
         self._drawn = state["drawn"]
         self.set_progress(state["progress"])
@@ -261,8 +286,10 @@ class SelfSimilarityConstraint(nn.Module):
 
     def extra_repr(self) -> str:
         count = f"{len(self.names)} module{'s' * (len(self.names) > 1)}"
-        return (f"{count}, gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}, "
-                f"formula={self._options['formula']!r}")
+        return (
+            f"{count}, gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}, "
+            f"formula={self._options['formula']!r}"
+        )
 
     def _features(self, reduced: Tensor) -> Tensor:
         """F (D, B) from the averaged output (B, D); a control may look at something else."""
@@ -273,7 +300,9 @@ class SelfSimilarityConstraint(nn.Module):
         return None if parameter is None else parameter.device
 
     def _draw(self) -> str:
-        return self.names[int(torch.randint(len(self.names), (), generator=self._generator, device="cpu"))]
+        return self.names[
+            int(torch.randint(len(self.names), (), generator=self._generator, device="cpu"))
+        ]
 
     def _damped(self, rate: Tensor) -> float | Tensor:
         """The factor of the released penalty: z / 2."""
@@ -286,7 +315,8 @@ class SelfSimilarityConstraint(nn.Module):
         return (1 - change.nan_to_num(1.0).clamp(max=1)) / 2
 
     def _attach(self, model: nn.Module) -> list[RemovableHandle]:
-        # Local functions, since deepcopy leaves these as they are: a copy of the model must not be tapped.
+        # Local functions, since deepcopy leaves these as they are: a copy of the model must not be
+        # tapped.
         def begin(module: nn.Module, inputs: tuple) -> None:
             if module is model and not _in_backward():
                 self._taps.clear()
@@ -302,26 +332,34 @@ class SelfSimilarityConstraint(nn.Module):
             return hook
 
         tapped = ((name, model.get_submodule(name)) for name in self.names)
-        return [model.register_forward_pre_hook(begin),
-                *(own.register_forward_hook(keep(name, own)) for name, own in tapped)]
+        return [
+            model.register_forward_pre_hook(begin),
+            *(own.register_forward_hook(keep(name, own)) for name, own in tapped),
+        ]
 
     def _keep(self, name: str, output: Any) -> None:
         """Keep the mean over space of the module's output, if the module is the one drawn."""
         if not torch.compiler.is_compiling():
             if self._recording and not torch.is_grad_enabled():
-                raise ValueError(f"modules: {name!r} ran without gradient in a forward pass that has one; "
-                                 "with checkpointing, pass use_reentrant=False")
+                raise ValueError(
+                    f"modules: {name!r} ran without gradient in a forward pass that has one; "
+                    "with checkpointing, pass use_reentrant=False"
+                )
             if name != self._drawn:
                 return
         if name in self._taps:
-            raise ValueError(f"modules: {name!r} was called twice before the constraint was; expected "
-                             "modules that run once in a forward pass of the model")
+            raise ValueError(
+                f"modules: {name!r} was called twice before the constraint was; expected "
+                "modules that run once in a forward pass of the model"
+            )
         if isinstance(output, (tuple, list)):
             output = next((entry for entry in output if isinstance(entry, Tensor)), None)
         if isinstance(output, Tensor) and output.ndim:
             if self._batch is not None and len(output) != self._batch:
-                raise ValueError(f"modules: the output of {name!r} has a batch of {len(output)} for "
-                                 f"{self._batch} images (windowed attention?); expected one row per image")
+                raise ValueError(
+                    f"modules: the output of {name!r} has a batch of {len(output)} for "
+                    f"{self._batch} images (windowed attention?); expected one row per image"
+                )
             output = output[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.
         self._taps[name] = reduce_mean(output, self.layout, module=name)  # type: ignore[arg-type]
@@ -336,14 +374,23 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 
 
 def _in_backward() -> bool:
-    """Whether a checkpoint runs its part of the model again; torch's own ModuleTracker asks in this way."""
+    """Whether a checkpoint runs its part of the model again; torch's own ModuleTracker asks in this
+    way.
+    """
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
 def _check_number(name: str, value: float, *, positive: bool = False) -> None:
-    if not isinstance(value, Real) or not math.isfinite(value) or value < 0 or (positive and value == 0):
-        raise ValueError(f"{name}: expected a finite number {'above 0' if positive else 'of at least 0'}, "
-                         f"got {value!r}")
+    if (
+        not isinstance(value, Real)
+        or not math.isfinite(value)
+        or value < 0
+        or (positive and value == 0)
+    ):
+        raise ValueError(
+            f"{name}: expected a finite number {'above 0' if positive else 'of at least 0'}, "
+            f"got {value!r}"
+        )
 
 
 def _check_integer(name: str, value: int, least: int) -> None:

@@ -10,13 +10,13 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from reproduction import machine
+from reproduction.paths import RESULTS
 from reproduction.trained.invariance import run_invariance
 from reproduction.trained.norms import run_norms
 from reproduction.trained.remote import run_remote
 from reproduction.trained.run import run_check, run_layers, run_path
 from reproduction.trained.weights import NETWORKS
-from sslib import records
-from sslib.paths import RESULTS
 
 #: What the command makes, by name, in the order of running.
 PARTS: dict[str, Callable[..., Iterable[Path]]] = {
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     if unknown := [part for part in asked.parts if part not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; expected {', '.join(PARTS)}")
-    records.provenance()  # now, before the checkout can move on
+    machine.provenance()  # now, before the checkout can move on
     try:
         for part in asked.parts:
             for model in asked.models:

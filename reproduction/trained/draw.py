@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sslib.plots import FAMILY_COLOURS, GREY, INK, STATE_MARKERS
+from reproduction.style import FAMILY_COLOURS, GREY, INK, STATE_MARKERS
 
 _FAMILIES = {"ViT-Tiny": "attention", "EfficientNet-Lite0": "cnn"}
 _STATISTICS = {

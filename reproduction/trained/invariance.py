@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from reproduction import models, records
+from reproduction.grid import default_device
+from reproduction.images import load_images
+from reproduction.invariance.run import DRAW, N_IMAGES, invariance_metrics
 from reproduction.trained import INVARIANCE
 from reproduction.trained.run import config, write
 from reproduction.trained.weights import trained
-from sslib import models, records
-from sslib.data import load_images
-from sslib.experiments import default_device
-from sslib.features import grams_and_features
-from sslib.invariance import RELEASED_UMAP
-from sslib.invariance_grid import DRAW, N_IMAGES, invariance_metrics
+from sslib.dimension import RELEASED_UMAP
+from sslib.grams import grams_and_features
 
 IMAGES = ("cifar10", "imagenette")
 SEEDS = range(3)

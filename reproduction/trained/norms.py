@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from reproduction import models, records
+from reproduction.images import load_images
 from reproduction.trained import NORMS
 from reproduction.trained.run import (
     N_IMAGES,
@@ -18,8 +20,6 @@ from reproduction.trained.run import (
     write,
 )
 from reproduction.trained.weights import trained
-from sslib import models, records
-from sslib.data import load_images
 
 
 def run_norms(model: str, weights: str | Path, *, device: str | None, root: Path) -> Iterable[Path]:

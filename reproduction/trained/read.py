@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from reproduction import records
+from reproduction.paper.tables import load_table
+from reproduction.paths import RESULTS
+from reproduction.stats import mean_interval
 from reproduction.trained import CHECK, LAYERS, NAMES, PATH, TWINS
-from sslib import records
-from sslib.paper import load_table
-from sslib.paths import RESULTS
-from sslib.stats import mean_interval
 
 FORMULAS = ("released", "printed")
 AXES = ("mean", "log", "linear")

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from reproduction.paths import RESULTS
 from reproduction.trained import CHANNELS, COVERS, INVARIANCE, REMOTE
 from reproduction.trained.read import FORMULAS, WITHIN, runs_of
-from sslib.paths import RESULTS
 
 
 def invariance(root: Path = RESULTS) -> pd.DataFrame:

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reproduction import models, records
+from reproduction.images import load_images
 from reproduction.trained import REMOTE
 from reproduction.trained.run import SEEDS, config, features_and_logits, write
 from reproduction.trained.weights import trained
-from sslib import models, records
-from sslib.data import load_images
-from sslib.measures import scale_free_rate
-from sslib.rate import FORMULAS, pair_distances, ss_rate
+from sslib.boxes import FORMULAS, scale_free_rate
+from sslib.distances import pair_distances
+from sslib.rate import ss_rate
 
 #: Shares of a layer's channels that are left out.
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.25)

@@ -13,17 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reproduction import models, records
+from reproduction.covering.run import cover_curves
+from reproduction.grid import default_device, written
+from reproduction.images import ImageSet, load_images
+from reproduction.sensitivity.measures import linear_cka
+from reproduction.sensitivity.run import layer_measures
+from reproduction.ss_rate.run import _union, layer_metrics
+from reproduction.table_1 import Architecture
 from reproduction.trained import CHANNELS, CHECK, COVERS, LAYERS, PATH, TWINS
 from reproduction.trained.weights import OTHER_NAME, Weights, trained
-from sslib import models, records
-from sslib.data import ImageSet, load_images
-from sslib.experiments import _union, default_device, layer_metrics, written
+from sslib.boxes import FORMULAS, scale_free_rate
+from sslib.distances import pair_distances
 from sslib.features import feature_matrices
 from sslib.graph import mds, participation_ratio
-from sslib.measures import linear_cka, null_features, scale_free_rate
-from sslib.measures_grid import cover_curves, layer_measures
-from sslib.models import Architecture
-from sslib.rate import FORMULAS, pair_distances, ss_rate
+from sslib.noise import null_features
+from sslib.rate import ss_rate
 
 _CROP = {"vit_tiny_patch16_224": 0.9}  # of the check; else the usual 0.875
 SEEDS, DRAWS, N_IMAGES = range(5), (0, 1, 2), 512

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from sslib import models
-from sslib.models import Architecture
+from reproduction import models
+from reproduction.table_1 import Architecture
 
 #: The two networks by timm's name. Each expects images normalised as here.
 NETWORKS: dict[str, Architecture] = {

@@ -15,12 +15,13 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
+from reproduction import models, records
+from reproduction.images import load_images
+from reproduction.paths import RESULTS, ROOT
 from reproduction.trained import CHECK, LAYERS, NAMES, read, read_beside, remote, run, say
 from reproduction.trained import weights as trained_weights
 from reproduction.trained.weights import NETWORKS, content, trained
-from sslib import measures, models, records
-from sslib.data import load_images
-from sslib.paths import RESULTS, ROOT
+from sslib.boxes import scale_free_rate
 
 TINY = "vit_tiny_patch16_224"
 
@@ -182,7 +183,7 @@ def test_the_channels_left_out_are_the_remote_ones():
     rows = {(row["which"], row["share"]): row for row in remote.without_remote(F)}
     others = torch.cat([F[:5], F[6:]])
     assert rows["remote", 0.01]["left_out"] == 1
-    expected = measures.scale_free_rate(others)
+    expected = scale_free_rate(others)
     assert rows["remote", 0.01]["released, mean"] == pytest.approx(expected)
     assert ("random", 0.0) not in rows
 
