@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import stats as scipy_stats
 
 from reproduction.paths import RESULTS
-from reproduction.trained import CHANNELS, COVERS, INVARIANCE, REMOTE
-from reproduction.trained.read import FORMULAS, WITHIN, runs_of
+from reproduction.trained import CHANNELS, COVERS, INVARIANCE, NORMS, REMOTE
+from reproduction.trained.read import FORMULAS, WITHIN, outside, runs_of
 
 
 def invariance(root: Path = RESULTS) -> pd.DataFrame:
@@ -159,3 +159,34 @@ def remote_outcomes(remote: pd.DataFrame, rates: pd.DataFrame, share: float = 0.
             }
         )
     return pd.DataFrame(rows)
+
+
+def norms(layers: pd.DataFrame, root: Path = RESULTS) -> pd.DataFrame:
+    """Does the change hang on untrained batch norm? A row per network with it, and formula.
+
+    Args:
+        layers: as from ``read.layers``; draw 0 alone is looked at.
+
+    Returns:
+        As ``read.outside``, the untrained networks normalising by the statistics of each batch;
+        with "trained in batches", the trained network's value if it does so too, "running", the
+        outcome with running statistics, and "hangs", whether that is another.
+    """
+    rows = []
+    for run in runs_of(NORMS, root).to_dict("records"):
+        key = {"network": run["network"], "state": run["state"], "seed": run["seed"], "draw": 0}
+        for module, found in run["metrics.layers"].items():
+            rows.append(key | {"module": module} | {f: found[f] for f in FORMULAS})
+    if not rows or layers.empty:
+        return pd.DataFrame()
+    batches, layers = pd.DataFrame(rows), layers[layers["draw"] == 0]
+    own = layers[(layers["state"] == "trained") & layers["network"].isin(batches["network"])]
+    columns = list(batches)
+    untrained, trained = (batches[batches["state"] == s] for s in ("untrained", "trained"))
+    table = outside(pd.concat([own[columns], untrained]), FORMULAS)
+    running = outside(layers, FORMULAS).set_index(["network", "measure"])["outcome"]
+    means = trained.groupby("network")[list(FORMULAS)].mean()
+    pairs = list(zip(table["network"], table["measure"], strict=True))
+    table["trained in batches"] = [means.loc[network, measure] for network, measure in pairs]
+    table["running"] = [running[pair] for pair in pairs]
+    return table.assign(hangs=table["running"] != table["outcome"])

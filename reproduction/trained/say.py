@@ -42,7 +42,7 @@ def rise(rates: pd.DataFrame) -> str:
     return {ABOVE: "rises", BELOW: "falls"}[outcomes.pop()]
 
 
-def answer(rates: pd.DataFrame, scale: pd.DataFrame) -> str:
+def answer(rates: pd.DataFrame, scale: pd.DataFrame, norms: pd.DataFrame) -> str:
     """The chapter in three lines: what the paper says, what we find, how sure that is."""
     paper = (
         "**The paper says:** SS_rate rises with training in the majority of models "
@@ -59,8 +59,25 @@ def answer(rates: pd.DataFrame, scale: pd.DataFrame) -> str:
             f"**How sure:** {_number(networks)}, one training each, against {seeds} random "
             f"initialisations and {draws} draws of 512 images. Neither is a network of "
             "Table 2, so its "
-            "second column stays untested; another training could come out otherwise.",
+            "second column stays untested; another training could come out "
+            f"otherwise.{_hangs(norms)}",
         )
+    )
+
+
+def _hangs(norms: pd.DataFrame) -> str:
+    """Which of the answers would be others with other statistics of batch norm, if any."""
+    if norms.empty or not norms["hangs"].any():
+        return ""
+    each = [
+        f"{r.measure}, {r.untrained:.2f} → {r.trained:.2f}"
+        for r in norms[norms["hangs"]].itertuples()
+    ]
+    names = listed(list(dict.fromkeys(norms.loc[norms["hangs"], "network"])))
+    return (
+        f" {names}'s answer hangs on its untrained batch norm: with the statistics of each "
+        "batch in place "
+        f"of the initial 0 and 1 it is another ({'; '.join(each)})."
     )
 
 
@@ -191,7 +208,7 @@ def remote(outcomes: pd.DataFrame) -> str:
     if outcomes.empty:
         return _NOT_RUN
     verbs = {
-        "a few channels": "a few channels make most of the change",
+        "a few channels": "the remotest 5 % of channels make half of the change or more",
         "many": "many channels make the change",
         "undecided": "leaving channels out at random changes as much, so this stays undecided",
         WITHIN: "there is no change to explain",
@@ -204,6 +221,26 @@ def remote(outcomes: pd.DataFrame) -> str:
     ]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def norms(table: pd.DataFrame) -> str:
+    """Does the change hang on how untrained batch norm is treated? One sentence per network."""
+    if table.empty:
+        return _NOT_RUN
+    told = []
+    for network, rows in table.groupby("network", sort=False):
+        each = [
+            f"by the {r.measure} formula it {_VERBS[r.outcome]} ({r.untrained:.2f} → "
+            f"{r.trained:.2f}), "
+            f"where with running statistics it {_VERBS[r.running]}"
+            for r in rows.itertuples()
+        ]
+        head = "hangs on" if rows["hangs"].any() else "does not hang on"
+        told.append(
+            f"In {network} the answer {head} the statistics of untrained batch norm: with those of "
+            f"each batch, {listed(each)}."
+        )
+    return " ".join(told)
 
 
 def path(outcomes: pd.DataFrame) -> str:

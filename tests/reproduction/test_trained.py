@@ -31,7 +31,6 @@ def features(seed: int, D: int = 24, B: int = 40) -> torch.Tensor:
 
 
 # --- weights
-# ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +132,6 @@ def test_without_network_or_cache_one_line_says_what_to_do(pictures):
 
 
 # --- measurements
-# -----------------------------------------------------------------------------------
 
 
 def test_accuracy_counts_the_first_and_the_first_five():
@@ -196,7 +194,6 @@ def test_the_picture_shows_the_same_channels_in_both_states():
 
 
 # --- rules
-# ------------------------------------------------------------------------------------------
 
 
 def of_layers(trained: list[float], untrained: list[float]) -> pd.DataFrame:
@@ -315,7 +312,6 @@ def test_depth_is_ranked_both_ways():
 
 
 # --- words
-# ------------------------------------------------------------------------------------------
 
 
 def of_rates(released: str, printed: str) -> pd.DataFrame:
@@ -351,9 +347,9 @@ def test_the_first_page_turns_on_the_outcome(released, printed, word, phrase):
 def test_nothing_run_is_said_so(tmp_path):
     nothing = pd.DataFrame({"measure": [], "outcome": []})
     assert say.first_page(nothing) == "Trained networks: not run."
-    assert "nothing was run" in say.answer(nothing, nothing)
+    assert "nothing was run" in say.answer(nothing, nothing, nothing)
     empty = pd.DataFrame()
-    for sentence in (say.weights, say.shape, say.structure, say.remote, say.path, say.depth):
+    for sentence in (say.weights, say.shape, say.structure, say.remote, say.path, say.norms):
         assert sentence(empty) == "Not run."
     assert say.invariance(empty) == say.covers(empty) == say.channels({}) == "Not run."
     assert read.layers(tmp_path).empty and read_beside.remote(tmp_path).empty
@@ -362,12 +358,23 @@ def test_nothing_run_is_said_so(tmp_path):
 def test_a_scale_that_works_against_the_change_is_said_so():
     scale = read.scale(of_twins(-0.1, 0.4))
     rates = of_rates(read.ABOVE, read.WITHIN)
-    assert "the scale alone would have changed it the other way" in say.answer(rates, scale)
-    assert "the other way" not in say.answer(rates, read.scale(of_twins(0.1, 0.4)))
+    assert "the scale alone would have changed it the other way" in say.answer(
+        rates, scale, pd.DataFrame()
+    )
+    assert "the other way" not in say.answer(rates, read.scale(of_twins(0.1, 0.4)), pd.DataFrame())
+
+
+def test_an_answer_that_hangs_on_batch_norm_is_said_so():
+    row = {"network": "EfficientNet-Lite0", "measure": "released", "outcome": read.BELOW}
+    row |= {"running": read.ABOVE, "untrained": 0.23, "trained": 0.18}
+    hanging = pd.DataFrame([row | {"hangs": True}])
+    assert "hangs on its untrained batch norm" in say._hangs(hanging)
+    assert say._hangs(hanging.assign(hangs=False)) == say._hangs(pd.DataFrame()) == ""
+    assert "the answer hangs on" in say.norms(hanging)
+    assert "it falls (0.23 → 0.18), where with running statistics it rises" in say.norms(hanging)
 
 
 # --- records
-# ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
