@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -106,7 +107,7 @@ def path(path: pd.DataFrame) -> Figure:
     return figure
 
 
-def pictures(channels: Mapping[str, Mapping]) -> Figure:
+def pictures(channels: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Figure 2's picture of the first module, untrained and trained in one plane.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +166,9 @@ def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cells(layers: pd.DataFrame, measures: Iterable[str]) -> Iterable:
+def _cells(
+    layers: pd.DataFrame, measures: Iterable[str]
+) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     for network, part in layers.groupby("network", sort=False):
         if set(part["state"]) == {"trained", "untrained"}:
             for measure in measures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def invariance(root: Path = RESULTS) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def channels(root: Path = RESULTS) -> dict[str, dict]:
+def channels(root: Path = RESULTS) -> dict[str, dict[str, Any]]:
     """Figure 2's pictures: network -> channels, stress, positions and participation per state."""
     names = ("channels", "stress", "positions", "participation")
     runs = runs_of(CHANNELS, root).to_dict("records")

@@ -67,7 +67,7 @@ def features_and_logits(
     """
     import timm
 
-    head = timm.get_pretrained_cfg(arch.timm_name).classifier
+    head = str(timm.get_pretrained_cfg(arch.timm_name).classifier)
     batches = images.batches(arch.mean, arch.std, size=64)
     features = feature_matrices(
         network,

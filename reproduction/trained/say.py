@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from reproduction.trained.read import ABOVE, BELOW, FORMULAS, WITHIN
@@ -305,7 +307,7 @@ def invariance(table: pd.DataFrame, ways: tuple[str, ...] = ("printed", "release
     return f"With training, {listed(told)} (network, data set and way), {tail}."
 
 
-def channels(found: dict[str, dict]) -> str:
+def channels(found: dict[str, dict[str, Any]]) -> str:
     """Figure 2's claim on two networks: which spreads over fewer directions?"""
     if len(found) < 2:
         return _NOT_RUN
