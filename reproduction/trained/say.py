@@ -57,12 +57,10 @@ def answer(rates: pd.DataFrame, scale: pd.DataFrame, norms: pd.DataFrame) -> str
     return "\n\n".join(
         (
             paper,
-            f"**We find:** {_by_formula(rates)} {_scale(scale, rates)}",
+            f"**We find:** {_by_formula(rates)}{_hangs(norms)} {_scale(scale, rates)}",
             f"**How sure:** {_number(networks)}, one training each, against {seeds} random "
-            f"initialisations and {draws} draws of 512 images. Neither is a network of "
-            "Table 2, so its "
-            "second column stays untested; another training could come out "
-            f"otherwise.{_hangs(norms)}",
+            f"initialisations and {draws} draws of 512 images. Neither is a network of Table 2, so "
+            "its second column stays untested; another training could come out otherwise.",
         )
     )
 
@@ -71,16 +69,17 @@ def _hangs(norms: pd.DataFrame) -> str:
     """Which of the answers would be others with other statistics of batch norm, if any."""
     if norms.empty or not norms["hangs"].any():
         return ""
-    each = [
-        f"{r.measure}, {r.untrained:.2f} → {r.trained:.2f}"
-        for r in norms[norms["hangs"]].itertuples()
-    ]
-    names = listed(list(dict.fromkeys(norms.loc[norms["hangs"], "network"])))
-    return (
-        f" {names}'s answer hangs on its untrained batch norm: with the statistics of each "
-        "batch in place "
-        f"of the initial 0 and 1 it is another ({'; '.join(each)})."
-    )
+    told = []
+    for network, rows in norms[norms["hangs"]].groupby("network", sort=False):
+        each = [
+            f"the {r.measure} SS_rate {_VERBS[r.outcome]} ({r.untrained:.2f} → {r.trained:.2f})"
+            for r in rows.itertuples()
+        ]
+        told.append(
+            f" {network}'s answer hangs on its untrained batch norm: with the statistics of each "
+            f"batch in place of the initial 0 and 1, {listed(each)}."
+        )
+    return "".join(told)
 
 
 def _by_formula(rates: pd.DataFrame) -> str:
@@ -99,7 +98,7 @@ def _by_formula(rates: pd.DataFrame) -> str:
 
 def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
     """Which part of the changes that are told apart from chance is one of scale."""
-    part = rates[rates["outcome"] != WITHIN].merge(
+    part = rates.loc[rates["outcome"] != WITHIN, ["network", "measure", "outcome"]].merge(
         scale, left_on=["network", "measure"], right_on=["network", "formula"]
     )
     if part.empty:
@@ -107,7 +106,7 @@ def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
     told = []
     for outcome, rows in part.groupby("outcome_y", sort=False):
         each = [f"{r.network}, {r.formula}" for r in rows.itertuples()]
-        against = (rows["share"] < 0).all()
+        against = (rows["high"] < 0).all()
         reason = {
             "mostly shape": "the shape of the distances, not their scale, makes the change",
             "mostly scale": "the scale of the features makes most of the change",
@@ -120,7 +119,7 @@ def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def first_page(rates: pd.DataFrame) -> str:
+def first_page(rates: pd.DataFrame, norms: pd.DataFrame) -> str:
     """What the first page says about trained networks, with n."""
     if rise(rates) == "not run":
         return "Trained networks: not run."
@@ -134,8 +133,8 @@ def first_page(rates: pd.DataFrame) -> str:
         told.append(f"in {up} of {n} by the {formula} formula{lowers}: {', '.join(each)}")
     return (
         f"{_number(n)} with ImageNet weights, each against {seeds} random initialisations "
-        f"(n = {n}): "
-        f"training raises SS_rate {'; '.join(told)}. Neither is a network of Table 2."
+        f"(n = {n}): training raises SS_rate {'; '.join(told)}. Neither is a network of "
+        f"Table 2.{_hangs(norms)}"
     )
 
 

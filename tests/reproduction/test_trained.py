@@ -314,12 +314,16 @@ def test_depth_is_ranked_both_ways():
 # --- words
 
 
+NO_SCALE = pd.DataFrame(columns=["network", "formula", "share", "high", "outcome"])
+
+
 def of_rates(released: str, printed: str) -> pd.DataFrame:
     rows = []
     for network in NAMES.values():
         for measure, outcome in (("released", released), ("printed", printed)):
             row = {"network": network, "measure": measure, "outcome": outcome}
-            rows.append(row | {"untrained": 0.2, "trained": 0.5, "seeds": 5, "draws": 3})
+            row |= {"untrained": 0.2, "trained": 0.5, "low": 0.1, "high": 0.3}
+            rows.append(row | {"seeds": 5, "draws": 3})
     return pd.DataFrame(rows)
 
 
@@ -340,13 +344,13 @@ def of_rates(released: str, printed: str) -> pd.DataFrame:
 def test_the_first_page_turns_on_the_outcome(released, printed, word, phrase):
     rates = of_rates(released, printed)
     assert say.rise(rates) == word
-    assert phrase in say.first_page(rates)
-    assert "each against 5 random initialisations (n = 2)" in say.first_page(rates)
+    assert phrase in say.first_page(rates, pd.DataFrame())
+    assert "each against 5 random initialisations (n = 2)" in say.first_page(rates, pd.DataFrame())
 
 
 def test_nothing_run_is_said_so(tmp_path):
     nothing = pd.DataFrame({"measure": [], "outcome": []})
-    assert say.first_page(nothing) == "Trained networks: not run."
+    assert say.first_page(nothing, nothing) == "Trained networks: not run."
     assert "nothing was run" in say.answer(nothing, nothing, nothing)
     empty = pd.DataFrame()
     for sentence in (say.weights, say.shape, say.structure, say.remote, say.path, say.norms):
@@ -368,8 +372,12 @@ def test_an_answer_that_hangs_on_batch_norm_is_said_so():
     row = {"network": "EfficientNet-Lite0", "measure": "released", "outcome": read.BELOW}
     row |= {"running": read.ABOVE, "untrained": 0.23, "trained": 0.18}
     hanging = pd.DataFrame([row | {"hangs": True}])
-    assert "hangs on its untrained batch norm" in say._hangs(hanging)
-    assert say._hangs(hanging.assign(hangs=False)) == say._hangs(pd.DataFrame()) == ""
+    rates = of_rates(read.ABOVE, read.ABOVE)
+    phrase = "hangs on its untrained batch norm: with the statistics of each batch"
+    for told in (say.first_page, lambda *tables: say.answer(tables[0], NO_SCALE, tables[1])):
+        assert phrase in told(rates, hanging)
+        assert phrase not in told(rates, hanging.assign(hangs=False))
+        assert phrase not in told(rates, pd.DataFrame())
     assert "the answer hangs on" in say.norms(hanging)
     assert "it falls (0.23 → 0.18), where with running statistics it rises" in say.norms(hanging)
 
