@@ -381,5 +381,7 @@ def shown(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> p
     >>> shown(table, ["measure"], ["change", "seeds"]).loc["SS_rate, released"].tolist()
     [0.123, 5.0]
     """
-    named = table.assign(**{row: table[row].replace(LABELS) for row in rows})
+    named = table.assign(
+        **{row: table[row].replace(LABELS) for row in rows if row not in ("formula", "way")}
+    )
     return named.set_index([*rows])[[*columns]].round(3).rename_axis([None] * len(rows))

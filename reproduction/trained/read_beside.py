@@ -163,7 +163,7 @@ def remote_outcomes(remote: pd.DataFrame, rates: pd.DataFrame, share: float = 0.
 
 
 def norms(layers: pd.DataFrame, root: Path = RESULTS) -> pd.DataFrame:
-    """Does the change hang on untrained batch norm? A row per network with it, and formula.
+    """Does the change depend on untrained batch norm? A row per network with it, and formula.
 
     Args:
         layers: as from ``read.layers``; draw 0 alone is looked at.
@@ -171,7 +171,7 @@ def norms(layers: pd.DataFrame, root: Path = RESULTS) -> pd.DataFrame:
     Returns:
         As ``read.outside``, the untrained networks normalising by the statistics of each batch;
         with "trained in batches", the trained network's value if it does so too, "running", the
-        outcome with running statistics, and "hangs", whether that is another.
+        outcome with running statistics, and "depends", whether that is another.
     """
     rows = []
     for run in runs_of(NORMS, root).to_dict("records"):
@@ -190,4 +190,4 @@ def norms(layers: pd.DataFrame, root: Path = RESULTS) -> pd.DataFrame:
     pairs = list(zip(table["network"], table["measure"], strict=True))
     table["trained in batches"] = [means.loc[network, measure] for network, measure in pairs]
     table["running"] = [running[pair] for pair in pairs]
-    return table.assign(hangs=table["running"] != table["outcome"])
+    return table.assign(depends=table["running"] != table["outcome"])

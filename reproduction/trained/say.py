@@ -8,7 +8,7 @@ import pandas as pd
 
 from reproduction.trained.read import ABOVE, BELOW, FORMULAS, WITHIN
 
-_VERBS = {ABOVE: "rises", BELOW: "falls", WITHIN: "is not told apart from chance"}
+_VERBS = {ABOVE: "rises", BELOW: "falls", WITHIN: "does not change beyond chance"}
 _SIGMA_DELTA = {"sigma": "σ", "delta": "Δ"}
 _SETS = {"cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 _NOT_RUN = "Not run."
@@ -21,6 +21,10 @@ def listed(words: list[str]) -> str:
     ('one', 'one and two', 'one, two and three')
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _number(n: int) -> str:
@@ -57,7 +61,7 @@ def answer(rates: pd.DataFrame, scale: pd.DataFrame, norms: pd.DataFrame) -> str
     return "\n\n".join(
         (
             paper,
-            f"**We find:** {_by_formula(rates)}{_hangs(norms)} {_scale(scale, rates)}",
+            f"**We find:** {_by_formula(rates)}{_depends(norms)} {_scale(scale, rates)}",
             f"**How sure:** {_number(networks)}, one training each, against {seeds} random "
             f"initialisations and {draws} draws of 512 images. Neither is a network of Table 2, so "
             "its second column stays untested; another training could come out otherwise.",
@@ -65,18 +69,18 @@ def answer(rates: pd.DataFrame, scale: pd.DataFrame, norms: pd.DataFrame) -> str
     )
 
 
-def _hangs(norms: pd.DataFrame) -> str:
+def _depends(norms: pd.DataFrame) -> str:
     """Which of the answers would be others with other statistics of batch norm, if any."""
-    if norms.empty or not norms["hangs"].any():
+    if norms.empty or not norms["depends"].any():
         return ""
     told = []
-    for network, rows in norms[norms["hangs"]].groupby("network", sort=False):
+    for network, rows in norms[norms["depends"]].groupby("network", sort=False):
         each = [
             f"the {r.measure} SS_rate {_VERBS[r.outcome]} ({r.untrained:.2f} → {r.trained:.2f})"
             for r in rows.itertuples()
         ]
         told.append(
-            f" {network}'s answer hangs on its untrained batch norm: with the statistics of each "
+            f" {network}'s answer depends on its untrained batch norm: with the statistics of each "
             f"batch in place of the initial 0 and 1, {listed(each)}."
         )
     return "".join(told)
@@ -134,7 +138,7 @@ def first_page(rates: pd.DataFrame, norms: pd.DataFrame) -> str:
     return (
         f"{_number(n)} with ImageNet weights, each against {seeds} random initialisations "
         f"(n = {n}): training raises SS_rate {'; '.join(told)}. Neither is a network of "
-        f"Table 2.{_hangs(norms)}"
+        f"Table 2.{_depends(norms)}"
     )
 
 
@@ -144,7 +148,8 @@ def weights(check: pd.DataFrame) -> str:
         return _NOT_RUN
     best = check.groupby("network", sort=False).first()
     told = [
-        f"{name} {row.top1:.1%} top-1 and {row.top5:.1%} top-5" for name, row in best.iterrows()
+        f"{name} {_percent(row.top1)} top-1 and {_percent(row.top5)} top-5"
+        for name, row in best.iterrows()
     ]
     worse = check[check.duplicated("network")]
     text = (
@@ -171,7 +176,7 @@ def shape(shape: pd.DataFrame) -> str:
     ):
         outcomes = set(rows["outcome"])
         if outcomes == {WITHIN}:
-            verb = "is not told apart from chance on any axis"
+            verb = "does not change beyond chance on any axis"
         elif len(outcomes) == 1:
             verb = f"{_VERBS[outcomes.pop()]} on all three axes"
         else:
@@ -225,21 +230,20 @@ def remote(outcomes: pd.DataFrame) -> str:
 
 
 def norms(table: pd.DataFrame) -> str:
-    """Does the change hang on how untrained batch norm is treated? One sentence per network."""
+    """Does the change depend on how untrained batch norm is treated? One sentence per network."""
     if table.empty:
         return _NOT_RUN
     told = []
     for network, rows in table.groupby("network", sort=False):
         each = [
-            f"by the {r.measure} formula it {_VERBS[r.outcome]} ({r.untrained:.2f} → "
-            f"{r.trained:.2f}), "
-            f"where with running statistics it {_VERBS[r.running]}"
+            f"the {r.measure} SS_rate {_VERBS[r.outcome]} ({r.untrained:.2f} → {r.trained:.2f}); "
+            f"with running statistics it {_VERBS[r.running]}"
             for r in rows.itertuples()
         ]
-        head = "hangs on" if rows["hangs"].any() else "does not hang on"
+        head = "depends on" if rows["depends"].any() else "does not depend on"
         told.append(
-            f"In {network} the answer {head} the statistics of untrained batch norm: with those of "
-            f"each batch, {listed(each)}."
+            f"In {network} the answer {head} the statistics of untrained batch norm. With those of "
+            f"each batch {', and '.join(each)}."
         )
     return " ".join(told)
 

@@ -368,18 +368,18 @@ def test_a_scale_that_works_against_the_change_is_said_so():
     assert "the other way" not in say.answer(rates, read.scale(of_twins(0.1, 0.4)), pd.DataFrame())
 
 
-def test_an_answer_that_hangs_on_batch_norm_is_said_so():
+def test_an_answer_that_depends_on_batch_norm_is_said_so():
     row = {"network": "EfficientNet-Lite0", "measure": "released", "outcome": read.BELOW}
     row |= {"running": read.ABOVE, "untrained": 0.23, "trained": 0.18}
-    hanging = pd.DataFrame([row | {"hangs": True}])
+    depending = pd.DataFrame([row | {"depends": True}])
     rates = of_rates(read.ABOVE, read.ABOVE)
-    phrase = "hangs on its untrained batch norm: with the statistics of each batch"
+    phrase = "depends on its untrained batch norm: with the statistics of each batch"
     for told in (say.first_page, lambda *tables: say.answer(tables[0], NO_SCALE, tables[1])):
-        assert phrase in told(rates, hanging)
-        assert phrase not in told(rates, hanging.assign(hangs=False))
+        assert phrase in told(rates, depending)
+        assert phrase not in told(rates, depending.assign(depends=False))
         assert phrase not in told(rates, pd.DataFrame())
-    assert "the answer hangs on" in say.norms(hanging)
-    assert "it falls (0.23 → 0.18), where with running statistics it rises" in say.norms(hanging)
+    assert "the answer depends on" in say.norms(depending)
+    assert "falls (0.23 → 0.18); with running statistics it rises" in say.norms(depending)
 
 
 # --- records
