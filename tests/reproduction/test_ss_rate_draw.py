@@ -18,6 +18,8 @@ from reproduction.ss_rate.draw import (
     plot_positions,
     plot_profiles,
 )
+from reproduction.ss_rate.figure_2 import ChannelMap
+from reproduction.ss_rate.live import box_curves
 from reproduction.style import FAMILY_COLOURS
 from sslib import adjacency, box_curve, pair_distances
 
@@ -33,6 +35,11 @@ def F():
     return torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
 
 
+def channels(family, **positions):
+    """A panel of Figure 2 with the channels at the given positions."""
+    return ChannelMap(family, positions, 0.1, dict.fromkeys(positions, 2.0), 4)
+
+
 def test_distances_are_sorted_by_their_mean(F):
     C = pair_distances(F)
     axis = plot_distances({"layer": C}).axes[0]
@@ -43,7 +50,8 @@ def test_distances_are_sorted_by_their_mean(F):
 
 def test_adjacency_draws_each_edge_once_and_marks_the_lonely(F):
     A = adjacency(F, pair_distances(F)[0, 1:].min().item() * 5**0.5 * 1.01)
-    figure = plot_adjacency({"layer": F[:, :2]}, {"layer": {"eps": A}})
+    maps = {"layer": (channels("cnn", untrained=F[:, :2].numpy()),)}
+    figure = plot_adjacency(maps, {"layer": {"eps": A}})
     assert (figure.axes[0].get_title(), figure.axes[0].get_ylabel()) == ("eps", "layer")
     lines, joined, lonely = figure.axes[0].collections
     assert len(lines.get_segments()) == A.sum() / 2
@@ -55,8 +63,11 @@ def test_adjacency_draws_each_edge_once_and_marks_the_lonely(F):
 
 def test_positions_take_colour_from_the_family_and_marker_from_the_state(F):
     place = F[:, :2].numpy()
-    panels = {"a": {"untrained": place, "trained": place + 1}, "b": {"untrained": place}}
-    figure = plot_positions(panels, {"a": "cnn", "b": "mlp"}, {"b": "note"})
+    both, one = (
+        channels("cnn", untrained=place, trained=place + 1),
+        channels("mlp", untrained=place),
+    )
+    figure = plot_positions({"a": (both, one), "b": (one,)}, {"b": "note"})
     a, b = figure.axes
     assert [to_hex(c.get_edgecolor()[0]).upper() for c in (*a.collections, *b.collections)] == [
         FAMILY_COLOURS["cnn"],
@@ -69,9 +80,11 @@ def test_positions_take_colour_from_the_family_and_marker_from_the_state(F):
 
 
 def test_box_curves_show_curve_line_and_value(F):
-    curves = {formula: box_curve(F, formula=formula) for formula in ("released", "printed")}
-    figure = plot_box_curves({"layer": curves})
-    for axis, curve in zip(figure.axes, curves.values()):
+    figure = plot_box_curves(box_curves({"layer": F, "other": 2 * F}))
+    curves = [box_curve(G, formula=f) for G in (F, 2 * F) for f in ("released", "printed")]
+    titles = [f"{layer}, {f}" for layer in ("layer", "other") for f in ("released", "printed")]
+    assert [axis.get_title() for axis in figure.axes] == titles
+    for axis, curve in zip(figure.axes, curves, strict=True):
         line, boxes = axis.lines
         assert boxes.get_ydata() == pytest.approx(curve.boxes.log().numpy())
         assert line.get_ydata() == pytest.approx(curve.reference.numpy())
