@@ -25,7 +25,7 @@ from reproduction.sensitivity.measures import (
     linear_cka,
     two_nn,
 )
-from reproduction.ss_rate.run import layer_metrics
+from reproduction.ss_rate.layer import layer_metrics
 from reproduction.training.matrices import read_matrices, trained_runs
 from reproduction.training.pictures import load_pictures, normalise
 from reproduction.training.recipes import RECIPES, Run, network_of

@@ -26,9 +26,8 @@ from reproduction.invariance.rulers import KNOWN_SETS, known_points
 from reproduction.paper.audit import gains, movement
 from reproduction.paper.tables import DATASETS, released_commands
 from reproduction.paths import PAPER, RESULTS, ROOT
-from reproduction.ss_rate.factors import FACTOR_EXPERIMENT, factor_table
-from reproduction.ss_rate.read import full_scale, table_2
-from reproduction.ss_rate.run import SS_RATE
+from reproduction.ss_rate.cells import FACTOR_EXPERIMENT, SS_RATE
+from reproduction.ss_rate.read import factor_table, full_scale, table_2
 from reproduction.training.read import paired, read_runs
 from sslib.boxes import box_curve
 from sslib.dimension import correlation_dimension

@@ -17,8 +17,8 @@ from reproduction.invariance.read import full_scale as of_tables_4_and_5
 from reproduction.invariance.rulers import SET_NAMES, known_points
 from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS
+from reproduction.ss_rate.cells import SS_RATE
 from reproduction.ss_rate.read import full_scale, table_2
-from reproduction.ss_rate.run import SS_RATE
 from reproduction.stats import spearman_exact
 from reproduction.verdicts.finding import (
     NOT_RUN,

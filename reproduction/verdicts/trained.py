@@ -13,8 +13,8 @@ import pandas as pd
 from reproduction import models, records
 from reproduction.paper.tables import DATASETS, MARKED
 from reproduction.paths import RESULTS
+from reproduction.ss_rate.cells import SS_RATE
 from reproduction.ss_rate.read import full_scale, table_2
-from reproduction.ss_rate.run import SS_RATE
 from reproduction.stats import mean_interval, sign_flip_test
 from reproduction.training.read import off_target
 from reproduction.verdicts.finding import (
