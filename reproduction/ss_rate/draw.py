@@ -174,7 +174,7 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
                     x="depth",
                     y="ss_rate",
                     errorbar="sd",
-                    err_kws={"alpha": 0.12},
+                    err_kws={"alpha": 0.12, "linewidth": 0},
                     label=model,
                     legend=False,
                     marker=STATE_MARKERS["untrained"],

@@ -155,12 +155,14 @@ def comparison(table: pd.DataFrame, state: str = "untrained") -> Comparison:
 
 
 def depth_profiles(runs: pd.DataFrame) -> pd.DataFrame:
-    """SS_rate of the printed modules of every record, a row per module and formula.
+    """SS_rate of the printed modules of the nine models, a row per record, module and formula.
 
     Returns:
         Columns model, family, seed, draw, module, depth (0 to 1), formula, ss_rate.
     """
     layers = records.layers(runs)
+    if len(layers):
+        layers = layers[layers["model"].isin(load_table(2)["model"])]
     if layers.empty:
         return pd.DataFrame(columns=["model", "family", "formula", "depth", "ss_rate"])
     rows = []
