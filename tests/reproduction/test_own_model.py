@@ -62,6 +62,25 @@ def test_seeds_are_those_of_a_model_built_anew():
     )
 
 
+def test_fit_is_training_with_a_constraint_of_no_weight():
+    images = load_images("digits", 32, size=16)
+    batches = [*zip(images.normalised().split(16), images.labels.split(16), strict=True)]
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+    convnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *head)
+    plain = live.fit(live.reseeded(convnet, 0), batches, 2)
+    model = live.reseeded(convnet, 0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    constraint = sslib.SelfSimilarityConstraint(model, ["0"], target=0.1, weight=0.0)
+    for x, y in 2 * batches:
+        loss = nn.functional.cross_entropy(model(x), y) + constraint()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for one, other in zip(plain.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    assert not torch.equal(plain[0].weight, live.reseeded(convnet, 0)[0].weight)
+
+
 def test_trained_models_are_held_against_the_target():
     images = load_images("digits", 20, size=16)
     torch.manual_seed(0)
