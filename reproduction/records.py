@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.machine import describe_device, provenance
-from reproduction.paths import RESULTS
+from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.table_1 import find
 
 if TYPE_CHECKING:
@@ -154,6 +154,11 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     path = record_path(record["experiment"], record["config"], record["seed"], root)
     plain = {key: _plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
     text = json.dumps(_map_floats(plain), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if Path(root) == RESULTS and not CHECKOUT:
+        raise ValueError(
+            f"root is {root}, which is in no checkout of the repository: pass a folder "
+            "(--results FOLDER on the command line)"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -33,9 +33,8 @@ def shown_text(cell) -> str:
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stdout":
             shown.append(output.text)
-        elif output.output_type in ("execute_result", "display_data"):
-            if not is_figure(output):
-                shown.append(output.data.get("text/plain", ""))
+        elif output.output_type != "stream" and not is_figure(output):
+            shown.append(output.get("data", {}).get("text/plain", ""))
     return "".join(shown)
 
 
