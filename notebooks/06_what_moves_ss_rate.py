@@ -194,4 +194,5 @@ comparable = read_factors.comparable(factors, layers)
 read_factors.comparison_table(comparable)
 
 # %% tags=["hide-input"]
-Markdown(say.comparisons(comparable, layers, read.against_noise(nulls)))
+found = read_factors.comparability(comparable, layers)
+Markdown(say.comparability(found, read.against_noise(nulls)))

@@ -200,6 +200,51 @@ def _other_seeds(layers: pd.DataFrame, modules: pd.Series, formula: str) -> pd.D
     return pd.DataFrame(rows)
 
 
+class Comparability(NamedTuple):
+    """What a raw SS_rate can be compared across.
+
+    Attributes:
+        yes, no: changes that move it by no more than other images do, and those that move it
+            further.
+        formulas: by how much the printed formula is larger, in the median layer, and between what
+            in 95 % of the layers.
+        scale: the largest shift when features are three times as large or small, without its sign,
+            with its interval.
+        times: how many times the spread over images that shift is at most.
+        unit: smallest and largest mean distance of the layers.
+    """
+
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    formulas: tuple[float, float, float]
+    scale: tuple[float, float, float]
+    times: float
+    unit: tuple[float, float]
+
+
+def comparability(comparable: pd.DataFrame, layers: pd.DataFrame) -> Comparability | None:
+    """What ``comparable`` comes to; None without records.
+
+    Args:
+        comparable: as from ``comparable``.
+        layers: as from ``read.layers``.
+    """
+    if comparable.empty or layers.empty:
+        return None
+    can = comparable["comparable"].astype(bool)
+    gap = (layers["printed"] - layers["released"]).quantile([0.5, 0.025, 0.975])
+    scale = comparable.loc["features three times larger or smaller"]
+    ends = sorted((abs(scale["low"]), abs(scale["high"])))
+    return Comparability(
+        yes=tuple(comparable.index[can]),
+        no=tuple(comparable.index[~can]),
+        formulas=tuple(gap),
+        scale=(abs(scale["moves by"]), *ends),
+        times=scale["times the spread"],
+        unit=(layers["distance_mean"].min(), layers["distance_mean"].max()),
+    )
+
+
 def comparison_table(comparable: pd.DataFrame) -> pd.DataFrame:
     """The table of ``comparable``."""
     shift, low, high = (comparable[k].map("{:+.3f}".format) for k in ("moves by", "low", "high"))

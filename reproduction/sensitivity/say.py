@@ -6,6 +6,7 @@ import pandas as pd
 
 from reproduction.sensitivity.cells import middle
 from reproduction.sensitivity.read import NoiseComparison, Order, clear
+from reproduction.sensitivity.read_factors import Comparability
 from reproduction.sensitivity.read_graphs import SmallWorlds
 
 _NOT_RUN = "This study was **not run**."
@@ -99,34 +100,27 @@ def small_worlds(found: SmallWorlds | None) -> str:
     )
 
 
-def comparisons(
-    comparable: pd.DataFrame, layers: pd.DataFrame, comparison: NoiseComparison | None
-) -> str:
+def comparability(found: Comparability | None, comparison: NoiseComparison | None) -> str:
     """What a raw SS_rate can be compared across, and what not.
 
     Args:
-        comparable: as from ``read_factors.comparable``.
-        layers: as from ``read.layers``.
+        found: as from ``read_factors.comparability``.
         comparison: as from ``read.against_noise``.
     """
-    if comparable.empty or layers.empty or comparison is None:
+    if found is None or comparison is None:
         return _NOT_RUN
-    yes, no = ("; ".join(comparable.index[comparable["comparable"] == k]) for k in (True, False))
-    gap, gap_low, gap_high = (layers["printed"] - layers["released"]).quantile([0.5, 0.025, 0.975])
-    scale = comparable.loc["features three times larger or smaller"]
-    low, high = sorted((abs(scale["low"]), abs(scale["high"])))
-    unit_low, unit_high = layers["distance_mean"].min(), layers["distance_mean"].max()
+    gap, gap_low, gap_high = found.formulas
+    shift, low, high = found.scale
     return (
         "> **What a raw SS_rate can and cannot be compared across**\n>\n"
-        f"> - **Can**: {yes or 'nothing that was tried'}.\n"
-        f"> - **Cannot**: {no}; nor the two formulas: the printed one is larger by {gap:.2f} in "
-        f"the median layer, {gap_low:.2f} to {gap_high:.2f} in 95 % of them.\n"
-        "> - Features three times as large or small already move it by "
-        f"{abs(scale['moves by']):.3f} [{low:.3f}, {high:.3f}], up to "
-        f"{scale['times the spread']:.0f} times the spread over images. The mean distance of the "
-        f"recorded layers runs from {unit_low:.2g} to {unit_high:.2g}, so a difference in SS_rate "
-        "between two networks, or before and after training, may be one of unit. "
-        "`scale_free_rate` on both sides tells.\n"
+        f"> - **Can**: {'; '.join(found.yes) or 'nothing that was tried'}.\n"
+        f"> - **Cannot**: {'; '.join(found.no)}; nor the two formulas: the printed one is larger "
+        f"by {gap:.2f} in the median layer, {gap_low:.2f} to {gap_high:.2f} in 95 % of them.\n"
+        f"> - Features three times as large or small already move it by {shift:.3f} "
+        f"[{low:.3f}, {high:.3f}], up to {found.times:.0f} times the spread over images. The mean "
+        f"distance of the recorded layers runs from {found.unit[0]:.2g} to {found.unit[1]:.2g}, so "
+        "a difference in SS_rate between two networks, or before and after training, may be one of "
+        "unit. `scale_free_rate` on both sides tells.\n"
         "> - A value below that of Gaussian noise of the same shape "
         f"({comparison.low:.2f} to {comparison.high:.2f} here) is no proof of self-similarity, nor "
         f"one above it of its absence: {comparison.below:.0%} of layers are below."

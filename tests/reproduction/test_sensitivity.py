@@ -25,6 +25,7 @@ from reproduction.sensitivity.cells import (
     layer_name,
 )
 from reproduction.sensitivity.read_factors import (
+    comparability,
     comparable,
     comparison_table,
     factors,
@@ -355,17 +356,19 @@ def test_the_last_sentence_lists_what_can_be_compared_and_what_not(factor_runs):
     layers = pd.DataFrame({"released": [0.2, 0.3], "printed": [0.7, 0.8]})
     layers = layers.assign(distance_mean=[0.1, 1.5])
     noise = read.NoiseComparison(0.2, 0.25, 10, 0.7, 0.6, 0.1)
-    said = say.comparisons(found, layers, noise)
+    outcome = comparability(found, layers)
+    assert outcome.yes == ("half precision of F",) and len(outcome.no) == 2
+    said = say.comparability(outcome, noise)
     assert "- **Can**: half precision of F.\n" in said
     assert "- **Cannot**: a sixth to a half of the channels, mean of draws; features three" in said
     assert "larger by 0.50 in the median layer, 0.50 to 0.50 in 95 %" in said
     assert "move it by 0.100 [0.090, 0.110], up to 10 times the spread" in said
     assert "runs from 0.1 to 1.5" in said and "(0.20 to 0.25 here)" in said
     assert said.endswith("70% of layers are below.")
-    nothing = say.comparisons(found.assign(comparable=False), layers, noise)
+    nothing = say.comparability(comparability(found.assign(comparable=False), layers), noise)
     assert "**Can**: nothing that was tried." in nothing
-    assert say.comparisons(comparable(pd.DataFrame()), layers, noise) == NOT_RUN
-    assert say.comparisons(found, layers, None) == NOT_RUN
+    assert comparability(comparable(pd.DataFrame()), layers) is None
+    assert say.comparability(None, noise) == say.comparability(outcome, None) == NOT_RUN
 
 
 def test_the_live_tables_show_what_was_computed(F):
