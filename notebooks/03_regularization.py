@@ -32,7 +32,7 @@
 #   channels are near each other. The shuffle is the same in every step.
 
 # %% tags=["parameters", "hide-input"]
-# "quick", "gpu" or "paper": sets what is None below; but for "quick", runs without a record are made
+# "quick", "gpu" or "paper": sets what is None below; beyond "quick", missing runs are made first
 scale = "quick"
 recipe = None  # "quick" (digits, seconds a run), "cpu" (minutes), "short", "paper" (224 px, a GPU)
 dataset = None  # "digits", "cifar10", "imagenette" or "imagefolder:PATH"
