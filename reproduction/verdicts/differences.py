@@ -29,7 +29,8 @@ from reproduction.paths import PAPER, RESULTS, ROOT
 from reproduction.ss_rate.factors import FACTOR_EXPERIMENT, factor_table
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.ss_rate.run import SS_RATE
-from reproduction.training.read import paired, read_runs
+from reproduction.training.pairs import paired
+from reproduction.training.read import read_runs
 from sslib.boxes import box_curve
 from sslib.dimension import correlation_dimension
 from sslib.powerlaw import powerlaw_exponent
