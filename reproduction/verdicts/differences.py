@@ -28,7 +28,8 @@ from reproduction.paper.tables import DATASETS, released_commands
 from reproduction.paths import PAPER, RESULTS, ROOT
 from reproduction.ss_rate.cells import FACTOR_EXPERIMENT, SS_RATE
 from reproduction.ss_rate.read import factor_table, full_scale, table_2
-from reproduction.training.read import paired, read_runs
+from reproduction.training.pairs import paired
+from reproduction.training.read import read_runs
 from sslib.boxes import box_curve
 from sslib.dimension import correlation_dimension
 from sslib.powerlaw import powerlaw_exponent

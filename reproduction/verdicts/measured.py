@@ -12,7 +12,7 @@ import torch
 from scipy import stats as scipy_stats
 
 from reproduction import models, records
-from reproduction.covering.read import cover_table
+from reproduction.covering.read import covers
 from reproduction.invariance.read import full_scale as of_tables_4_and_5
 from reproduction.invariance.rulers import SET_NAMES, known_points
 from reproduction.paper.audit import mean_gains
@@ -264,7 +264,7 @@ def _boxes(limits: _Limits, root: _Root) -> _Pair:
     runs = records.read_all("box-covering", root)
     if runs.empty:
         return NOT_RUN, None
-    table = cover_table(runs)
+    table = covers(runs)
     table = table[table["of"] == "network"]
     if table.empty:
         return NOT_RUN, None

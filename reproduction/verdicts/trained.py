@@ -16,7 +16,7 @@ from reproduction.paths import RESULTS
 from reproduction.ss_rate.cells import SS_RATE
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.stats import mean_interval, sign_flip_test
-from reproduction.training.read import off_target
+from reproduction.training.pairs import off_target
 from reproduction.verdicts.finding import (
     _FEWEST,
     _TOO_FEW,
