@@ -1,6 +1,4 @@
-"""The whole measurement in one call: SS_rate of a model's layers, each beside what noise of its
-shape would have.
-"""
+"""The whole measurement in one call: SS_rate of layers, each beside noise of its shape."""
 
 from __future__ import annotations
 
@@ -10,22 +8,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from sslib import checks
 from sslib.boxes import FORMULAS, DegenerateDistances, box_curve
 from sslib.distances import pair_distances
 from sslib.features import feature_matrices
+from sslib.noise import gaussian_features
 from sslib.rate import ss_rate
+from sslib.taps import Images
 
-# Imported where it is used, as is what imports it: `import sslib` would take half as long again
-# with pandas.
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def self_similarity(
     model: nn.Module,
-    images: Tensor | Iterable[Tensor | tuple | list],
+    images: Images,
     modules: str | Iterable[str],
     *,
     formula: str = "released",
@@ -35,13 +34,20 @@ def self_similarity(
     draws: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module;
-    prints nothing.
+    """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module.
 
     The null value is what features without structure have: SS_rate of Gaussian noise with the
     module's D and B, and with its mean pair distance, since SS_rate depends on scale. An SS_rate
     within about two z of it says nothing about the layer; one far from it, on either side, says
     that its distances are not those of noise.
+
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
+    >>> table = self_similarity(model, torch.rand(20, 3, 16, 16), ["0", "2"])
+    >>> list(table.columns)
+    ['D', 'B', 'SS_rate', 'TZ', 'TV', 'null', 'null_std', 'z']
+    >>> table.loc["2", ["D", "B"]].astype(int).tolist(), bool(table["SS_rate"].between(0, 1).all())
+    ([32, 20], True)
 
     Args:
         model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
@@ -60,56 +66,40 @@ def self_similarity(
     Raises:
         ValueError: an argument is not as said above; a module's F has D < 2 or values that are not
             finite.
-
-    >>> _ = torch.manual_seed(0)
-    >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
-    >>> table = self_similarity(model, torch.rand(20, 3, 16, 16), ["0", "2"])
-    >>> list(table.columns)
-    ['D', 'B', 'SS_rate', 'TZ', 'TV', 'null', 'null_std', 'z']
-    >>> table.loc["2", ["D", "B"]].astype(int).tolist(), bool(table["SS_rate"].between(0, 1).all())
-    ([32, 20], True)
+        ImportError: pandas is not installed.
     """
-    import pandas as pd
-
-    from sslib.noise import gaussian_features
-
-    if formula not in FORMULAS:
-        raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")
-    for argument, value, least in (("draws", draws, 2), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{argument}: expected an integer of at least {least}, got {value!r}")
+    pd = checks.extra("pandas")
+    checks.choice("formula", formula, FORMULAS)
+    checks.integer("draws", draws, 2)
+    checks.integer("seed", seed, 0)
     features = feature_matrices(
         model, images, modules, layout=layout, batch_size=batch_size, device=device
     )
     rows = {}
     for name, F in features.items():
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", DegenerateDistances
-                )  # said below, with the module's name
+            with warnings.catch_warnings():  # said below, with the module's name
+                warnings.simplefilter("ignore", DegenerateDistances)
                 curve = box_curve(F, formula=formula)
         except ValueError as error:
             raise ValueError(f"module {name!r}: {error}") from error
-        rate = float(curve.ss_rate)
+        (D, B), rate = F.shape, float(curve.ss_rate)
+        null = torch.full((draws,), math.nan)
         if math.isnan(rate):
             warnings.warn(
-                f"module {name!r}: all distances between the D = {len(F)} rows of F are equal, so its SS_rate is NaN",
+                f"module {name!r}: all distances between the D = {D} rows of F are equal, "
+                "so its SS_rate is NaN",
                 DegenerateDistances,
                 stacklevel=2,
             )
-            null = torch.full((draws,), math.nan)
         else:
-            D, B = F.shape
             apart = float(pair_distances(F).double().sum()) / (D * (D - 1))
             noise = (gaussian_features(D, B, apart, seed=seed + k) for k in range(draws))
-            null = (
-                torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
-            )
-        mean, std = float(null.mean()), float(null.std())
+            null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise])
+        mean, std = float(null.double().mean()), float(null.double().std())
         rows[name] = {
-            "D": F.shape[0],
-            "B": F.shape[1],
+            "D": D,
+            "B": B,
             "SS_rate": rate,
             "TZ": float(curve.theta_min),
             "TV": float(curve.theta_max),

@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "ss_rate_released"
 def on_an_accelerator_if(monkeypatch, on_host):
     """Let every module of the method believe what `on_host` says of a device."""
     for module in (sslib.distances, sslib.boxes, sslib.rate):
-        monkeypatch.setattr(module, "_on_host", on_host)
+        monkeypatch.setattr(module, "on_host", on_host)
 
 
 def features(kind: str, D: int = 14, B: int = 6) -> torch.Tensor:
@@ -135,7 +135,7 @@ def test_four_channels_worked_by_hand():
     N = [4, 4 - 3 * math.log(2) / log4, 4 - 3 * math.log(3.5) / log4]
     assert released.boxes.tolist() == pytest.approx(N)
     line = [1, 0.5, 0]
-    by_hand = 2 / 3 * sum(abs(q - math.log(n) / log4) for q, n in zip(line, N))
+    by_hand = 2 / 3 * sum(abs(q - math.log(n) / log4) for q, n in zip(line, N, strict=True))
     assert released.ss_rate.item() == pytest.approx(by_hand)
 
     printed = box_curve(F, formula="printed", thresholds=3)
@@ -144,7 +144,7 @@ def test_four_channels_worked_by_hand():
     )  # C <= 3 counts the distance 3 itself
     N = [4, 1 + 3 * math.log(2.5) / log4, 1 + 3 * math.log(1.5) / log4]
     assert printed.boxes.tolist() == pytest.approx(N)
-    r = [abs(math.log(n) / log4 - q) for q, n in zip(line, N)]
+    r = [abs(math.log(n) / log4 - q) for q, n in zip(line, N, strict=True)]
     assert printed.ss_rate.item() == pytest.approx(2 / 2 * (r[0] / 2 + r[1] + r[2] / 2))
 
 
@@ -315,13 +315,13 @@ def test_changes_with_scale():
 @pytest.mark.parametrize(
     "F, message",
     [
-        (torch.zeros(1, 4), r"F has shape \(1, 4\).*D >= 2"),
-        (torch.zeros(4, 0), r"F has shape \(4, 0\).*B >= 1"),
-        (torch.zeros(4), r"F has shape \(4,\)"),
-        (torch.zeros(2, 3, 4), r"F has shape \(2, 3, 4\)"),
-        (torch.zeros(4, 4, dtype=torch.int64), r"shape \(4, 4\) has dtype torch.int64"),
-        (torch.tensor([[0.0], [math.nan]]), r"shape \(2, 1\) holds NaN or Inf"),
-        (torch.tensor([[0.0], [math.inf]]), r"shape \(2, 1\) holds NaN or Inf"),
+        (torch.zeros(1, 4), r"F: expected .*D >= 2.*, got shape \(1, 4\)"),
+        (torch.zeros(4, 0), r"F: expected .*B >= 1.*, got shape \(4, 0\)"),
+        (torch.zeros(4), r"F: expected .*, got shape \(4,\)"),
+        (torch.zeros(2, 3, 4), r"F: expected .*, got shape \(2, 3, 4\)"),
+        (torch.zeros(4, 4, dtype=torch.int64), r"floating-point.* shape \(4, 4\) of torch.int64"),
+        (torch.tensor([[0.0], [math.nan]]), r"F: expected finite .*NaN or Inf in shape \(2, 1\)"),
+        (torch.tensor([[0.0], [math.inf]]), r"F: expected finite .*NaN or Inf in shape \(2, 1\)"),
     ],
 )
 def test_bad_features_are_named(function, F, message):
@@ -332,12 +332,12 @@ def test_bad_features_are_named(function, F, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"formula": "Printed"}, "formula is 'Printed'"),
-        ({"thresholds": 1}, "thresholds is 1"),
-        ({"thresholds": 10.0}, "thresholds is 10.0"),
-        ({"smoothing": 0}, "smoothing is 0"),
-        ({"smoothing": math.inf}, "smoothing is inf"),
-        ({"gradient_factor": math.nan}, "gradient_factor is nan"),
+        ({"formula": "Printed"}, "formula: expected one of released, printed, got 'Printed'"),
+        ({"thresholds": 1}, "thresholds: expected an integer of at least 2, got 1"),
+        ({"thresholds": 10.0}, r"thresholds: expected an integer of at least 2, got 10\.0"),
+        ({"smoothing": 0}, "smoothing: expected a finite number above 0, got 0"),
+        ({"smoothing": math.inf}, "smoothing: expected a finite number above 0, got inf"),
+        ({"gradient_factor": math.nan}, "gradient_factor: expected a finite number, got nan"),
     ],
 )
 def test_bad_options_are_named(options, message):
@@ -347,7 +347,9 @@ def test_bad_options_are_named(options, message):
 
 @pytest.mark.parametrize("epsilon", [-1, math.nan])
 def test_bad_epsilon_is_named(epsilon):
-    with pytest.raises(ValueError, match="epsilon"):
+    with pytest.raises(
+        ValueError, match=f"epsilon: expected a number of at least 0, got {epsilon}"
+    ):
         adjacency(torch.randn(4, 4), epsilon)
 
 
