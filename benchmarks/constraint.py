@@ -21,6 +21,7 @@ from ss_rate import plain
 from torch import nn
 
 from reproduction import models, records
+from reproduction.machine import describe_device
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
 
@@ -127,7 +128,7 @@ def main():
     for name in ("ours", "pdist", "plain"):
         print(f"{name:5s} {row[f'{name}_ms']:9.2f} ms {row[f'{name}_share']:8.2%} of a step")
     if arguments.record:
-        machine = records.describe_device(arguments.device)["name"]  # part of what names a record
+        machine = describe_device(arguments.device)["name"]  # part of what names a record
         config = {
             "model": MODEL,
             "size": 224,

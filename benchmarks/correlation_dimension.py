@@ -25,6 +25,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from reproduction import records
+from reproduction.machine import describe_device
 from sslib.dimension import correlation_dimension
 
 DIMENSIONS = 30
@@ -120,7 +121,8 @@ def main():
     row = measure(arguments.points, arguments.repeats)
     for name in NAMES:
         print(
-            f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  dimension {row[f'{name}_dimension']:.3f}"
+            f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  "
+            f"dimension {row[f'{name}_dimension']:.3f}"
         )
     if arguments.record:
         config = {
@@ -128,7 +130,7 @@ def main():
             "dimensions": DIMENSIONS,
             "threads": torch.get_num_threads(),
         }
-        config["machine"] = records.describe_device("cpu")["name"]
+        config["machine"] = describe_device("cpu")["name"]
         seconds = time.perf_counter() - start
         print(
             records.write(

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from reproduction import records
+from reproduction.machine import describe_device
 from sslib.rate import ss_rate
 
 SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)]
@@ -149,7 +150,7 @@ def main():
     if arguments.peak:
         name, D, B = arguments.peak
         return print_own_peak(name, int(D), int(B))
-    machine = records.describe_device(arguments.device)["name"]  # part of what names a record
+    machine = describe_device(arguments.device)["name"]  # part of what names a record
     print(
         "   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB"
     )
@@ -165,8 +166,9 @@ def main():
             )
 
         print(
-            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} {over('plain', 'ms'):>11} "
-            f"{over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} {over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
+            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} "
+            f"{over('plain', 'ms'):>11} {over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} "
+            f"{over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
             flush=True,
         )
         if arguments.record:

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from provenance import Build
 
-from reproduction import records
+from reproduction import machine, records
 from reproduction.paper.audit import gains as paper_gains
 from reproduction.paper.audit import (
     invariance_correlation,
@@ -217,7 +217,7 @@ def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Sequ
     ]
     if build.commit.endswith("+"):
         lines += ["The plus sign says that files differed from that commit.", ""]
-    versions = records.provenance()["versions"]
+    versions = machine.provenance()["versions"]
     lines += [
         "Versions: "
         + ", ".join(f"{name} {version}" for name, version in versions.items() if version)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reproduction import explorer, models, records
+from reproduction import explorer, machine, models, records
 from reproduction.covering.draw import plot_boxes
 from reproduction.images import load_images
 from reproduction.networks import features_of
@@ -128,7 +128,9 @@ def still(layer: dict[str, Any], path: Path) -> None:
         (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1
         for step in steps
     ]
-    boxes = {f"θ = {t:.2f}": explorer.boxes(layer, step) for t, step in zip(theta, steps)}
+    boxes = {
+        f"θ = {t:.2f}": explorer.boxes(layer, step) for t, step in zip(theta, steps, strict=True)
+    }
     counts = layer["curves"] | {
         bound: explorer.unpack(layer[bound]) for bound in ("lower", "upper")
     }
@@ -147,7 +149,7 @@ def main() -> None:
         "--runs", type=Path, help="folder of training records with an .npz beside each"
     )
     asked = parser.parse_args()
-    records.provenance()
+    machine.provenance()
     start, layers = time.perf_counter(), []
     sources = [untrained(asked.features)] + ([trained(asked.runs, SEED)] if asked.runs else [])
     for source in sources:

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from reproduction import models, records
+from reproduction import machine, models
 from reproduction.covering.run import run_covers
 from reproduction.invariance.run import MODELS, N_IMAGES, UMAP_SETTINGS, run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
-from reproduction.paths import RESULTS
+from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.sensitivity.run import run_cka, run_measures
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
@@ -48,7 +48,9 @@ def main() -> None:
     table.add_argument(
         "--draws", nargs="+", type=int, default=[0], help="seeds of the draw of images"
     )
-    table.add_argument("--images", default="imagenet-sample", help="as for reproduction.images.load_images")
+    table.add_argument(
+        "--images", default="imagenet-sample", help="as for reproduction.images.load_images"
+    )
     table.add_argument("--n-images", type=int, default=512)
     factors = commands.add_parser(
         "factors", help="what moves SS_rate of the two models furthest from Table 2"
@@ -140,7 +142,9 @@ def main() -> None:
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
 
-    records.provenance()  # now, before the checkout can move on
+    if asked.results == RESULTS and not CHECKOUT:
+        parser.exit(2, "no checkout of the repository is around the package: pass --results\n")
+    machine.provenance()  # now, before the checkout can move on
     count = 0
     try:
         written = asked.make(asked)

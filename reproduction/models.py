@@ -1,10 +1,8 @@
-"""Table 1: the paper's nine models in timm, their modules and layouts, and how to get one."""
+"""How to get a model of Table 1: untrained, small, pretrained, or from a file of weights."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,132 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """One model of Table 1, and what has to be known to measure it.
-
-    Attributes:
-        name: as in the paper's tables.
-        timm_name: timm's name of the architecture.
-        family: "attention", "cnn" or "mlp", the groups of Table 3.
-        modules: the modules that Table 1 prints, by name.
-        released_modules: the modules that the released training code draws from, as names or
-            patterns.
-        layout: ReduceMean's layout for the outputs of `modules`.
-        released_layout: the same for `released_modules`.
-        weights: timm's tag of the pretrained weights that the released scripts load, or None.
-        mean, std: per channel, what images in 0..1 are normalised with. Both the paper's and the
-            released transform use ImageNet's for every model, also where the weights were trained
-            with others.
-
-    >>> find("PVT").modules
-    ('stages.0', 'stages.1', 'stages.2', 'stages.3')
-    """
-
-    name: str
-    timm_name: str
-    family: str
-    modules: tuple[str, ...]
-    released_modules: tuple[str, ...]
-    layout: str
-    released_layout: str
-    weights: str | None = None
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-
-def _numbered(prefix: str, numbers: Iterable[int]) -> tuple[str, ...]:
-    return tuple(f"{prefix}{number}" for number in numbers)
-
-
-_BLOCKS = _numbered("blocks.", range(12))
-
-_STAGES = _numbered("stages.", range(4))
-
-_LAYERS = _numbered("layer", range(1, 5))
-
-_EVERY_BLOCK = ("stages.*.blocks.*",)
-
-# PVT's stages give (B, C, H, W), the blocks in them (B, N, C): hence two layouts.
-_ARCHITECTURES = (
-    Architecture(
-        "ViT (small)",
-        "vit_small_patch16_224",
-        "attention",
-        _BLOCKS,
-        ("blocks.*",),
-        "BND",
-        "BND",
-        "dino",
-    ),
-    Architecture(
-        "ViT (base)", "vit_base_patch16_224", "attention", _BLOCKS, ("blocks.*",), "BND", "BND"
-    ),
-    Architecture(
-        "PoolFormer",
-        "poolformer_s12",
-        "attention",
-        _STAGES,
-        _EVERY_BLOCK,
-        "BCHW",
-        "BCHW",
-        "sail_in1k",
-    ),
-    Architecture("PVT", "pvt_v2_b3", "attention", _STAGES, _EVERY_BLOCK, "BCHW", "BND", "in1k"),
-    Architecture("ResNet34", "resnet34", "cnn", _LAYERS, ("layer*.*",), "BCHW", "BCHW", "a1_in1k"),
-    Architecture("ResNet50", "resnet50", "cnn", _LAYERS, ("layer*.*",), "BCHW", "BCHW"),
-    Architecture(
-        "VGG",
-        "vgg11",
-        "cnn",
-        _numbered("features.", (1, 4, 9, 14, 19)),
-        ("features.*",),
-        "BCHW",
-        "BCHW",
-        "tv_in1k",
-    ),
-    Architecture(
-        "ResMLP", "resmlp_12_224", "mlp", _BLOCKS, ("stem", "blocks.*"), "BND", "BND", "fb_in1k"
-    ),
-    Architecture(
-        "MLP-Mixer", "mixer_b16_224", "mlp", _BLOCKS, ("blocks.*",), "BND", "BND", "miil_in21k"
-    ),
-)
-
-#: The nine models of Table 1 by timm's name, in the paper's order.
-TABLE_1: dict[str, Architecture] = {arch.timm_name: arch for arch in _ARCHITECTURES}
-
-#: The smaller PVT that the released code draws in Fig. 2; it is in no table.
-_FIGURE_2 = Architecture(
-    "PVT (Fig. 2)", "pvt_v2_b1", "attention", _STAGES, _EVERY_BLOCK, "BCHW", "BND"
-)
-
-
-def find(name: str | Architecture) -> Architecture:
-    """The architecture called `name`, by the paper's name or timm's, in upper or lower case.
-
-    Knows Table 1 and "pvt_v2_b1", the PVT of Fig. 2. An `Architecture` is returned as it is.
-
-    Raises ValueError for any other name, with the close ones.
-
-    >>> find("ViT (small)").timm_name, find("pvt_v2_b1").name
-    ('vit_small_patch16_224', 'PVT (Fig. 2)')
-    """
-    if isinstance(name, Architecture):
-        return name
-    known = {
-        key.casefold(): arch
-        for arch in (*_ARCHITECTURES, _FIGURE_2)
-        for key in (arch.name, arch.timm_name)
-    }
-    key = name.casefold() if isinstance(name, str) else ""
-    if key not in known:
-        close = difflib.get_close_matches(key, known, n=3) or TABLE_1
-        raise ValueError(
-            f"name: {name!r} is no model of Table 1; expected for example {', '.join(close)}"
-        )
-    return known[key]
+from reproduction.table_1 import TABLE_1, Architecture, find  # noqa: F401
 
 
 def untrained(
@@ -151,17 +24,19 @@ def untrained(
 ) -> nn.Module:
     """The model with random weights, as timm initialises them, in eval mode on the CPU.
 
-    seed: not negative. Equal seeds give equal weights; the global random state is left as found.
-    num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under one
-    seed another
-        number of classes gives other weights everywhere.
-    options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
-
-    Raises ValueError for an unknown architecture, a bad seed or number of classes.
-
     >>> model = untrained("ResNet34", seed=0, num_classes=10)
     >>> model.fc.out_features, model.training
     (10, False)
+
+    Args:
+        seed: not negative. Equal seeds give equal weights; the global random state is left as
+            found.
+        num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under
+            one seed another number of classes gives other weights everywhere.
+        options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
+
+    Raises:
+        ValueError: an unknown architecture, a bad seed or number of classes.
     """
     arch = find(arch)
     for argument, value in (("seed", seed), ("num_classes", num_classes)):
@@ -230,10 +105,11 @@ def small(arch: str | Architecture, seed: int, *, num_classes: int = 10) -> nn.M
 
     It has the architecture's own parts, in fewer and narrower blocks.
 
-    Raises ValueError as `untrained` does, and for an architecture that has no small version.
-
     >>> sum(p.numel() for p in small("MLP-Mixer", 0).parameters()) < 10**6
     True
+
+    Raises:
+        ValueError: as `untrained` does, and for an architecture that has no small version.
     """
     arch = find(arch)
     if arch.timm_name not in SMALL:
@@ -247,15 +123,18 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
     """The model with timm's pretrained weights, downloaded or from timm's cache, in eval mode on
     the CPU.
 
-    weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts
-        load (``Architecture.weights``) or, where they load none, timm's default. The model's
-        ``pretrained_cfg["tag"]`` says which it was.
-
-    Raises ValueError for an unknown architecture or tag, RuntimeError if the weights cannot be had.
-
     >>> model = pretrained("ViT (small)")  # doctest: +SKIP
     >>> model.pretrained_cfg["tag"]        # doctest: +SKIP
     'dino'
+
+    Args:
+        weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts
+            load (``Architecture.weights``) or, where they load none, timm's default. The model's
+            ``pretrained_cfg["tag"]`` says which it was.
+
+    Raises:
+        ValueError: an unknown architecture or tag.
+        RuntimeError: the weights cannot be had.
     """
     import timm
 
@@ -273,9 +152,9 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
     except Exception as error:  # the hub, urllib and timm each raise their own
         reason = (str(error).strip().splitlines() or [""])[0]
         raise RuntimeError(
-            f"The pretrained weights of {name} could not be loaded ({type(error).__name__}: {reason}): "
-            "without a network, fetch timm's .safetensors file elsewhere and load it with "
-            f"from_checkpoint({arch.timm_name!r}, path)."
+            f"The pretrained weights of {name} could not be loaded "
+            f"({type(error).__name__}: {reason}): without a network, fetch timm's .safetensors "
+            f"file elsewhere and load it with from_checkpoint({arch.timm_name!r}, path)."
         ) from error
 
 
@@ -286,16 +165,18 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
     The classifier gets as many classes as the file has for it; it is left out if the file has none.
     Files of other kinds are refused, since unpickling can run code.
 
-    Raises ValueError if the file is missing, not safetensors, or does not fit the model: the keys
-    are named.
-
     >>> import tempfile
     >>> from safetensors.torch import save_file
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_file(untrained("ResNet34", 0, num_classes=10).state_dict(), f"{folder}/weights.safetensors")
-    ...     model = from_checkpoint("ResNet34", f"{folder}/weights.safetensors")
+    ...     file = f"{folder}/weights.safetensors"
+    ...     save_file(untrained("ResNet34", 0, num_classes=10).state_dict(), file)
+    ...     model = from_checkpoint("ResNet34", file)
     >>> model.fc.out_features
     10
+
+    Raises:
+        ValueError: the file is missing, not safetensors, or does not fit the model: the keys are
+            named.
     """
     import timm
 
@@ -345,13 +226,14 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
 def load(arch: str | Architecture, weights: str | Path = "untrained", seed: int = 0) -> nn.Module:
     """The model with the weights that a notebook's parameter names: one way in for all three kinds.
 
-    weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm
-    name>.safetensors``.
-
     Raises as `untrained`, `pretrained` and `from_checkpoint` do.
 
     >>> load("ResNet34", "untrained", seed=1).num_classes
     1000
+
+    Args:
+        weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm
+            name>.safetensors``.
     """
     arch = find(arch)
     if weights == "untrained":

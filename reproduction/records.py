@@ -12,24 +12,24 @@ import hashlib
 import json
 import math
 import os
-import platform
 import re
-import subprocess
 import uuid
 import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from reproduction.paths import RESULTS, ROOT
+from reproduction.machine import describe_device, provenance
+from reproduction.paths import CHECKOUT, RESULTS
+from reproduction.table_1 import find
+
+if TYPE_CHECKING:
+    import torch
 
 #: Version of the layout below; a record of another version is not read.
 SCHEMA = 1
@@ -56,31 +56,6 @@ _NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 class RecordWarning(UserWarning):
     """A file among the records is not a readable record of this version, and was left out."""
-
-
-@cache
-def provenance() -> dict[str, Any]:
-    """What code this process runs: commit, whether tracked files differ from it, versions of the
-    libraries.
-
-    Looked up once per process; a long run calls it at its start, before the checkout can move on.
-    ``commit`` and ``dirty`` are None outside a git checkout, a version is None for what is not
-    installed.
-
-    >>> sorted(provenance())
-    ['commit', 'dirty', 'versions']
-    """
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("numpy", "sslib", "timm", "torch", "torchvision"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    commit = _git("rev-parse", "HEAD")
-    # Untracked files do not count: the records of the same grid are among them.
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    dirty = None if commit is None or changes is None else bool(changes)
-    return {"commit": commit, "dirty": dirty, "versions": versions}
 
 
 def new_record(
@@ -110,7 +85,8 @@ def new_record(
     that names the key for anything else, for a NaN outside `metrics` and for arguments out of
     range.
 
-    >>> record = new_record("demo", {"model": "resnet34"}, 0, {"ss_rate": {"layer1": 0.25}}, seconds=1.5)
+    >>> config, metrics = {"model": "resnet34"}, {"ss_rate": {"layer1": 0.25}}
+    >>> record = new_record("demo", config, 0, metrics, seconds=1.5)
     >>> record["metrics"], record["device"]["type"]
     ({'ss_rate': {'layer1': 0.25}}, 'cpu')
     """
@@ -164,19 +140,25 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     "Infinity" and "-Infinity". Keys are sorted, except in the metrics, whose order is kept. Needs a
     file system with hard links.
 
-    Raises FileExistsError if the run has a record already, ValueError if `record` is not of the
-    form that `new_record` gives.
-
     >>> from tempfile import TemporaryDirectory
     >>> record = new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=2.0)
     >>> with TemporaryDirectory() as folder:
     ...     read(write(record, folder)) == record
     True
+
+    Raises:
+        FileExistsError: the run has a record already.
+        ValueError: `record` is not of the form that `new_record` gives.
     """
     _check(record)
     path = record_path(record["experiment"], record["config"], record["seed"], root)
     plain = {key: _plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
     text = json.dumps(_map_floats(plain), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if Path(root) == RESULTS and not CHECKOUT:
+        raise ValueError(
+            f"root is {root}, which is in no checkout of the repository: pass a folder "
+            "(--results FOLDER on the command line)"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -197,8 +179,10 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """One record, as `new_record` made it: every float is the one that was written, NaN included.
 
-    Raises FileNotFoundError, and ValueError naming the file if it is not strict JSON, not a record,
-    or one of another version. `write` shows it at work.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: naming the file if it is not strict JSON, not a record, or one of another
+            version. `write` shows it at work.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
@@ -213,11 +197,12 @@ def exists(
 ) -> bool:
     """Whether this run has its record already, so that a grid that was stopped can skip it.
 
-    Raises ValueError naming the file if there is one and it is broken: better before the run than
-    after it.
-
     >>> exists("demo", {"model": "vgg11"}, 0, root="no-such-folder")
     False
+
+    Raises:
+        ValueError: naming the file if there is one and it is broken: better before the run than
+            after it.
     """
     path = record_path(experiment, config, seed, root)
     if not path.exists():
@@ -278,14 +263,16 @@ def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFram
     The entry's name (or position) goes to the new column `key`, its value takes the dict's place;
     the other columns are repeated. Rows without a value in `column` are dropped.
 
-    Raises ValueError if there is no such column, if `key` is taken, or if a cell is neither dict
-    nor list.
-
-    >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [{"blocks.2": 0.5, "blocks.10": 0.25}]})
+    >>> values = {"blocks.2": 0.5, "blocks.10": 0.25}
+    >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [values]})
     >>> long(frame, "metrics.ss_rate")
        seed      layer  metrics.ss_rate
     0     0   blocks.2             0.50
     1     0  blocks.10             0.25
+
+    Raises:
+        ValueError: there is no such column, if `key` is taken, or if a cell is neither dict nor
+            list.
     """
     if column not in frame.columns:
         raise ValueError(f"column {column!r} is not among {', '.join(map(str, frame.columns))}")
@@ -304,6 +291,42 @@ def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFram
     repeated[column] = pd.Series([value for _, value in flat], index=repeated.index)
     repeated.insert(repeated.columns.get_loc(column), key, [name for name, _ in flat])
     return repeated
+
+
+def layers(runs: pd.DataFrame, column: str = "metrics.layers") -> pd.DataFrame:
+    """One row per layer of every record: what it is a layer of, and the layer's numbers.
+
+    >>> layers(read_all("no-such-experiment")).empty
+    True
+
+    Args:
+        runs: as from ``read_all``; `column` holds a dict {module: {name: value}} per record.
+        column: the values per layer.
+
+    Returns:
+        Columns: the configuration without its "config."; "model", the paper's name of the network
+        where it has one; "family" ("" where the paper has none); "seed"; "module"; "depth", 0 for
+        the first module and 1 for the last; and the layer's numbers by name.
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        own = {key.removeprefix("config."): v for key, v in run.items() if key[:7] == "config."}
+        own |= _network(own.get("model")) | {"seed": run["seed"]}
+        found = run[column]
+        for k, (module, layer) in enumerate(found.items()):
+            numbers = {name: v for name, v in layer.items() if isinstance(v, int | float)}
+            depth = k / max(1, len(found) - 1)
+            rows.append(own | {"module": module, "depth": depth} | numbers)
+    return pd.DataFrame(rows)
+
+
+def _network(name: Any) -> dict[str, str]:
+    """Name and family of a network; a name that is none of Table 1's stays as it is."""
+    try:
+        known = find(name)
+    except ValueError:
+        return {"model": name, "family": ""}
+    return {"model": known.name, "family": known.family}
 
 
 def _check(record: Any) -> None:
@@ -342,7 +365,7 @@ def _plain(value: Any, key: str, *, measured: bool = False) -> Any:
     """`value` as JSON can hold it; `key` is its place, for errors; `measured` admits NaN and keeps
     order.
     """
-    if isinstance(value, torch.Tensor):
+    if hasattr(value, "detach"):  # a torch tensor, told without importing torch
         value = value.detach().tolist()
     elif isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
@@ -380,41 +403,3 @@ def _map_floats(value: Any, *, back: bool = False) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def describe_device(device: str | torch.device) -> dict[str, Any]:
-    """Type, name and CPU threads of a device, as a record keeps them; ValueError if it cannot be
-    used here.
-
-    >>> describe_device("cpu")["type"]
-    'cpu'
-    """
-    try:
-        kind = torch.device(device)
-        name = torch.cuda.get_device_name(kind) if kind.type == "cuda" else _cpu_name()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(f"device={device!r} is not usable here: {error}") from error
-    return {"type": kind.type, "name": name, "threads": torch.get_num_threads()}
-
-
-def _cpu_name() -> str:
-    try:
-        found = re.search(
-            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
-        )
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def _git(*arguments: str) -> str | None:
-    # Only the checkout itself: an installed package may lie within somebody else's repository.
-    if not (ROOT / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""The parameters of a notebook: checked in its first cell, completed from the scale it runs at."""
+"""The parameters of a notebook: checked before anything runs, completed from its scale."""
 
 from __future__ import annotations
 
@@ -7,8 +7,67 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+import yaml
+
+from reproduction.paths import ROOT
+
 #: The comment that papermill writes above the parameters it injects.
 _INJECTED = "# Parameters"
+
+
+#: What each notebook takes, and what each scale means for it.
+SCALES = ROOT / "notebooks" / "scales.yml"
+
+
+def start(notebook: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The first line of a notebook: check its parameters and set the style of its figures.
+
+    Args:
+        notebook: its section in ``notebooks/scales.yml``.
+        namespace: the notebook's ``globals()``.
+
+    Returns:
+        Parameter name -> value, plus the scale's settings that are no parameters.
+
+    Raises:
+        ValueError: as ``check_parameters`` says, or there is no such section.
+    """
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    from reproduction.style import use_style
+
+    settings = check_parameters(namespace, *scales_of(notebook))
+    use_style()
+    set_matplotlib_formats("svg")
+    return settings
+
+
+def scales_of(notebook: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What a notebook's parameters may be, and what each scale sets, from ``notebooks/scales.yml``.
+
+    In the file a parameter is a list of values, one of the words "string", "integer", "number" and
+    "boolean", or a range {from: 1, to: 100}.
+
+    >>> allowed, scales = scales_of("03_regularization")
+    >>> sorted(scales)
+    ['gpu', 'paper', 'quick']
+
+    Raises:
+        ValueError: the notebook has no section.
+    """
+    sections = yaml.safe_load(SCALES.read_text(encoding="utf-8"))
+    if notebook not in sections:
+        raise ValueError(f"notebook: {notebook!r} has no section in {SCALES}")
+    section = sections[notebook]
+    return {name: _spec(spec) for name, spec in section["parameters"].items()}, section["scales"]
+
+
+def _spec(spec: Any) -> Any:
+    if isinstance(spec, dict):
+        return range(spec["from"], spec["to"] + 1)
+    if isinstance(spec, list):
+        return tuple(_spec(one) for one in spec)
+    return {"string": str, "integer": int, "number": float, "boolean": bool}.get(spec, spec)
 
 
 def check_parameters(

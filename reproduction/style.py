@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from torch import Tensor
 
 FAMILY_COLOURS = {"attention": "#0072B2", "cnn": "#D55E00", "mlp": "#009E73"}
 
@@ -63,8 +62,9 @@ def _log_axis(axis: plt.Axes, low: float, high: float) -> None:
     axis.xaxis.set_minor_formatter("")
 
 
-def _array(values: Tensor | ArrayLike) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+def _array(values: Any) -> np.ndarray:
+    """A torch tensor (told without importing torch) or anything array-like, as an array."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 def _dashes(profiles: pd.DataFrame) -> dict[str, object]:
@@ -72,4 +72,4 @@ def _dashes(profiles: pd.DataFrame) -> dict[str, object]:
     styles: Sequence[object] = ("-", "--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
     models = profiles[["model", "family"]].drop_duplicates()
     rank = models.groupby("family", sort=False).cumcount()
-    return {model: styles[k % len(styles)] for model, k in zip(models["model"], rank)}
+    return {model: styles[k % len(styles)] for model, k in zip(models["model"], rank, strict=True)}

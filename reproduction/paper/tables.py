@@ -31,6 +31,9 @@ def released_commands() -> pd.DataFrame:
     return pd.read_csv(PAPER / "released_commands.csv")
 
 
+#: The two definitions of SS_rate: what the authors' code runs, and what the paper prints.
+FORMULAS = ("released", "printed")
+
 SCALES = ("quick", "gpu", "paper", "full")
 
 REPRODUCED = 0.03

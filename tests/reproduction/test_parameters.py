@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from reproduction.settings import check_parameters
+from reproduction import settings
+from reproduction.paths import ROOT
+from reproduction.settings import check_parameters, scales_of
 
 SCALES = {"quick": {"n_images": 128, "layers": 3}, "paper": {"n_images": 512, "layers": 12}}
 ALLOWED = {
@@ -85,3 +88,18 @@ def test_without_scales_there_is_no_scale():
 def test_a_parameter_that_the_notebook_forgot_to_set():
     with pytest.raises(ValueError, match="parameter 'seed' is not set in the parameters cell"):
         check_parameters(DEFAULTS, ALLOWED | {"seed": int}, SCALES)
+
+
+def test_every_notebook_has_a_section_of_scales_that_fits_its_own_parameters():
+    names = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    assert names == set(yaml.safe_load(settings.SCALES.read_text(encoding="utf-8")))
+    for name in names:
+        allowed, scales = scales_of(name)
+        for values in scales.values():
+            set_by_scale = {key: values[key] for key in allowed if values.get(key) is not None}
+            check_parameters(set_by_scale, {key: allowed[key] for key in set_by_scale})
+
+
+def test_a_notebook_without_a_section_is_an_error():
+    with pytest.raises(ValueError, match="99_nothing"):
+        scales_of("99_nothing")

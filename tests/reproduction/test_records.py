@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from reproduction import records
+from reproduction import machine
 from reproduction.records import (
     RecordWarning,
     exists,
@@ -28,6 +28,7 @@ from reproduction.records import (
     record_path,
     write,
 )
+from reproduction.records import layers as layers_of
 
 CONFIG = {
     "model": "vgg11",
@@ -71,7 +72,7 @@ def checkout(tmp_path, monkeypatch):
         name for name in os.environ if name.startswith("GIT_")
     ]:  # as set while a hook runs
         monkeypatch.delenv(variable)
-    monkeypatch.setattr(records, "ROOT", tmp_path)
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
     yield tmp_path
     provenance.cache_clear()
 
@@ -101,7 +102,7 @@ def test_an_enclosing_repository_is_not_ours(checkout, monkeypatch):
     git(checkout, "init", "-q")
     git(checkout, "commit", "-qm", "first", "--allow-empty")
     (checkout / "site-packages").mkdir()
-    monkeypatch.setattr(records, "ROOT", checkout / "site-packages")
+    monkeypatch.setattr(machine, "ROOT", checkout / "site-packages")
     assert look() == (None, None)
 
 
@@ -231,8 +232,9 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch, step):
 def test_a_killed_write_leaves_no_record_and_can_be_repeated(tmp_path):
     script = (
         "import os, sys\n"
-        "from sslib.records import new_record, write\n"
-        "os.link = lambda *arguments: os._exit(9)\n"  # gone between the write and the link, no clean-up
+        "from reproduction.records import new_record, write\n"
+        # gone between the write and the link, no clean-up
+        "os.link = lambda *arguments: os._exit(9)\n"
         "write(new_record('table2', {'model': 'vgg11'}, 0, {}, seconds=1), sys.argv[1])\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode == 9
@@ -492,3 +494,27 @@ def test_write_refuses_what_is_no_record_and_leaves_nothing(tmp_path, changed, s
 def test_a_gpu_is_named():
     device = new_record("table2", {}, 0, {}, device="cuda", seconds=1)["device"]
     assert device["type"] == "cuda" and device["name"] == torch.cuda.get_device_name()
+
+
+def test_layers_have_the_name_the_family_and_the_depth_of_their_network(tmp_path):
+    layers = {"layer1": {"released": 0.5, "kind": "x"}, "layer2": {"released": 0.25}}
+    for model, seed in (("resnet34", 0), ("regnetx_002", 1)):
+        write(new_record("demo", {"model": model}, seed, {"layers": layers}, seconds=1), tmp_path)
+    table = layers_of(read_all("demo", tmp_path))
+    assert table["model"].tolist() == ["regnetx_002"] * 2 + ["ResNet34"] * 2
+    assert table["family"].tolist() == ["", "", "cnn", "cnn"]
+    assert table["depth"].tolist() == [0, 1, 0, 1]
+    assert table["released"].tolist() == [0.5, 0.25, 0.5, 0.25] and "kind" not in table
+
+
+def test_an_installed_package_does_not_write_beside_itself(monkeypatch, tmp_path):
+    import reproduction.records as module
+
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "CHECKOUT", False)
+    with pytest.raises(ValueError, match="--results"):
+        write(new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert write(
+        new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path / "own"
+    ).exists()
