@@ -1,4 +1,4 @@
-"""From pair distances to SS_rate, one function per equation (Alg. 2, Eq. 2 to 5 and Eq. 9).
+"""From pair distances to SS_rate, one function per equation (Alg. 2).
 
 The paper prints one box number and its authors' code runs another. Both are here: with x the
 argument of the logarithm and p the share of pairs closer than theta::
@@ -24,12 +24,11 @@ from torch import Tensor
 
 from sslib import checks
 from sslib.checks import Array, Values
-from sslib.distances import ROUNDING, centred, distinct_pairs, on_host, row_distances, wide, working
+from sslib.distances import ROUNDING, distance_matrix, distinct_pairs, on_host, wide
 
 FORMULAS = ("released", "printed")
 
-#: Axes of ``scale_free_rate``.
-AXES = ("mean", "log", "linear")
+AXES = ("mean", "log", "linear")  #: of ``scale_free_rate``
 
 
 class DegenerateDistances(UserWarning):
@@ -38,26 +37,15 @@ class DegenerateDistances(UserWarning):
 
 @dataclass(frozen=True)
 class BoxCurve:
-    """The curve behind one SS_rate: T thresholds and what is counted at each (Fig. 1, Eq. 2 to 5).
+    """The curve behind one SS_rate: T thresholds and what is counted at each (Fig. 1)."""
 
-    Attributes:
-        theta: (T,) thresholds, in units of C, from TZ to TV, uniform in log(1 + theta).
-        density: (T,) p(theta), share of pairs closer than theta, 0 to 1.
-        boxes: (T,) N_theta, from D down to 1.
-        reference: (T,) pf(theta) of Eq. 4, the straight line from log D to 0 that log N_theta is
-            held against.
-        ss_rate: 0-d, Eq. 3.
-        theta_min: 0-d, TZ, the smallest pair distance.
-        theta_max: 0-d, TV, the largest pair distance.
-    """
-
-    theta: Tensor
-    density: Tensor
-    boxes: Tensor
-    reference: Tensor
-    ss_rate: Tensor
-    theta_min: Tensor
-    theta_max: Tensor
+    theta: Tensor  #: (T,) thresholds in units of C, from TZ to TV, uniform in log(1 + theta)
+    density: Tensor  #: (T,) p(theta), the share of pairs closer than theta, 0 to 1
+    boxes: Tensor  #: (T,) N_theta, from D down to 1
+    reference: Tensor  #: (T,) pf(theta), the line from log D to 0 that log N_theta is held against
+    ss_rate: Tensor  #: 0-d, from 0 to 1
+    theta_min: Tensor  #: 0-d, TZ, the smallest pair distance
+    theta_max: Tensor  #: 0-d, TV, the largest pair distance
 
 
 def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) -> BoxCurve:
@@ -68,20 +56,15 @@ def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) ->
     ([3.0, 2.07, 1.458], 3.0)
 
     Args:
-        F: (D, B) feature matrix: D channels, B samples.
-        formula: "released" or "printed".
-        thresholds: T >= 2.
+        F, formula, thresholds: as for ``ss_rate``.
 
     Returns:
         A BoxCurve of float64 tensors, on F's device. No gradient.
-
-    Raises:
-        ValueError: F or another argument is not as said above.
     """
     F = checks.matrix("F", F)
     check_curve(formula, thresholds)
     with torch.no_grad():
-        curve = curve_of(row_distances(centred(F), working(F.dtype)), formula, thresholds)
+        curve = curve_of(distance_matrix(F)[0], formula, thresholds)
     if curve.ss_rate.isnan():
         warn_degenerate(len(F))
     return curve
@@ -94,16 +77,10 @@ def thresholds(TZ: Tensor, TV: Tensor, T: int) -> Tensor:
 
 
 def density(pairs: Tensor, theta: Tensor, formula: str) -> Tensor:
-    """p(theta) of Alg. 2: the share of pairs below theta, "printed" those at theta as well.
+    """p(theta) of Alg. 2: the share of sorted pairs (n,) below each of the thresholds (T,).
 
-    Args:
-        pairs: (n,) sorted distances of the pairs i < j.
-        theta: (T,) thresholds from the smallest to the largest of them.
-        formula: "released" or "printed". The ends are the same for both: nothing lies below TZ, and
-            at TV the largest pair is not counted.
-
-    Returns:
-        (T,) in theta's dtype.
+    "printed" counts those at theta as well, except at the ends, which are the same for both:
+    nothing is below TZ, and at TV the largest pair is not counted.
     """
     count = torch.searchsorted(pairs, theta.to(pairs.dtype), right=formula == "printed")  # (T,)
     ends = torch.searchsorted(pairs, torch.stack([pairs[0], pairs[-1]]))
@@ -123,7 +100,7 @@ def _inside(density: Tensor, D: int, formula: str) -> Tensor:
 
 
 def reference_line(like: Tensor, D: int) -> Tensor:
-    """pf(theta), which log N_theta follows if N_theta is a power law (Eq. 2 and Eq. 4): (T,).
+    """pf(theta), (T,), which log N_theta follows if N_theta is a power law (Eq. 2 and Eq. 4).
 
     Thresholds are uniform on their axis, so the line falls by equal steps from log D to 0.
     """
@@ -180,16 +157,13 @@ def _upper(D: int, device: torch.device) -> Tensor:
 
 
 def check_curve(formula: str, thresholds: int) -> None:
-    """Refuse what is no formula and no number of thresholds."""
     checks.choice("formula", formula, FORMULAS)
     checks.integer("thresholds", thresholds, 2)
 
 
 def warn_degenerate(D: int) -> None:
-    """Say, to the caller of the caller, that SS_rate does not exist."""
     warnings.warn(
-        f"all distances between the D = {D} rows of F are equal: "
-        "SS_rate is 0/0 (Eq. 4) and reads NaN",
+        f"all distances between the D = {D} rows of F are equal: SS_rate is 0/0 (Eq. 4), so NaN",
         DegenerateDistances,
         stacklevel=3,
     )
@@ -200,28 +174,17 @@ def scale_free_rate(
 ) -> float:
     """SS_rate with log(1 + theta) replaced by an axis on which the unit of F does not matter.
 
+    From 0 to 1; NaN where all distances are equal. F, formula, thresholds are as for ``ss_rate``.
     Thresholds run from TZ to TV in equal steps of g(theta), and the line of Eq. 4 is straight in g:
 
     - "mean": g = log(1 + theta / m), m the mean distance of pairs i < j. SS_rate of F / m.
-    - "log": g = log theta, as in N ~ theta^-d (Appendix A). What SS_rate of c F tends to as c
-      grows. NaN where two channels are equal, as log TZ does not exist.
+    - "log": g = log theta. What SS_rate of c F tends to as c grows. NaN where two channels are
+      equal, as log TZ does not exist.
     - "linear": g = theta. What SS_rate of c F tends to as c goes to 0.
 
     >>> F = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
     >>> [round(scale_free_rate(F, axis=axis), 4) for axis in AXES]
     [0.1536, 0.2461, 0.1753]
-
-    Args:
-        F: (D, B) feature matrix.
-        axis: one of ``AXES``.
-        formula: "released" or "printed", for N_theta and the integral, as for ``ss_rate``.
-        thresholds: T >= 2.
-
-    Returns:
-        A number from 0 to 1; NaN where all distances are equal, as for ``ss_rate``.
-
-    Raises:
-        ValueError: an argument is not as said above.
     """
     checks.choice("axis", axis, AXES)
     check_curve(formula, thresholds)
@@ -248,16 +211,10 @@ def _scale_free_thresholds(pairs: Array, axis: str, T: int) -> Array:
 def rate_of_boxes(boxes: Values, D: int, *, formula: str = "released") -> float:
     """SS_rate of any box numbers, such as true covering numbers, by ``area`` (Eq. 3).
 
+    `boxes` are (T,) numbers from D to 1, at thresholds uniform in log(1 + theta).
+
     >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
     (0.0, 0.3333)
-
-    Args:
-        boxes: (T,) from D to 1, at T >= 2 thresholds uniform in log(1 + theta).
-        D: number of points covered.
-        formula: "released" averages abs(log N - line), "printed" takes the trapezoid rule.
-
-    Raises:
-        ValueError: boxes are fewer than 2, or not between 1 and D.
     """
     checks.choice("formula", formula, FORMULAS)
     N = torch.from_numpy(checks.array("boxes", boxes, "(T,)", smallest=2))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +19,9 @@ from torch import Tensor
 Values: TypeAlias = ArrayLike | Tensor
 #: Numbers as an estimator works with them.
 Array: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[np.int64]
+#: Numbers of each layer.
+Layers: TypeAlias = Mapping[str, Values]
 
 #: The two definitions of the exponent and of the correlation dimension.
 ESTIMATORS = ("printed", "released")
@@ -72,18 +76,9 @@ def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:
 def distances(name: str, value: Values, *, smallest: int = 2, finite: bool = False) -> Array:
     """A symmetric (n, n) matrix of numbers of at least 0, with 0 on the diagonal."""
     C = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, dtype=np.float64)
-    if (
-        C.ndim != 2
-        or C.shape[0] != C.shape[1]
-        or len(C) < smallest
-        or not ((C == C.T).all() or np.allclose(C, C.T))
-        or C.diagonal().any()
-        or not (C >= 0).all()
-    ):
-        expected = (
-            f"a symmetric (n, n) matrix, n >= {smallest}, of numbers of at least 0 "
-            "with 0 on the diagonal"
-        )
+    square = C.ndim == 2 and C.shape[0] == C.shape[1] >= smallest
+    if not square or C.diagonal().any() or not (C >= 0).all() or not np.allclose(C, C.T):
+        expected = f"a symmetric (n, n) matrix, n >= {smallest}, of at least 0, 0 on the diagonal"
         raise error(name, expected, f"shape {C.shape}{' with NaN' * bool(np.isnan(C).any())}")
     if finite and not np.isfinite(C).all():
         raise error(name, "finite distances", f"Inf in shape {C.shape}")
@@ -120,11 +115,22 @@ def choice(name: str, value: str, options: Sequence[str]) -> str:
     return value
 
 
-def layers(name: str, value: Mapping[str, _T]) -> Mapping[str, _T]:
-    """A mapping with at least one layer."""
-    if not isinstance(value, Mapping) or not value:
-        raise error(name, "a non-empty mapping of layer names", type(value).__name__)
-    return value
+def layer_fits(
+    name: str, layers: Layers, fit: Callable[[str, Values], tuple[_T, str]], of: str, what: str
+) -> tuple[dict[str, _T], tuple[str, ...]]:
+    """The fits of layers that have one, and the layers left out, which warnings name."""
+    if not isinstance(layers, Mapping) or not layers:
+        raise error(name, "a non-empty mapping of layer names", type(layers).__name__)
+    fits: dict[str, _T] = {}
+    for layer, values in layers.items():
+        found, reason = fit(f"{name}[{layer!r}]", values)
+        if reason:
+            warnings.warn(f"layer {layer!r} left out of {of}: {reason}", stacklevel=3)
+        else:
+            fits[layer] = found
+    if len(fits) < 2:
+        warnings.warn(f"{of} is NaN: {len(fits)} of {len(layers)} layers have {what}", stacklevel=3)
+    return fits, tuple(layer for layer in layers if layer not in fits)
 
 
 def extra(module: str) -> Any:
@@ -132,12 +138,10 @@ def extra(module: str) -> Any:
 
     >>> extra("no_such_package.module")
     Traceback (most recent call last):
-    ImportError: no_such_package is needed here; pip install "sslib[reproduction]" brings it
+    ImportError: no_such_package is not there; pip install "sslib[reproduction]" brings it
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
-        package = module.partition(".")[0]
-        raise ImportError(
-            f'{package} is needed here; pip install "sslib[reproduction]" brings it'
-        ) from missing
+        absent = f"{module.partition('.')[0]} is not there"
+        raise ImportError(f'{absent}; pip install "sslib[reproduction]" brings it') from missing

@@ -24,17 +24,11 @@ PENALTIES = ("printed", "released")
 
 
 class Draw(NamedTuple):
-    """What one call of the constraint did: 0-d tensors where the model ran, without gradient.
+    """What one call of the constraint did: 0-d tensors where the model ran, without gradient."""
 
-    Attributes:
-        module: name of the module drawn.
-        ss_rate: its SS_rate on this batch; NaN where it is undefined, and nothing was added.
-        penalty: what was returned, `weight` and damping included.
-    """
-
-    module: str
-    ss_rate: Tensor
-    penalty: Tensor
+    module: str  #: name of the module drawn
+    ss_rate: Tensor  #: its SS_rate on this batch; NaN where it is undefined, and nothing was added
+    penalty: Tensor  #: what was returned, `weight` and damping included
 
 
 class SelfSimilarityConstraint(nn.Module):
@@ -51,23 +45,19 @@ class SelfSimilarityConstraint(nn.Module):
     images of the batch, averaged over space. It keeps its gradient, so the penalty trains the
     layers up to the module.
 
-    - The module is drawn one step ahead, so that the hooks of the others do nothing. Only a
-      compiled model reduces the outputs of all of them, and the call chooses: the program is the
-      same in every step.
+    - The module is drawn one step ahead, so that the hooks of the others do nothing. A compiled
+      model reduces the outputs of all, and the call chooses: the program is the same in every step.
     - A forward pass is used once: a new one drops what an earlier one left. Several calls and
       backward passes before one optimizer step (gradient accumulation) are fine.
     - The first forward pass of a compiled model must come after the constraint: torch ignores later
       hooks. With checkpoints inside, it runs eagerly, unless torch's option
       ``torch._dynamo.config.skip_fwd_side_effects_in_bwd_under_checkpoint`` is True.
     - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call
-      returns zero.
-    - Where SS_rate is undefined (all distances equal, overflow under AMP), penalty and gradient are
-      0.
-    - No call waits for a GPU; only `end_epoch` and `state_dict` do.
+      returns zero. Where SS_rate is undefined (all distances equal, overflow under AMP), penalty
+      and gradient are 0. No call waits for a GPU; only `end_epoch` and `state_dict` do.
     - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be
-      pickled (its state_dict can), and copies of it are not tapped.
-    - The model is not a submodule: `parameters()` is empty. `state_dict()` holds the generator,
-      S_old and progress, so that a training run can be resumed exactly.
+      pickled (its state_dict can), and copies of it are not tapped. It is not a submodule:
+      `parameters()` is empty. `state_dict()` holds what exact resuming needs.
 
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 2))
@@ -80,32 +70,22 @@ class SelfSimilarityConstraint(nn.Module):
     >>> constraint.remove()
 
     Args:
-        model: the model to be trained; one in DistributedDataParallel or from torch.compile is
-            looked into.
+        model: what is trained; one in DistributedDataParallel or from torch.compile is looked into.
         modules: names or patterns such as "blocks.*", see `sslib.taps.resolve_modules`. Each must
             run once in every forward pass, with one row per image.
         target: gamma, in [0, 1], or a function from progress to gamma, see `set_progress`.
         weight: alpha, 0 or above. The released one counts half.
         penalty: "printed" (Eq. 6) or "released".
         formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
-        samples: how many images of a batch F has at most (the B of SS_rate); the authors' GPUs saw
-            64.
+        samples: how many images of a batch F has at most: B of SS_rate; the authors' GPUs saw 64.
         layout: how outputs are averaged, see `sslib.features.reduce_mean`.
-        seed: of the constraint's own generator, which draws uniformly and touches no other.
-            Processes that train together must pass the same one; they then draw the same module in
-            every step.
-        damping: a, above 0, for "released" only.
-        every: S_old is set after epochs 0, every, 2 * every, ..., for "released" only.
-
-    Attributes:
-        names: the tapped modules.
-        gamma: the current target.
-        last: a `Draw`, what the latest call in training mode did; None before it.
+        seed: of the constraint's own generator. Processes that train together must pass the same
+            one; they then draw the same module in every step.
+        damping, every: a, above 0; S_old is set after epochs 0, every, 2 * every, ... ("released").
 
     Raises:
         ValueError: an argument, or in a forward pass the output of a module, is not as said above;
-            a module ran without gradient within a forward pass that has one, as reentrant
-            checkpointing makes it.
+            a module ran without gradient within a forward pass that has one (checkpointing).
         RuntimeError: called without a forward pass of its own, or after `remove`.
     """
 
@@ -129,29 +109,23 @@ class SelfSimilarityConstraint(nn.Module):
     ) -> None:
         super().__init__()
         model = unwrapped(model)
-        self.names = tuple(resolve_modules(model, modules))
+        self.names = tuple(resolve_modules(model, modules))  #: the tapped modules
         self._target, self.weight = target, checks.number("weight", weight, least=0)
         self.penalty = checks.choice("penalty", penalty, PENALTIES)
         self.samples = checks.integer("samples", samples, 1)
         self.layout = checks.choice("layout", layout, LAYOUTS)
         self.damping = checks.number("damping", damping, above=0)
         self.every = checks.integer("every", every, 1)
-        self._options: dict[str, Any] = {
-            "formula": formula,
-            "thresholds": thresholds,
-            "smoothing": smoothing,
-            "gradient_factor": gradient_factor,
-        }
+        self._options: dict[str, Any] = {"formula": formula, "thresholds": thresholds}
+        self._options |= {"smoothing": smoothing, "gradient_factor": gradient_factor}
         ss_rate(torch.eye(3), **self._options, check=False)  # so that bad options fail now
-        self.last: Draw | None = None
+        self.last: Draw | None = None  #: what the latest call in training mode did
         self.set_progress(0.0)
-
         self._generator = torch.Generator().manual_seed(checks.integer("seed", seed, 0))
         self._drawn = self._draw()
         self._epoch = 0
         self._reference: float | None = None  # S_old
         self._rates: list[Tensor | float] = []  # the S of this epoch, for the next S_old
-
         self._model = (model,)  # in a tuple, which keeps it from being registered as a submodule
         self._taps: dict[str, Tensor] = {}
         self._began = False  # has a forward pass begun since the last call?
@@ -177,11 +151,10 @@ class SelfSimilarityConstraint(nn.Module):
             )
         if reduced is None:
             raise RuntimeError(
-                f"module {name!r} was not called in the forward pass; expected modules that "
-                "run in every one. If the model is compiled: torch goes on with what it "
-                "compiled before the constraint was there, even for another model of the same "
-                "class. Make the constraint before the first compiled call, or call "
-                "torch._dynamo.reset() after making it"
+                f"module {name!r} was not called in the forward pass; expected modules that run in "
+                "every one. If the model is compiled: torch goes on with what it compiled before, "
+                "even for another model of the same class. Make the constraint before the first "
+                "compiled call, or call torch._dynamo.reset() after making it"
             )
         rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
@@ -197,11 +170,8 @@ class SelfSimilarityConstraint(nn.Module):
         >>> model = nn.Sequential(nn.Linear(4, 8))
         >>> constraint = SelfSimilarityConstraint(model, "0", target=lambda t: 0.4 - 0.1 * t)
         >>> constraint.set_progress(0.5)
-        >>> round(constraint.gamma, 2)
-        0.35
-
-        Raises:
-            ValueError: progress, or gamma, is not in [0, 1].
+        >>> constraint.extra_repr()
+        "1 module, gamma=0.35, weight=0.0001, penalty='printed', formula='released'"
         """
         checks.share("progress", progress)
         if callable(self._target):
@@ -211,10 +181,10 @@ class SelfSimilarityConstraint(nn.Module):
         self._progress = float(progress)
 
     def end_epoch(self) -> None:
-        """Tell that an epoch is over: for penalty="released", it may set S_old.
+        """Tell that an epoch is over: "released" may set S_old, the mean of the S drawn in it.
 
-        S_old is the mean of the S drawn in that epoch, over all processes where torch.distributed
-        is in use: call it in each of them. Undefined S do not count; if none is left, S_old stays.
+        Call it in each process of torch.distributed: the mean is over all of them. Undefined S do
+        not count; if none is left, S_old stays.
         """
         if self.penalty == "released" and self._epoch % self.every == 0:
             rates = [rate for rate in map(float, self._rates) if not math.isnan(rate)]
@@ -267,10 +237,8 @@ class SelfSimilarityConstraint(nn.Module):
 
     def extra_repr(self) -> str:
         count = f"{len(self.names)} module{'s' * (len(self.names) > 1)}"
-        return (
-            f"{count}, gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}, "
-            f"formula={self._options['formula']!r}"
-        )
+        numbers = f"gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}"
+        return f"{count}, {numbers}, formula={self._options['formula']!r}"
 
     def _features(self, reduced: Tensor) -> Tensor:
         """F (D, B) from the averaged output (B, D); a control may look at something else."""
@@ -312,16 +280,15 @@ class SelfSimilarityConstraint(nn.Module):
         """Keep the mean over space of the module's output, if the module is the one drawn."""
         if not torch.compiler.is_compiling():
             if self._recording and not torch.is_grad_enabled():
-                raise ValueError(
-                    f"modules: {name!r} ran without gradient in a forward pass that has one; "
-                    "with checkpointing, pass use_reentrant=False"
-                )
+                lost = "ran without gradient in a forward pass that has one"
+                hint = "with checkpointing, pass use_reentrant=False"
+                raise ValueError(f"modules: {name!r} {lost}; {hint}")
             if name != self._drawn:
                 return
         if name in self._taps:
+            hint = "expected modules that run once in a forward pass of the model"
             raise ValueError(
-                f"modules: {name!r} was called twice before the constraint was; expected "
-                "modules that run once in a forward pass of the model"
+                f"modules: {name!r} was called twice before the constraint was; {hint}"
             )
         output = activations(output, name, self._batch)[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.

@@ -10,48 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslib import checks
-from sslib.checks import Array, Values
+from sslib.checks import Array, Counts, Values
 
-_Counts = NDArray[np.int64]
 _Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Covering:
-    """The least number of boxes that cover D points, at each threshold: from `lower` to `upper`.
+    """The least number of boxes that cover D points: between two bounds, known where they meet."""
 
-    Attributes:
-        theta: (T,) box sizes: in one box, no two points are further apart than theta (Eq. 7).
-        lower, upper: (T,) int, between 1 and D, falling with theta; where they are equal, the
-            number is known.
-    """
-
-    theta: Array
-    lower: _Counts
-    upper: _Counts
+    theta: Array  #: (T,) box sizes: in one box, no two points are further apart (Eq. 7)
+    lower: Counts  #: (T,) at least so many boxes are needed
+    upper: Counts  #: (T,) so many are enough
 
 
 def covering_numbers(C: Values, theta: Values) -> Covering:
     """Bounds on the number of boxes of Eq. 7, which N_theta of Alg. 2 stands in for.
 
-    From above by boxes that exist: complete linkage merges the two groups whose union is narrowest,
-    so one tree gives a cover for every theta; taking the points in the tree's order, each into the
-    first box it fits, may give a better one. From below by packings: points that are pairwise
-    further apart than theta need a box each. They are picked greedily, the point with the fewest
-    others within theta first. The covering number falls as theta grows, so a bound at one theta
-    also holds on one side of it.
+    C are (D, D) distances, theta (T,) box sizes >= 0 in any order. From above by boxes that exist:
+    complete linkage merges the two groups whose union is narrowest, so one tree gives a cover for
+    every theta; taking the points in its order, each into the first box it fits, may give a better
+    one. From below by packings: points pairwise further apart than theta need a box each. They are
+    picked greedily, the one with the fewest others within theta first. The number falls as theta
+    grows, so a bound at one theta also holds on one side of it.
 
     >>> line = np.arange(6.0)
     >>> cover = covering_numbers(abs(line[:, None] - line), [0, 1, 2, 5])
     >>> cover.lower.tolist(), cover.upper.tolist()
     ([6, 3, 2, 1], [6, 3, 2, 1])
-
-    Args:
-        C: (D, D) symmetric distances with D >= 2, as from ``pair_distances``.
-        theta: (T,) box sizes >= 0 in the unit of C, in any order.
-
-    Raises:
-        ValueError: C or theta is not as said above, or holds NaN or Inf.
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -89,26 +75,17 @@ def _packing(near: _Mask) -> int:
 #: How ``box_counts`` covers a graph.
 COVERS = ("colouring", "burning", "growing")
 
-# A side of fewer hops, or a count of fewer boxes, is too coarse for a slope: one more is over a
-# fifth of it.
-_LEAST = 5
-
-# Smallest ratio of the largest to the smallest box size from which a power law is claimed: two
-# octaves.
-_LEAST_RANGE = 4.0
+_LEAST = 5  # of fewer hops or boxes, one more is over a fifth: too coarse for a slope
+_LEAST_RANGE = 4.0  # of box sizes, largest over smallest, for a power law: two octaves
 
 
 def hop_distances(A: Values) -> Array:
     """Edges on the shortest path between any two nodes: (n, n) float64, Inf between components.
 
+    A is the (n, n) adjacency matrix, symmetric, 0 on the diagonal; what is not 0 is an edge.
+
     >>> hop_distances([[0, 1, 0], [1, 0, 0], [0, 0, 0]]).tolist()
     [[0.0, 1.0, inf], [1.0, 0.0, inf], [inf, inf, 0.0]]
-
-    Args:
-        A: (n, n) adjacency matrix, symmetric, 0 on the diagonal, n >= 2; what is not 0 is an edge.
-
-    Raises:
-        ValueError: A is not as said above.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import shortest_path
@@ -125,15 +102,14 @@ def box_counts(
     method: str = "colouring",
     passes: int = 10,
     seed: int = 0,
-) -> _Counts:
+) -> Counts:
     """How many boxes cover a graph, for each box size: (len(sizes),) int.
 
     A box of size l holds nodes less than l hops apart (Appendix A, where theta = 3 stands for two
     hops).
 
     - "colouring": greedy colouring of the graph that joins nodes l or more hops apart (Song et al.
-      2007). It is repeated, colour by colour in a new order: that never takes more colours, and
-      often fewer.
+      2007), repeated colour by colour in a new order, which never takes more colours.
     - "burning": a box is filled with random nodes that are less than l hops from all in it, until
       none is left; then the next box (Song et al. 2007, compact-box burning).
     - "growing": a random node not yet covered takes all such nodes within (l - 1) // 2 hops.
@@ -144,13 +120,8 @@ def box_counts(
 
     Args:
         distances: (n, n) hops, as from ``hop_distances``.
-        sizes: whole numbers of at least 1.
-        method: one of ``COVERS``.
-        passes: at least 1; the fewest boxes of so many tries count, as N is a minimum.
+        passes: the fewest boxes of so many tries count, as N is a minimum.
         seed: of the random orders.
-
-    Raises:
-        ValueError: an argument is not as said above.
     """
     hops = checks.distances("distances", distances)
     checks.choice("method", method, COVERS)
@@ -187,7 +158,7 @@ def _colour(hops: Array, size: int, passes: int, rng: np.random.Generator) -> in
     return count
 
 
-def _first_fit(close: _Mask, order: _Counts) -> _Counts:
+def _first_fit(close: _Mask, order: Counts) -> Counts:
     """Each node in turn into the first box all of whose nodes are close to it."""
     fits, colour, count = np.zeros_like(close), np.empty(len(close), dtype=np.int64), 0
     for node in order:
@@ -230,27 +201,15 @@ def _grow(hops: Array, size: int, passes: int, rng: np.random.Generator) -> int:
 
 @dataclass(frozen=True)
 class BoxDimension:
-    """A box dimension, or why none is claimed; ``float()`` is the dimension, NaN without a power
-    law.
+    """A box dimension, or why none is claimed; ``float()`` is NaN without a power law."""
 
-    Attributes:
-        slope: of the log-log fit, with its sign turned: d_B where a power law is claimed.
-        error: standard error of the slope; neighbouring sizes are not independent, so it is a lower
-            bound.
-        n: sizes in the fit.
-        window: smallest and largest box size in the fit.
-        power_residual, exponential_residual: root mean square of the residuals of log(N - 1)
-            against log l and l.
-        reason: "" where a power law is claimed, else what speaks against it.
-    """
-
-    slope: float
-    error: float
-    n: int
-    window: tuple[int, int]
-    power_residual: float
-    exponential_residual: float
-    reason: str
+    slope: float  #: of the log-log fit, its sign turned: d_B where a power law is claimed
+    error: float  #: standard error of the slope; a lower bound, as sizes are not independent
+    n: int  #: sizes in the fit
+    window: tuple[int, int]  #: smallest and largest box size in the fit
+    power_residual: float  #: root mean square of the residuals of log(N - 1) against log l
+    exponential_residual: float  #: the same against l
+    reason: str  #: "" where a power law is claimed, else what speaks against it
 
     @property
     def power_law(self) -> bool:
@@ -263,11 +222,10 @@ class BoxDimension:
 def box_dimension(sizes: Sequence[int], boxes: Sequence[int]) -> BoxDimension:
     """d_B of N(l) ~ l^-d_B by least squares, if it is a power law rather than an exponential.
 
-    N - 1 is fitted against l, as one box is left however large l is. The window follows from the
-    whole numbers alone: sizes of at least 5 hops and counts of at least 5 boxes, as below one step
-    is more than a fifth. No power law is claimed from fewer than 4 sizes, over less than two
-    octaves, or where an exponential fits the same points as well: Akaike's criterion, 2 in its
-    favour asked of the power law.
+    N - 1 is fitted against l, as one box is left however large l is, over sizes of at least 5 hops
+    and counts of at least 5 boxes, as below one step is more than a fifth. No power law is claimed
+    from fewer than 4 sizes, over less than two octaves, or where an exponential fits as well
+    (Akaike's criterion: 2 in its favour are asked of the power law).
 
     >>> sizes = [2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 16, 19, 23]
     >>> fit = box_dimension(sizes, [1 + 10_000 // l**2 for l in sizes])
@@ -277,12 +235,7 @@ def box_dimension(sizes: Sequence[int], boxes: Sequence[int]) -> BoxDimension:
     'an exponential fits as well'
 
     Args:
-        sizes: box sizes l, rising whole numbers, as from ``box_sizes``.
-        boxes: N(l), as from ``box_counts``.
-
-    Raises:
-        ValueError: the two differ in length, sizes do not rise from at least 1, boxes are less than
-            1.
+        sizes, boxes: rising l, as from ``box_sizes``, and N(l), as from ``box_counts``.
     """
     side, N = checks.array("sizes", sizes, "(n,)"), checks.array("boxes", boxes, "(n,)")
     if not (np.diff(side) > 0).all() or side[0] < 1:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import SupportsFloat, TypeAlias, TypeVar
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslib import checks
-from sslib.checks import ESTIMATORS, Array, Values
+from sslib.checks import ESTIMATORS, Array, Counts, Layers, Values
 
 #: UMAP as the authors' command line has it by default; ``umap_points(x, metric=...,
 #: **RELEASED_UMAP)``.
@@ -23,7 +23,6 @@ RELEASED_UMAP: Mapping[str, float] = MappingProxyType(
     {"n_components": 30, "n_neighbors": 20, "min_dist": 0.05, "seed": 42}
 )
 
-_SMALLEST_DIMENSION = 1e-3  # the released pipeline drops dimensions up to this one
 _PER_OCTAVE, _OCTAVES = 64, 52  # histogram of log2 distances
 _CHUNK = 2**21  # pair distances held at once
 _EXACT = "donot_use_mm_for_euclid_dist"  # differences: small distances stay exact
@@ -31,35 +30,21 @@ _GROUPS = 16  # of the jackknife
 _NEIGHBOURS, _UPPER_SHARE = 0.5, 0.02  # the scaling region, see correlation_dimension
 _RELEASED_RADII, _RELEASED_NEIGHBOURS = np.logspace(-3, 0.5, 40), 29
 
-_Counts: TypeAlias = NDArray[np.int64]
-_Fit = TypeVar("_Fit")
-
 
 @dataclass(frozen=True, eq=False)
 class CorrelationDimension:
-    """Slope of log T(r) against log r over the region; ``float()`` is the dimension.
+    """Slope of log T(r) against log r over the region; ``float()`` is the dimension."""
 
-    Attributes:
-        dimension: NaN where there is no scaling region.
-        standard_error: "printed", a jackknife over 16 groups of points (NaN for a handful of
-            points); "released", that of the least squares: too small, since it takes the cumulative
-            T(r) as independent.
-        n: points.
-        n_radii: radii in the fit.
-        region: smallest and largest r of the fit.
-        intercept: the fitted line is log T = intercept + dimension * log r.
-        radii, integral: r and T(r) wherever T(r) > 0, for drawing.
-        estimator: "printed" or "released".
-    """
-
-    dimension: float
+    dimension: float  #: NaN where there is no scaling region
+    #: "printed": a jackknife over 16 groups of points (NaN for a handful of points). "released":
+    #: that of the least squares, too small, since it takes the cumulative T(r) as independent.
     standard_error: float
-    n: int
-    n_radii: int
-    region: tuple[float, float]
-    intercept: float
-    radii: Array = field(repr=False)
-    integral: Array = field(repr=False)
+    n: int  #: points
+    n_radii: int  #: radii in the fit
+    region: tuple[float, float]  #: smallest and largest r of the fit
+    intercept: float  #: the fitted line is log T = intercept + dimension * log r
+    radii: Array = field(repr=False)  #: r wherever T(r) > 0
+    integral: Array = field(repr=False)  #: T(r) there
     estimator: str
 
     def __float__(self) -> float:
@@ -69,34 +54,27 @@ class CorrelationDimension:
 def correlation_dimension(points: Values, *, estimator: str = "printed") -> CorrelationDimension:
     """Slope (Eq. 18) of the correlation integral T(r) (Eq. 17) of the pair distances (Eq. 16).
 
+    Of points (N, d), N >= 3, in any unit.
+
     "printed": T(r) over all pairs (Grassberger–Procaccia), r in steps of 1/64 octave. The scaling
     region is read off the data: from the r at which a point has half a neighbour on average, T =
     0.5/(N-1), to the r that holds 2 % of the pairs (ten times the lower T where N is small); least
-    squares over it. So the estimate does not depend on the points' unit. The rule was chosen among
-    20 on the line, the Swiss roll, the Cantor set and the Hénon map: rms errors of at most 2.1 %.
-    Sets that had no say: 1.5 % (square), 0.9 % (Sierpinski triangle), 1.2 % (Lorenz attractor) and
-    6.4 % (5-ball: edges make it too low in high dimensions, which the standard error does not
-    know). Memory O(N d), never the N x N matrix.
+    squares over it. So it does not depend on the points' unit. The rule was chosen among 20 on the
+    line, the Swiss roll, the Cantor set and the Hénon map: rms errors of at most 2.1 %. Others had
+    no say: 1.5 % (square), 0.9 % (Sierpinski triangle), 1.2 % (Lorenz attractor), 6.4 % (5-ball:
+    edges make it too low in high dimensions, unknown to the standard error). Memory O(N d).
 
     "released": T(r) counts each point's 29 nearest neighbours only, at 40 fixed r from 10^-3 to
     10^0.5, and the line is fitted to the middle half of those with T(r) > 0. Depends on the points'
     unit, and saturates. (Above 3,000 points the released code draws 3,000; here all are used.)
 
-    NaN with a warning: all points equal, no scaling region (or so many equal points that it would
-    start at r = 0).
+    NaN with a warning: all points equal, or no scaling region above r = 0.
 
     >>> square = np.random.default_rng(0).random((1000, 2))
     >>> [round(float(correlation_dimension(unit * square)), 2) for unit in (0.01, 1, 100)]
     [1.93, 1.93, 1.93]
     >>> round(float(correlation_dimension(0.01 * square, estimator="released")), 2)
     0.0
-
-    Args:
-        points: (N, d), N >= 3, any unit.
-        estimator: "printed" or "released".
-
-    Raises:
-        ValueError: points are not (N, d), N < 3, NaN or infinite values, unknown estimator.
     """
     fit, reason = _fit("points", points, estimator)
     if reason:
@@ -109,17 +87,14 @@ def _fit(name: str, points: Values, estimator: str) -> tuple[CorrelationDimensio
     checks.choice("estimator", estimator, ESTIMATORS)
     x = checks.array(name, points, "(N, d)", smallest=3)
     if np.ptp(x, axis=0).max() == 0:
-        reason = f"all {len(x)} points are equal"
-        return _no_dimension(len(x), estimator, reason, np.empty(0), np.empty(0))
+        no_curve = np.empty(0), np.empty(0)
+        return _none(len(x), estimator, *no_curve), f"all {len(x)} points are equal"
     return _all_pairs(x) if estimator == "printed" else _nearest_neighbours(x)
 
 
-def _no_dimension(
-    n: int, estimator: str, reason: str, radii: Array, integral: Array
-) -> tuple[CorrelationDimension, str]:
+def _none(n: int, estimator: str, radii: Array, integral: Array) -> CorrelationDimension:
     nan = math.nan
-    fit = CorrelationDimension(nan, nan, n, 0, (nan, nan), nan, radii, integral, estimator)
-    return fit, reason
+    return CorrelationDimension(nan, nan, n, 0, (nan, nan), nan, radii, integral, estimator)
 
 
 def _all_pairs(x: Array) -> tuple[CorrelationDimension, str]:
@@ -133,11 +108,10 @@ def _all_pairs(x: Array) -> tuple[CorrelationDimension, str]:
     upper = min(max(_UPPER_SHARE, 10 * lower), np.nextafter(1, 0))
     curve = radii[integral > 0][::-1], integral[integral > 0][::-1]
     if integral[-1] >= lower:
-        return _no_dimension(n, "printed", f"{counts[-1]} pairs of {n} points coincide", *curve)
+        return _none(n, "printed", *curve), f"{counts[-1]} pairs of {n} points coincide"
     fitted = np.flatnonzero((integral >= lower) & (integral <= upper))
     if len(fitted) < 3 or integral[fitted[0]] == integral[fitted[-1]]:
-        return _no_dimension(n, "printed", f"{n} points show no scaling region", *curve)
-
+        return _none(n, "printed", *curve), f"{n} points show no scaling region"
     log_r = np.log(radii[fitted])
     slope, intercept = np.polyfit(log_r, np.log(integral[fitted]), 1)
     # Jackknife: the same fit without each group of points.
@@ -149,18 +123,14 @@ def _all_pairs(x: Array) -> tuple[CorrelationDimension, str]:
         slopes = log_T @ centred / (centred @ centred)
         error = math.sqrt((len(sizes) - 1) * np.var(slopes))
     region = float(radii[fitted[-1]]), float(radii[fitted[0]])
-    return CorrelationDimension(
-        float(slope), error, n, len(fitted), region, float(intercept), *curve, "printed"
-    ), ""
+    line = float(slope), error, n, len(fitted), region, float(intercept)
+    return CorrelationDimension(*line, *curve, "printed"), ""
 
 
-def _pair_counts(x: Tensor, scale: float) -> tuple[_Counts, _Counts, _Counts]:
-    """Histograms of -log2(distance/scale): of all pairs, and of those with a member in each group.
+def _pair_counts(x: Tensor, scale: float) -> tuple[Counts, Counts, Counts]:
+    """Histograms of -log2(distance/scale), (bins,) of all pairs and (groups, bins) of each group's.
 
-    Point i belongs to group i mod 16. Distances come in blocks of at most _CHUNK.
-
-    Returns:
-        (bins,), (groups, bins), and the (groups,) sizes of the groups.
+    Point i belongs to group i mod 16; the (groups,) sizes come last.
     """
     bins = _PER_OCTAVE * _OCTAVES + 1
     groups = min(_GROUPS, len(x))
@@ -208,7 +178,7 @@ def _nearest_neighbours(x: Array) -> tuple[CorrelationDimension, str]:
     m = len(T)
     if m < 2:
         reason = f"T(r) > 0 at {m} of the 40 radii, expected at least 2"
-        return _no_dimension(n, "released", reason, radii, T)
+        return _none(n, "released", radii, T), reason
     fitted = slice(m // 4, 3 * m // 4) if m > 5 else slice(None)
     log_r, log_T = np.log(radii[fitted]), np.log(T[fitted])
     slope, intercept = np.polyfit(log_r, log_T, 1)
@@ -217,24 +187,17 @@ def _nearest_neighbours(x: Array) -> tuple[CorrelationDimension, str]:
     free = len(log_r) - 2
     error = math.sqrt(residuals @ residuals / free / spread) if free else math.nan
     region = float(radii[fitted][0]), float(radii[fitted][-1])
-    dimension = max(float(slope), 0.0)
-    return CorrelationDimension(
-        dimension, error, n, len(log_r), region, float(intercept), radii, T, "released"
-    ), ""
+    line = max(float(slope), 0.0), error, n, len(log_r), region, float(intercept)
+    return CorrelationDimension(*line, radii, T, "released"), ""
 
 
 def fluctuation(dimensions: Iterable[SupportsFloat]) -> float:
     """Δ = (max - min)/mean of the layers' correlation dimensions (Eq. 19).
 
+    Of at least 2, with a positive mean: one layer would give 0, which means perfect invariance.
+
     >>> fluctuation([1.0, 2.0, 3.0])
     1.0
-
-    Args:
-        dimensions: at least 2 numbers (or records) with a positive mean.
-
-    Raises:
-        ValueError: fewer (one layer would give 0, which means perfect invariance), NaN or infinite
-            values, mean not positive.
     """
     numbers = [float(dimension) for dimension in dimensions]
     values = checks.array("dimensions", numbers, "(layers,)", smallest=2)
@@ -245,70 +208,41 @@ def fluctuation(dimensions: Iterable[SupportsFloat]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GeometricInvariance:
-    """Fluctuation Δ of the layers' dimensions (Eq. 19); ``float()`` is Δ.
+    """Fluctuation Δ of the layers' dimensions (Eq. 19); ``float()`` is Δ."""
 
-    Attributes:
-        delta: NaN where fewer than 2 layers have a dimension.
-        layers, skipped: the fits behind it, and the layers left out of it.
-        estimator: "printed" or "released".
-    """
-
-    delta: float
-    layers: dict[str, CorrelationDimension]
-    skipped: tuple[str, ...]
+    delta: float  #: NaN where fewer than 2 layers have a dimension
+    layers: dict[str, CorrelationDimension]  #: the fits behind it
+    skipped: tuple[str, ...]  #: layers left out of it
     estimator: str
 
     def __float__(self) -> float:
         return self.delta
 
 
-def geometric_invariance(
-    points: Mapping[str, Values], *, estimator: str = "printed"
-) -> GeometricInvariance:
+def geometric_invariance(points: Layers, *, estimator: str = "printed") -> GeometricInvariance:
     """Δ, the fluctuation of the layers' correlation dimensions (Eq. 19, Table 5).
 
-    Smaller means more invariant. A layer is left out, with a warning that names it, where its
-    dimension does not exist; "released" also leaves out dimensions up to 0.001. Fewer than 2 layers
-    left: NaN, warned (the released code has 0 there).
+    Of (N, d) points by layer, as :func:`umap_points` returns them; smaller means more invariant. A
+    layer is left out, with a warning that names it, where its dimension does not exist; "released"
+    also leaves out dimensions up to 0.001. Fewer than 2 layers left: NaN, warned (the released code
+    has 0 there).
 
     >>> rng = np.random.default_rng(0)
     >>> layers = {"line": rng.random((500, 1)), "square": rng.random((500, 2))}
     >>> result = geometric_invariance(layers)
     >>> round(float(result), 1), round(result.layers["square"].dimension, 1)
     (0.6, 1.9)
-
-    Args:
-        points: layer name -> (N, d) points, as :func:`umap_points` returns them.
-        estimator: "printed" or "released".
     """
 
     def fit(name: str, x: Values) -> tuple[CorrelationDimension, str]:
         found, reason = _fit(name, x, estimator)
-        if not reason and estimator == "released" and found.dimension <= _SMALLEST_DIMENSION:
-            dropped = "the released estimator drops those up to 0.001"
-            reason = f"dimension {found.dimension:.2g}, {dropped}"
+        if not reason and estimator == "released" and found.dimension <= 0.001:
+            reason = f"dimension {found.dimension:.2g}; the released code drops those up to 0.001"
         return found, reason
 
-    fits, skipped = layer_fits("points", points, fit, "Δ")
-    if len(fits) < 2:
-        share = f"{len(fits)} of {len(points)} layers have a dimension"
-        warnings.warn(f"Δ is NaN: {share}", stacklevel=2)
+    fits, skipped = checks.layer_fits("points", points, fit, "Δ", "a dimension")
     delta = fluctuation(fits.values()) if len(fits) > 1 else math.nan
     return GeometricInvariance(delta, fits, skipped, estimator)
-
-
-def layer_fits(
-    name: str, layers: Mapping[str, Values], fit: Callable[[str, Values], tuple[_Fit, str]], of: str
-) -> tuple[dict[str, _Fit], tuple[str, ...]]:
-    """The fits of the layers that have one, and the layers left out, which a warning names."""
-    fits: dict[str, _Fit] = {}
-    for layer, values in checks.layers(name, layers).items():
-        found, reason = fit(f"{name}[{layer!r}]", values)
-        if reason:
-            warnings.warn(f"layer {layer!r} left out of {of}: {reason}", stacklevel=3)
-        else:
-            fits[layer] = found
-    return fits, tuple(layer for layer in layers if layer not in fits)
 
 
 def umap_points(
@@ -323,7 +257,6 @@ def umap_points(
     """Points in n_components dimensions by UMAP (Eq. 15), the same for one seed.
 
     :data:`RELEASED_UMAP` holds the released values of the four parameters without a default.
-    Everything else is umap-learn's default. The first call imports it (seconds).
 
     Args:
         data: (N, d) features, or with metric "precomputed" (N, N) distances (``gram_distances``).
@@ -346,12 +279,9 @@ def umap_points(
     with warnings.catch_warnings():
         # Only says that new points cannot be placed later.
         warnings.filterwarnings("ignore", message="using precomputed metric")
-        points: NDArray[np.float32] = umap.UMAP(
-            n_components=n_components,
-            n_neighbors=n_neighbors,
-            min_dist=min_dist,
-            metric=metric,
-            random_state=seed,
-            n_jobs=1,
-        ).fit_transform(x)
+        settings = {"metric": metric, "random_state": seed, "n_jobs": 1}
+        reducer = umap.UMAP(
+            n_components=n_components, n_neighbors=n_neighbors, min_dist=min_dist, **settings
+        )
+        points: NDArray[np.float32] = reducer.fit_transform(x)
     return points

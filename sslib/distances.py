@@ -17,8 +17,7 @@ from sslib.checks import Array
 _CLOSE = {torch.float32: 1e-3, torch.float64: 1e-6}
 
 # On an accelerator the product is taken in float64 and no pair is looked at again: below this
-# share, distances of less than 3e-7 of the rows' norms, two rows count as equal. It hides the
-# rounding that is left of equal rows.
+# share, distances of less than 3e-7 of the rows' norms, rows count as equal, rounding or not.
 _EQUAL = 1e-13
 
 #: Numbers held at once where all of them would be too many: 16 MB in float32.
@@ -48,15 +47,15 @@ def pair_distances(F: Tensor) -> Tensor:
     """
     F = checks.matrix("F", F)
     with torch.no_grad():
-        upper = row_distances(centred(F), working(F.dtype)).triu(1)  # (D, D)
+        upper = distance_matrix(F)[0].triu(1)  # (D, D)
         return upper + upper.T
 
 
 def adjacency(F: Tensor, epsilon: float) -> Tensor:
     """Adjacency matrix A of G_M (Eq. 1): channels i, j are joined where ||F_i - F_j||_2 < epsilon.
 
-    Eq. 1 measures the plain norm, Alg. 2 the norm over sqrt(B): an epsilon of theta * sqrt(B) joins
-    the pairs that ``pair_distances`` puts below theta.
+    Alg. 2 measures the norm over sqrt(B): an epsilon of theta * sqrt(B) joins the pairs that
+    ``pair_distances`` puts below theta.
 
     >>> adjacency(torch.tensor([[0.0], [1.0], [3.0]]), 1.5).int()
     tensor([[0, 1, 0],
@@ -83,18 +82,10 @@ def adjacency(F: Tensor, epsilon: float) -> Tensor:
 def adjacency_at(C: Tensor, density: float) -> NDArray[np.bool_]:
     """A of Eq. 1 at the epsilon that joins a share `density` of all pairs, as ties allow.
 
+    C are (D, D) distances, D >= 3; 0 < density < 1. The result is bool, False on the diagonal.
+
     >>> adjacency_at(pair_distances(torch.tensor([[0.0], [1.0], [3.0]])), 0.4).astype(int).tolist()
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
-
-    Args:
-        C: (D, D) distances with D >= 3, as from ``pair_distances``.
-        density: between 0 and 1, both excluded.
-
-    Returns:
-        (D, D) bool, False on the diagonal.
-
-    Raises:
-        ValueError: C or density is not as said above.
     """
     distances = checks.distances("C", C, smallest=3, finite=True)
     if not 0 < density < 1:
@@ -117,34 +108,24 @@ def on_host(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def working(dtype: torch.dtype) -> torch.dtype:
-    """The dtype of distances: float32 at least."""
-    return torch.promote_types(dtype, torch.float32)
-
-
 def wide(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """float64 where it costs little: for a curve of T numbers, on CUDA for the products as well."""
     return torch.float32 if device.type == "mps" else torch.promote_types(dtype, torch.float64)
 
 
-def centred(F: Tensor) -> Tensor:
-    """Rows minus their common mean, in the dtype of the products, which then lose fewer digits.
+def distance_matrix(F: Tensor) -> tuple[Tensor, Tensor]:
+    """(D, D) distances from one Gram product, in float32 at least, and the (D, B) rows behind them.
 
-    On an accelerator the products run in float64: exact enough that no pair has to be looked at
-    again, which would make the host wait, and safe from TF32.
+    The rows are centred on their common mean, so that the product loses fewer digits; pairs too
+    close for it are taken from their differences. On an accelerator it runs in float64: exact
+    enough that no pair has to be looked at again, which would make the host wait, and safe from
+    TF32.
     """
-    F = F.detach().to(working(F.dtype))  # (D, B)
-    F = F if on_host(F.device) else F.to(wide(F.device, F.dtype))
-    return F - F.mean(0)
-
-
-def row_distances(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """(D, D) distances of centred rows from one Gram product.
-
-    Pairs too close for the product are taken from their differences.
-    """
-    D, B = rows.shape
-    host = on_host(rows.device)
+    D, B = F.shape
+    host = on_host(F.device)
+    dtype = torch.promote_types(F.dtype, torch.float32)
+    rows = F.detach().to(dtype if host else wide(F.device, dtype))  # (D, B)
+    rows = rows - rows.mean(0)
     # On a CPU only blocks on and above the diagonal are multiplied, the rest is their mirror image.
     height = -(-D // 4) if host and D > 512 else D
     C = rows.new_empty(D, D, dtype=dtype)
@@ -166,4 +147,4 @@ def row_distances(rows: Tensor, dtype: torch.dtype) -> Tensor:
             square.masked_fill_(square <= scale.mul_(_EQUAL), 0)
         C[top:below, top:] = square.div_(B).sqrt_()
         C[below:, top:below] = C[top:below, below:].T
-    return C
+    return C, rows

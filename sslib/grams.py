@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,20 +20,17 @@ from sslib.taps import borrowed, forward, images_of, resolve_modules
 
 _ROWS = 128  # of a Gram matrix multiplied at once
 
+_Sizes: TypeAlias = dict[str, tuple[int, torch.dtype]]  # features of each module, dtype kept
+_Piece: TypeAlias = tuple[str, int, int]  # some features of a module, from a first to an end
+
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """What the released pipeline needs of a layer's flattened activations, in one B x B matrix.
+    """What the released pipeline needs of a layer's flattened activations, in one B x B matrix."""
 
-    Attributes:
-        products: (B, B) float64, scalar products of the samples' activations.
-        features: activations per sample.
-        nonzero: how many of the B * features activations are not zero.
-    """
-
-    products: Tensor = field(repr=False)
-    features: int
-    nonzero: int
+    products: Tensor = field(repr=False)  #: (B, B) float64, products of the samples' activations
+    features: int  #: activations per sample
+    nonzero: int  #: how many of the B * features activations are not zero
 
     @property
     def nonzero_share(self) -> float:
@@ -44,28 +41,15 @@ class Gram:
 def gram_update(gram: Gram | None, block: Values) -> Gram:
     """A Gram matrix with one more block of features in it; start with None.
 
-    The Gram matrix is a sum over features, so a layer may arrive in blocks of any width and no more
-    than one block is ever held. ``activation_grams`` does this for the modules of a model.
-    (Products in float32 would be 1.7 times as fast, with an error of 2e-6 of the largest product,
-    which is more than the differences between some images.)
+    Blocks are (B, any width), some features of all B >= 3 samples, in the same order each time: the
+    matrix is a sum over features, and no more than one block is ever held. Sums are in float64, on
+    the block's device. (Products in float32 would be 1.7 times as fast, with an error of 2e-6 of
+    the largest product, which is more than the differences between some images.)
 
     >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
     >>> gram = gram_update(gram_update(None, x[:, :2]), x[:, 2:])
-    >>> gram.products.tolist()
-    [[5.0, 0.0, 6.0], [0.0, 1.0, 0.0], [6.0, 0.0, 9.0]]
-    >>> round(gram.nonzero_share, 3)
-    0.444
-
-    Args:
-        gram: what the earlier blocks gave; it is not changed.
-        block: (B, anything >= 1), some features of all B >= 3 samples, in the same order of samples
-            each time.
-
-    Returns:
-        Sums in float64, on the block's device.
-
-    Raises:
-        ValueError: wrong rank, fewer than 3 samples, another B than before, NaN or infinite values.
+    >>> gram.products.tolist(), round(gram.nonzero_share, 3)
+    ([[5.0, 0.0, 6.0], [0.0, 1.0, 0.0], [6.0, 0.0, 9.0]], 0.444)
     """
     rows = block if isinstance(block, Tensor) else np.asarray(block)
     got = f"shape {tuple(rows.shape)} of {rows.dtype}"
@@ -101,17 +85,14 @@ def _wide(part: Tensor | NDArray[np.generic]) -> Tensor:
 
 
 def gram_distances(gram: Gram) -> Array:
-    """Euclidean distances between the samples' activations, each scaled to unit length.
+    """(B, B) distances, in [0, 2], between the samples' activations scaled to unit length.
 
-    For ``umap_points(metric="precomputed")``.
+    For ``umap_points(metric="precomputed")``. Where all activations are zero, they stay so.
 
     >>> gram_distances(gram_update(None, np.array([[2.0, 0.0], [0.0, 5.0], [3.0, 0.0]]))).round(4)
     array([[0.    , 1.4142, 0.    ],
            [1.4142, 0.    , 1.4142],
            [0.    , 1.4142, 0.    ]])
-
-    Returns:
-        (B, B), in [0, 2]. A sample whose activations are all zero stays the zero vector.
     """
     products: Array = gram.products.cpu().numpy()
     norms = np.sqrt(products.diagonal())
@@ -121,18 +102,6 @@ def gram_distances(gram: Gram) -> Array:
     distances: Array = np.sqrt(np.maximum(squares + squares[:, None] - 2 * unit, 0.0))
     np.fill_diagonal(distances, 0.0)
     return distances
-
-
-class _Piece(NamedTuple):
-    """Some features of a module, from `start` to `end`."""
-
-    module: str
-    start: int
-    end: int
-
-
-#: Features of each module, and the dtype they are kept in.
-_Sizes: TypeAlias = dict[str, tuple[int, torch.dtype]]
 
 
 def activation_grams(
@@ -157,16 +126,9 @@ def activation_grams(
     Args:
         images: (B, ...) float tensor, B >= 3; it is run through the model several times.
         modules, batch_size, device: as for `feature_matrices`.
-        memory: bytes of activations kept at once, of all images together. A module's (B, features)
-            matrix may be larger (8 GB for 640 images and VGG11's first layer): it is then made in
-            slices of features, one or more to a pass over the images. Each pass ends its forwards
-            after the last module it needs. The model's own memory comes on top.
-
-    Returns:
-        {module name: Gram}, on the device of the run.
-
-    Raises:
-        ValueError: as `feature_matrices`, and where an output holds NaN or infinite values.
+        memory: bytes of activations kept at once, the model's own not counted. A module's (B,
+            features) matrix may be larger (8 GB for 640 images and VGG11's first layer): it is then
+            made in slices, one or more to a pass over the images.
     """
     return grams_and_features(
         model, images, modules, layout=None, batch_size=batch_size, device=device, memory=memory
@@ -185,13 +147,12 @@ def grams_and_features(
 ) -> tuple[dict[str, Gram], dict[str, Tensor]]:
     """`activation_grams` and `feature_matrices` of the same modules, from the same forwards.
 
+    None for a layout makes no feature matrices.
+
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
     >>> grams, F = grams_and_features(model, torch.rand(10, 3, 32, 32), ["0", "2"])
     >>> grams["2"].features, tuple(F["2"].shape)
     (12544, (16, 10))
-
-    Args:
-        layout: as for `feature_matrices`; None makes no feature matrices.
     """
     if layout is not None:
         checks.choice("layout", layout, LAYOUTS)
@@ -199,9 +160,7 @@ def grams_and_features(
     checks.integer("memory", memory, 1)
     names = resolve_modules(model, modules)
     if not isinstance(images, Tensor) or len(images_of(images)) < 3:
-        got = (
-            f"shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        )
+        got = f"shape {tuple(getattr(images, 'shape', ()))} of {type(images).__name__}"
         raise checks.error("images", "a float tensor of at least 3 images", got)
     grams: dict[str, Gram | None] = dict.fromkeys(names)
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
@@ -217,11 +176,11 @@ def grams_and_features(
             batches = torch.split(images, batch_size)
             blocks = _blocks(model, batches, pieces, sizes, place, layout, rows)
             while blocks:  # each is freed as soon as it is multiplied
-                piece, block = blocks.popitem()
+                (name, _, _), block = blocks.popitem()
                 try:
-                    grams[piece.module] = gram_update(grams[piece.module], block)
+                    grams[name] = gram_update(grams[name], block)
                 except ValueError as error:
-                    raise ValueError(f"module {piece.module!r}: {error}") from None
+                    raise ValueError(f"module {name!r}: {error}") from None
     features = {name: torch.cat(parts).T.contiguous() for name, parts in rows.items() if parts}
     return {name: gram for name, gram in grams.items() if gram is not None}, features
 
@@ -233,15 +192,16 @@ def _passes(sizes: _Sizes, B: int, memory: int) -> list[list[_Piece]]:
     for name, (features, dtype) in sizes.items():
         row = B * dtype.itemsize  # bytes of one feature of all images
         if row > memory:
-            expected = f"at least {row} bytes, one activation of {B} images"
-            raise checks.error("memory", expected, memory)
+            raise checks.error(
+                "memory", f"at least {row} bytes, one activation of {B} images", memory
+            )
         start = 0
         while start < features:
             if room < row:
                 passes.append([])
                 room = memory
             end = min(features, start + room // row)
-            passes[-1].append(_Piece(name, start, end))
+            passes[-1].append((name, start, end))
             room -= (end - start) * row
             start = end
     return passes
@@ -259,23 +219,23 @@ def _blocks(
     """One pass over the images: {piece: (B, end - start)}; ReduceMean is added to `rows`."""
     B, first = sum(map(len, batches)), 0
     blocks = {
-        piece: torch.empty(B, piece.end - piece.start, dtype=sizes[piece.module][1], device=place)
-        for piece in pieces
+        (name, start, end): torch.empty(B, end - start, dtype=sizes[name][1], device=place)
+        for name, start, end in pieces
     }
-    begun = {piece.module for piece in pieces if piece.start == 0}
+    begun = {name for name, start, _ in pieces if start == 0}
 
     def keep(name: str, output: Tensor) -> None:
         flat = output.reshape(len(output), -1)
         if flat.shape[1] != sizes[name][0]:
             expected = f"{sizes[name][0]} activations per image as for the first image"
             raise checks.error(f"module {name!r}", expected, f"shape {tuple(output.shape)}")
-        for piece, block in blocks.items():
-            if piece.module == name:
-                block[first : first + len(flat)] = flat[:, piece.start : piece.end]
+        for (module, start, end), block in blocks.items():
+            if module == name:
+                block[first : first + len(flat)] = flat[:, start:end]
         if layout and name in begun:  # once, however many pieces there are
             rows[name].append(reduce_mean(output, layout, module=name))
 
-    names = list(dict.fromkeys(piece.module for piece in pieces))
+    names = list(dict.fromkeys(name for name, _, _ in pieces))
     for batch in batches:
         forward(model, batch.to(place), names, keep, last=names[-1])
         first += len(batch)

@@ -13,8 +13,7 @@ from sslib.distances import pair_distances
 def mds(C: Tensor, *, seed: int = 42) -> tuple[Array, float]:
     """Channels in the plane, their distances resembling C: Fig. 2's multidimensional scaling.
 
-    scikit-learn's metric SMACOF from four random starts (its default when the figure was made), at
-    most 300 steps each.
+    scikit-learn's metric SMACOF from four random starts (its default when the figure was made).
 
     >>> import torch
     >>> positions, stress = mds(pair_distances(torch.tensor([[0.0], [1.0], [3.0], [7.0]])))
@@ -30,7 +29,6 @@ def mds(C: Tensor, *, seed: int = 42) -> tuple[Array, float]:
         errors' share in the squared distances, 0 for a perfect picture.
 
     Raises:
-        ValueError: C is no finite matrix of distances, or all of it is 0.
         ImportError: scikit-learn is not installed.
     """
     distances = checks.distances("C", C, finite=True)
@@ -49,17 +47,11 @@ def participation_ratio(F: Tensor) -> float:
 
     The eigenvalues λ are those of the covariance of the channels, taken as D points in B dimensions
     around their mean. 1 is a line; min(D - 1, B) a cloud as wide in every direction. NaN where all
-    channels are equal.
+    channels of F (D, B) are equal.
 
     >>> import torch
     >>> round(participation_ratio(torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]])), 6)
     1.0
-
-    Args:
-        F: (D, B) feature matrix: D channels, B samples.
-
-    Raises:
-        ValueError: F is not a finite floating-point matrix with D >= 2.
     """
     squared = pair_distances(F).cpu().double().square()
     # the Gram matrix of the centred channels, from their distances (classical scaling)

@@ -20,16 +20,11 @@ NULLS = ("gaussian", "shuffled", "one direction", "standardised", "whitened")
 def noise_gram(D: int, B: int, *, seed: int = 0) -> Gram:
     """The Gram matrix of Gaussian noise: B samples of D features each, without ever holding them.
 
-    What a layer of that size would give if it knew nothing of the images.
+    What a layer of that size, D >= 1 and B >= 3, would give if it knew nothing of the images.
 
     >>> gram = noise_gram(3_000_000, 64)
     >>> bool(abs(gram.products[0, 0] / 3_000_000 - 1) < 0.01), gram.features
     (True, 3000000)
-
-    Args:
-        D: features, at least 1.
-        B: samples, at least 3.
-        seed: the same seed gives the same result.
     """
     F = torch.from_numpy(noise_matrix(D, B, seed))
     return Gram(F.T @ F, D, D * B)
@@ -51,22 +46,11 @@ def noise_matrix(D: int, B: int, seed: int) -> Array:
 
 
 def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) -> Tensor:
-    """Independent normal numbers, scaled so that two rows are `mean_distance` apart on average.
-
-    The distance is that of ``pair_distances``.
+    """Independent normal numbers (D, B), float64, whose rows are `mean_distance` apart on average.
 
     >>> F = gaussian_features(20, 30, 0.5)
     >>> F.shape, round(float(distinct_pairs(F).mean()), 6)
     (torch.Size([20, 30]), 0.5)
-
-    Args:
-        D: channels, at least 2.
-        B: samples.
-        mean_distance: between two rows.
-        seed: of the numbers.
-
-    Returns:
-        (D, B) float64.
     """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((D, B), generator=generator, dtype=torch.float64)
@@ -74,13 +58,11 @@ def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) ->
 
 
 def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
-    """Features of F's shape and mean pair distance, but without some of its structure.
+    """Features (D, B), float64, with F's mean pair distance but without some of its structure.
 
     - "gaussian": independent normal numbers.
-    - "shuffled": the channels' values shuffled anew within each image: the histogram of each image
-      stays.
-    - "one direction": each channel keeps only its place along the widest direction of the channels:
-      D points on a line.
+    - "shuffled": the channels' values shuffled anew within each image, whose histogram stays.
+    - "one direction": each channel keeps only its place along the channels' widest direction.
     - "standardised": each channel with mean 0 and variance 1 over the images; distances then are
       those of correlations alone. A constant channel becomes 0.
     - "whitened": the channels as points, stretched to the same width in all directions they have.
@@ -92,14 +74,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
 
     Args:
         F: (D, B) feature matrix, not all channels equal.
-        kind: one of ``NULLS``.
         seed: of the random numbers of the first two.
-
-    Returns:
-        (D, B) float64.
-
-    Raises:
-        ValueError: an argument is not as said above.
     """
     checks.choice("kind", kind, NULLS)
     mean = float(distinct_pairs(F).mean())

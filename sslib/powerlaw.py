@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from sslib import checks
-from sslib.checks import ESTIMATORS, Array, Values
-from sslib.dimension import layer_fits
+from sslib.checks import ESTIMATORS, Array, Layers, Values
 from sslib.grams import Gram
 from sslib.noise import noise_matrix
 
 _CUT = 1e-10  # smaller eigenvalues count as zero, in both estimators
-
-# Below -1e-5 of the largest, an eigenvalue is no rounding error of a covariance matrix.
-_NEGATIVE = 1e-5
-
+_NEGATIVE = 1e-5  # below -1e-5 of the largest, an eigenvalue is no rounding error of a covariance
 _LAYER_EIGENVALUES = 50  # the released pipeline skips layers with fewer
-
 _PCA_LIMIT = 1000  # features above which the released pipeline runs a PCA first
 
 
-def spectrum(F: Values, *, estimator: str = "printed") -> Array:
+def spectrum(F: Values, *, estimator: str = "printed", features: int | None = None) -> Array:
     """Eigenvalues (Eq. 11) of the covariance matrix (Eq. 10) of features, largest first.
 
     Computed from F's singular values, so none is negative.
@@ -40,28 +34,20 @@ def spectrum(F: Values, *, estimator: str = "printed") -> Array:
         F: (D, B), D features of B samples, B >= 3.
         estimator: "printed": of F^T F / (B-1), not centred; F F^T / (B-1), the D x D matrix, has
             the same ones. "released": of the sample covariance, centred over the samples.
+        features: D, where F has fewer rows than what it stands for, as from ``noise_matrix``.
 
     Returns:
         "printed": (min(D, B),). "released": (min(D, B-1),); with D > 1000 the largest
-        min(1000, B//2) of them, which is what its PCA keeps (here exact; the released PCA is
-        randomised).
-
-    Raises:
-        ValueError: F is not (D, B), holds NaN or infinite values, or B < 3.
+        min(1000, B//2) of them, which is what its PCA keeps (here exact; there randomised).
     """
     checks.choice("estimator", estimator, ESTIMATORS)
     F = checks.array("F", F, "(D, B)")
     if F.shape[1] < 3:
         raise checks.error("F", "(D, B) with at least 3 samples", f"shape {F.shape}")
-    return covariance_spectrum(F, len(F), estimator)
-
-
-def covariance_spectrum(F: Array, features: int, estimator: str) -> Array:
-    """The same of a matrix (n, B) that stands for one of so many features."""
     if estimator == "released":
         F = F - F.mean(axis=1, keepdims=True)
     eigenvalues: Array = np.linalg.svd(F, compute_uv=False) ** 2 / (F.shape[1] - 1)
-    return eigenvalues[: _spectrum_length(features, F.shape[1], estimator)]
+    return eigenvalues[: _spectrum_length(features or len(F), F.shape[1], estimator)]
 
 
 def _spectrum_length(features: int, B: int, estimator: str) -> int:
@@ -96,24 +82,14 @@ def gram_spectrum(gram: Gram, *, estimator: str = "printed") -> Array:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """A power law P(λ) ∝ λ^-exponent fitted to eigenvalues >= x_min; ``float()`` is the exponent.
+    """A power law P(λ) ∝ λ^-exponent of the eigenvalues >= x_min; ``float()`` is the exponent."""
 
-    Attributes:
-        exponent: NaN where there is none.
-        standard_error: (exponent - 1) / sqrt(n_tail).
-        n, n_tail: eigenvalues above the cut, and those the fit uses.
-        x_min: the smallest eigenvalue in the fit.
-        ks_distance: largest gap between the fitted and the empirical distribution function over the
-            tail, the latter taken just below each value (as the powerlaw package does).
-        estimator: "printed" or "released".
-    """
-
-    exponent: float
-    standard_error: float
-    n: int
-    n_tail: int
-    x_min: float
-    ks_distance: float
+    exponent: float  #: NaN where there is none
+    standard_error: float  #: (exponent - 1) / sqrt(n_tail)
+    n: int  #: eigenvalues above the cut
+    n_tail: int  #: eigenvalues that the fit uses
+    x_min: float  #: the smallest of them
+    ks_distance: float  #: largest gap of the distribution functions, taken below each value
     estimator: str
 
     def __float__(self) -> float:
@@ -138,10 +114,6 @@ def powerlaw_exponent(eigenvalues: Values, *, estimator: str = "printed") -> Pow
             "released": λ_min is the eigenvalue with the smallest Kolmogorov–Smirnov distance among
             all but the largest; equal to powerlaw 1.5's ``Fit`` on continuous data. Each is fitted
             to its own tail, which may be as short as 2.
-
-    Raises:
-        ValueError: eigenvalues are not 1-D, fewer than 3, NaN or infinite, or one lies below -1e-5
-            times the largest; or the estimator is unknown.
     """
     fit, reason = _fit("eigenvalues", eigenvalues, estimator)
     if reason:
@@ -157,8 +129,7 @@ def null_exponent(D: int, B: int, *, estimator: str = "printed", seed: int = 0) 
     >>> round(float(null_exponent(150_528, 64, estimator="released")), 1) > 20
     True
     """
-    checks.choice("estimator", estimator, ESTIMATORS)
-    eigenvalues = covariance_spectrum(noise_matrix(D, B, seed), D, estimator)
+    eigenvalues = spectrum(noise_matrix(D, B, seed), estimator=estimator, features=D)
     fit, reason = _fit("eigenvalues", eigenvalues, estimator)
     if reason:
         warnings.warn(f"power-law exponent of noise is NaN: {reason}", stacklevel=2)
@@ -175,14 +146,11 @@ def _fit(name: str, eigenvalues: Values, estimator: str) -> tuple[PowerLaw, str]
     values = np.sort(np.abs(values))
     values = values[values > _CUT]
     n = len(values)
-    reason = ""
+    none = PowerLaw(math.nan, math.nan, n, 0, math.nan, math.nan, estimator)
     if n < 10:
-        reason = f"{n} eigenvalues above {_CUT:g}, expected at least 10"
-    elif values[0] == values[-1]:
-        reason = f"all {n} eigenvalues are equal"
-    if reason:
-        return PowerLaw(math.nan, math.nan, n, 0, math.nan, math.nan, estimator), reason
-
+        return none, f"{n} eigenvalues above {_CUT:g}, expected at least 10"
+    if values[0] == values[-1]:
+        return none, f"all {n} eigenvalues are equal"
     logs = np.log(values)
     starts = np.unique(values, return_index=True)[1][:-1] if estimator == "released" else [0]
     tails = (_fit_tail(logs[start:]) for start in starts)
@@ -202,29 +170,22 @@ def _fit_tail(logs: Array) -> tuple[float, float, int]:
 
 @dataclass(frozen=True)
 class ScaleInvariance:
-    """Spread σ of the layers' exponents (Eq. 14); ``float()`` is σ.
+    """Spread σ of the layers' exponents (Eq. 14); ``float()`` is σ."""
 
-    Attributes:
-        sigma: NaN where fewer than 2 layers have an exponent.
-        layers, skipped: the fits behind it, and the layers left out of it.
-        estimator: "printed" or "released".
-    """
-
-    sigma: float
-    layers: dict[str, PowerLaw]
-    skipped: tuple[str, ...]
+    sigma: float  #: NaN where fewer than 2 layers have an exponent
+    layers: dict[str, PowerLaw]  #: the fits behind it
+    skipped: tuple[str, ...]  #: layers without an exponent
     estimator: str
 
     def __float__(self) -> float:
         return self.sigma
 
 
-def scale_invariance(
-    spectra: Mapping[str, Values], *, estimator: str = "printed"
-) -> ScaleInvariance:
+def scale_invariance(spectra: Layers, *, estimator: str = "printed") -> ScaleInvariance:
     """σ, the population standard deviation of the layers' exponents (Eq. 14, Table 4).
 
-    Smaller means more scale invariant. A layer is left out, with a warning that names it, where its
+    Of eigenvalues by layer, from :func:`spectrum` or :func:`gram_spectrum` with the same estimator;
+    smaller means more scale invariant. A layer is left out, with a warning that names it, where its
     exponent does not exist; "released" also leaves out layers with fewer than 50 eigenvalues above
     1e-10. Fewer than 2 layers left: NaN, warned.
 
@@ -232,24 +193,15 @@ def scale_invariance(
     >>> result = scale_invariance(layers)
     >>> round(float(result), 3), round(result.layers["b"].exponent, 3)
     (0.517, 3.067)
-
-    Args:
-        spectra: layer name -> eigenvalues, as :func:`powerlaw_exponent` takes them (from
-            :func:`spectrum` or :func:`gram_spectrum` with the same estimator).
-        estimator: "printed" or "released".
     """
 
     def fit(name: str, eigenvalues: Values) -> tuple[PowerLaw, str]:
         found, reason = _fit(name, eigenvalues, estimator)
         if not reason and estimator == "released" and found.n < _LAYER_EIGENVALUES:
-            asked = f"the released estimator asks for {_LAYER_EIGENVALUES}"
-            reason = f"{found.n} eigenvalues, {asked}"
+            reason = f"{found.n} eigenvalues, the released code asks for {_LAYER_EIGENVALUES}"
         return found, reason
 
-    fits, skipped = layer_fits("spectra", spectra, fit, "σ")
-    if len(fits) < 2:
-        share = f"{len(fits)} of {len(spectra)} layers have an exponent"
-        warnings.warn(f"σ is NaN: {share}", stacklevel=2)
+    fits, skipped = checks.layer_fits("spectra", spectra, fit, "σ", "an exponent")
     exponents = [found.exponent for found in fits.values()]
     sigma = float(np.std(exponents)) if len(fits) > 1 else math.nan
     return ScaleInvariance(sigma, fits, skipped, estimator)

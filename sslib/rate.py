@@ -11,14 +11,11 @@ from torch.autograd.function import once_differentiable
 
 from sslib import checks
 from sslib.boxes import area_slope, check_curve, curve_of, warn_degenerate
-from sslib.distances import CHUNK, centred, on_host, row_distances, working
+from sslib.distances import CHUNK, distance_matrix, on_host
 
-# Pairs whose gradient is worked out at once on a CPU, so that intermediate results stay in its
-# cache.
-_CACHED = 2**17
+_CACHED = 2**17  # pairs whose gradient is worked out at once on a CPU, to stay in its cache
 
-# Nodes of the gradient's table where its length must not depend on values (accelerators, which
-# would have to wait).
+# Nodes of the gradient's table where its length must not depend on values: on accelerators.
 _FIXED_NODES = 16384
 
 
@@ -33,7 +30,7 @@ def ss_rate(
 ) -> Tensor:
     """SS_rate of the feature network of F (Eq. 3): 0 is a perfect power law, 1 the furthest off.
 
-    The forward value counts pairs exactly. The counts are steps, so the gradient is Alg. 2's
+    The value counts pairs exactly. The counts are steps, so the gradient is Alg. 2's
     surrogate: each step 1[C < theta] is differentiated as gradient_factor * sigmoid(smoothing *
     (theta - C)); TZ and TV are constants. SS_rate changes with the scale of F, because Eq. 5 takes
     log(1 + theta).
@@ -85,8 +82,7 @@ class _SSRate(torch.autograd.Function):
         ctx: Any, F: Tensor, formula: str, thresholds: int, smoothing: float, factor: float
     ) -> Tensor:
         with torch.autocast(F.device.type, enabled=False):
-            rows = centred(F)  # (D, B)
-            C = row_distances(rows, working(F.dtype))  # (D, D)
+            C, rows = distance_matrix(F)  # (D, D) and (D, B)
             curve = curve_of(C, formula, thresholds)
             slope = area_slope(curve.density, curve.boxes, curve.reference, len(C), formula)  # (T,)
         valid = ~curve.ss_rate.isnan()

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from sslib import checks
-from sslib.boxes import FORMULAS, DegenerateDistances, box_curve
-from sslib.distances import pair_distances
+from sslib.boxes import FORMULAS, DegenerateDistances, curve_of
+from sslib.distances import distance_matrix, pair_distances
 from sslib.features import feature_matrices
 from sslib.noise import gaussian_features
 from sslib.rate import ss_rate
@@ -20,6 +20,8 @@ from sslib.taps import Images
 
 if TYPE_CHECKING:
     import pandas as pd
+
+COLUMNS = ["D", "B", "SS_rate", "TZ", "TV", "null", "null_std", "z"]
 
 
 def self_similarity(
@@ -36,10 +38,9 @@ def self_similarity(
 ) -> pd.DataFrame:
     """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module.
 
-    The null value is what features without structure have: SS_rate of Gaussian noise with the
-    module's D and B, and with its mean pair distance, since SS_rate depends on scale. An SS_rate
-    within about two z of it says nothing about the layer; one far from it, on either side, says
-    that its distances are not those of noise.
+    The null value is SS_rate of Gaussian noise with the module's D, B and mean pair distance, since
+    SS_rate depends on scale. An SS_rate within about two z of it says nothing about the layer; one
+    far from it, on either side, says that its distances are not those of noise.
 
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
@@ -52,20 +53,18 @@ def self_similarity(
     Args:
         model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
         formula: "released" or "printed", see ``sslib.ss_rate``.
-        draws: of the noise, 2 or more; null_std, and z with it, is known to about 1 in sqrt(2
-            draws).
+        draws: of the noise, 2 or more; z is known to about 1 in sqrt(2 draws).
         seed: of the first draw of the noise, 0 or above; the global random state is not touched.
 
     Returns:
         A DataFrame indexed by module, in the order of `modules`: D and B, channels and images;
-        SS_rate (Eq. 3, 0 to 1); TZ and TV, smallest and largest pair distance in the unit of the
-        module's output; null and null_std, mean and standard deviation of the noise's SS_rate; z =
-        (SS_rate - null) / null_std. Where all distances of a module are equal, SS_rate, null,
-        null_std and z are NaN, with a `DegenerateDistances` warning that names it.
+        SS_rate, 0 to 1; TZ and TV, smallest and largest pair distance in the unit of the module's
+        output; null and null_std, mean and standard deviation of the noise's SS_rate; z = (SS_rate
+        - null) / null_std. Where all distances of a module are equal, SS_rate, null, null_std and z
+        are NaN, with a `DegenerateDistances` warning that names it.
 
     Raises:
-        ValueError: an argument is not as said above; a module's F has D < 2 or values that are not
-            finite.
+        ValueError: an argument is not as said above; a module's F has D < 2 or is not finite.
         ImportError: pandas is not installed.
     """
     pd = checks.extra("pandas")
@@ -77,12 +76,8 @@ def self_similarity(
     )
     rows = {}
     for name, F in features.items():
-        try:
-            with warnings.catch_warnings():  # said below, with the module's name
-                warnings.simplefilter("ignore", DegenerateDistances)
-                curve = box_curve(F, formula=formula)
-        except ValueError as error:
-            raise ValueError(f"module {name!r}: {error}") from error
+        C, _ = distance_matrix(checks.matrix(f"module {name!r}: F", F))
+        curve = curve_of(C, formula, 256)
         (D, B), rate = F.shape, float(curve.ss_rate)
         null = torch.full((draws,), math.nan)
         if math.isnan(rate):
@@ -97,14 +92,7 @@ def self_similarity(
             noise = (gaussian_features(D, B, apart, seed=seed + k) for k in range(draws))
             null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise])
         mean, std = float(null.double().mean()), float(null.double().std())
-        rows[name] = {
-            "D": D,
-            "B": B,
-            "SS_rate": rate,
-            "TZ": float(curve.theta_min),
-            "TV": float(curve.theta_max),
-            "null": mean,
-            "null_std": std,
-            "z": (rate - mean) / std if std > 0 else math.nan,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("module")
+        z = (rate - mean) / std if std > 0 else math.nan
+        ends = float(curve.theta_min), float(curve.theta_max)
+        rows[name] = D, B, rate, *ends, mean, std, z
+    return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis("module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any, TypeAlias
@@ -25,15 +25,11 @@ def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]
 
     In a pattern, ``*``, ``?`` and ``[...]`` match within one part of a dotted name: "blocks.*" is
     blocks.0, blocks.1, ... but not blocks.0.norm1. Order: as given, and as in the model within a
-    pattern; a name that several entries match counts once.
+    pattern, each name once. An entry that matches nothing is an error.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
     >>> resolve_modules(model, ["2", "*"])
     ['2', '0', '1']
-
-    Raises:
-        ValueError: `model` is no module, `modules` is empty or not strings, or an entry matches
-            nothing.
     """
     if not isinstance(model, nn.Module):
         raise error("model", "a torch.nn.Module", type(model).__name__)
@@ -45,16 +41,14 @@ def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]
     names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
     resolved: dict[str, None] = {}
     for pattern in patterns:
-        matches = [name for name in names if _matches(name, pattern)]
-        if pattern in names:
-            matches = [pattern]
+        matches = [name for name in names if name == pattern]
+        matches = matches or [name for name in names if _matches(name, pattern)]
         if not matches:
             close = difflib.get_close_matches(pattern, names, n=3)
             near = close or [name for name, _ in model.named_children()] or ["none"]
             hint = f"{'close names' if close else 'its children'}: {', '.join(near)}"
-            raise ValueError(
-                f"modules: {pattern!r} matches no module of {type(model).__name__}; {hint}"
-            )
+            absent = f"{pattern!r} matches no module of {type(model).__name__}"
+            raise ValueError(f"modules: {absent}; {hint}")
         resolved.update(dict.fromkeys(matches))
     return list(resolved)
 
@@ -88,17 +82,15 @@ def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     """`output`, or its first tensor, if that is floating-point with one row for each image."""
     if isinstance(output, tuple | list):
         output = next((entry for entry in output if isinstance(entry, Tensor)), None)
+    name = f"module {module!r}"
     if not isinstance(output, Tensor):
-        expected = "a tensor, or a tuple holding one, as output"
-        raise error(f"module {module!r}", expected, type(output).__name__)
-    if not output.is_floating_point() or output.numel() == 0:
+        raise error(name, "a tensor, or a tuple holding one, as output", type(output).__name__)
+    if not output.is_floating_point() or output.ndim == 0 or output.numel() == 0:
         got = f"shape {tuple(output.shape)} of {output.dtype}"
-        raise error(f"module {module!r}", "a non-empty floating-point output", got)
-    if output.ndim == 0:
-        raise error(f"module {module!r}", "an output with one row per image", "a single number")
+        raise error(name, "a non-empty floating-point output", got)
     if images is not None and len(output) != images:
         got = f"a batch of {len(output)} for {images} images (windowed attention?)"
-        raise error(f"module {module!r}", "an output with one row per image", got)
+        raise error(name, "an output with one row per image", got)
     return output
 
 
@@ -114,52 +106,37 @@ def forward(
     *,
     last: str | None = None,
 ) -> None:
-    """One forward on `batch` that hands each named module's output to `keep`.
-
-    Args:
-        last: the module after which the forward ends; None runs all of it.
-
-    Raises:
-        ValueError: a module does not run exactly once, or its output has not one row per image.
-    """
+    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once."""
     seen: set[str] = set()
 
     def once(name: str, output: Any) -> None:
         if name in seen:
-            raise ValueError(
-                f"modules: {name!r} is called more than once in one forward, so it has no "
-                "single output; expected modules that run once"
-            )
+            hint = "so it has no single output; expected modules that run once"
+            raise ValueError(f"modules: {name!r} is called more than once in one forward, {hint}")
         seen.add(name)
         keep(name, activations(output, name, len(batch)))
         if name == last:
             raise _Enough
 
-    handles = tap(model, names, once)
-    try:
+    with ExitStack() as hooks:
+        for handle in tap(model, names, once):
+            hooks.callback(handle.remove)
         with suppress(_Enough):
             model(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
     for name in names:
         if name not in seen:
-            raise ValueError(
-                f"modules: {name!r} was never called in the forward; expected modules that run "
-                "(of a compiled model, tap the original instead)"
-            )
+            hint = "expected modules that run (of a compiled model, tap the original instead)"
+            raise ValueError(f"modules: {name!r} was never called in the forward; {hint}")
 
 
 @contextmanager
 def borrowed(
     model: nn.Module, device: str | torch.device | None = None, *, training: bool = False
 ) -> Iterator[torch.device | None]:
-    """Lend out `model` on `device` in one mode, without gradients; yield where it is.
-
-    Afterwards, even after an error, it is as it was: device, modes, buffers (batch-norm's
-    statistics), ``requires_grad`` and ``grad``.
-    """
-    home, place = _home_and_place(model, device)
+    """Lend out `model` on `device` in one mode, without gradients, and put everything back."""
+    homes = [tensor.device for tensor in chain(model.parameters(), model.buffers())]
+    home = homes[0] if homes else None
+    place = home if device is None else _device(device, len(set(homes)))
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
     copies = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
@@ -184,22 +161,14 @@ def borrowed(
                     buffer.copy_(copy)
 
 
-def _home_and_place(
-    model: nn.Module, device: str | torch.device | None
-) -> tuple[torch.device | None, torch.device | None]:
-    """Where the model is, and where it is to run."""
-    tensors = chain(model.parameters(), model.buffers())
-    homes = list(dict.fromkeys(tensor.device for tensor in tensors))
-    home = homes[0] if homes else None
-    if device is None:
-        return home, home
+def _device(device: str | torch.device, homes: int) -> torch.device:
     try:
         place = torch.device(device)
     except (RuntimeError, TypeError):
         raise error("device", "a torch device such as 'cpu' or 'cuda:0'", repr(device)) from None
-    if len(homes) > 1:
+    if homes > 1:
         raise error("device", "None for a model spread over several devices", repr(device))
-    return home, place
+    return place
 
 
 def batches(images: Images, batch_size: int) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from sslib.checks import ESTIMATORS
 from sslib.dimension import RELEASED_UMAP, correlation_dimension, umap_points
 from sslib.grams import Gram, gram_distances
 from sslib.noise import noise_matrix
-from sslib.powerlaw import covariance_spectrum, powerlaw_exponent
+from sslib.powerlaw import powerlaw_exponent, spectrum
 
 #: Point sets of known correlation dimension (Hénon and Lorenz: measured, Grassberger and Procaccia
 #: 1983).
@@ -77,7 +77,7 @@ def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
             return 1 + rng.pareto(exponent - 1, n)
     match name:
         case "noise":
-            return covariance_spectrum(noise_matrix(4 * n, n, seed), 4 * n, "printed")
+            return spectrum(noise_matrix(4 * n, n, seed), features=4 * n)
         case "low rank":
             return np.concatenate(
                 [rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]]

@@ -200,7 +200,7 @@ def test_resolve_modules_refuses(model, modules, message):
 
 
 # --- F
-# ------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
@@ -510,7 +510,7 @@ def test_grams_leave_the_model_as_it_was(model, images, fails):
             {"images": torch.rand(2, 3, 8, 8)},
             r"images: expected .*at least 3 images, got shape \(2, 3, 8, 8\)",
         ),
-        ({"images": [torch.rand(4, 3, 8, 8)]}, r"images: expected a float tensor .*got list"),
+        ({"images": [torch.rand(4, 3, 8, 8)]}, r"images: expected a float tensor .*of list"),
         ({"images": torch.ones(4, 3, 8, 8).long()}, r"images: .*int64"),
         ({"memory": 0}, r"memory: expected an integer of at least 1, got 0"),
         ({"memory": 2.0**31}, r"memory: expected an integer"),

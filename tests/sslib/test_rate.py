@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 import sslib.boxes
 import sslib.distances
 import sslib.rate
-from sslib.boxes import FORMULAS, DegenerateDistances, box_curve
+from sslib.boxes import (
+    FORMULAS,
+    DegenerateDistances,
+    area,
+    area_slope,
+    box_curve,
+    box_number,
+    density,
+    reference_line,
+    scale_free_rate,
+    thresholds,
+)
 from sslib.distances import adjacency, pair_distances
 from sslib.rate import ss_rate
 
@@ -246,6 +257,49 @@ def test_inside_torch_compile():
     (grad,) = torch.autograd.grad(loss(F), F)
     (expected,) = torch.autograd.grad((ss_rate(2 * F) - 0.3) ** 2, F)
     assert torch.allclose(grad, expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_what_rounding_leaves_at_the_lower_end_has_no_gradient(formula):
+    """D = 28, 204, 220, 385: there, the printed log N at TZ is not log D to the last digit."""
+    for D in (14, 28, 204, 220, 385):
+        p = torch.linspace(0, 0.9, 16, dtype=torch.float64)
+        boxes, line = box_number(p, D, formula), reference_line(p, D)
+        slope = area_slope(p, boxes, line, D, formula)
+        assert slope[0] == 0 and (slope[1:] != 0).all()
+
+
+# What the separate NumPy implementation of earlier versions gave on these points, whose linear
+# thresholds meet distances exactly.
+SCALE_FREE = {
+    ("mean", "released"): 0.06771768310858502,
+    ("mean", "printed"): 0.5770997384338731,
+    ("log", "released"): 0.3032770248923521,
+    ("log", "printed"): 0.7219003233441,
+    ("linear", "released"): 0.16177525714202073,
+    ("linear", "printed"): 0.47433337013512145,
+}
+
+
+@pytest.mark.parametrize(("axis", "formula"), SCALE_FREE)
+def test_scale_free_rates_are_those_of_an_independent_implementation(axis, formula):
+    F = torch.tensor([[0.0], [1.0], [3.0], [7.0], [12.0], [20.0]], dtype=torch.float64)
+    expected = pytest.approx(SCALE_FREE[axis, formula], abs=1e-12)
+    assert scale_free_rate(F, axis=axis, formula=formula) == expected
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_ss_rate_is_made_of_the_functions_of_its_equations(formula):
+    F = features("clustered", D=30, B=9)
+    curve, C = box_curve(F, formula=formula), pair_distances(F)
+    i, j = torch.triu_indices(30, 30, 1)
+    pairs = C[i, j].sort().values
+    theta = thresholds(pairs[0], pairs[-1], 256)
+    p = density(pairs, theta, formula)
+    boxes, line = box_number(p, 30, formula), reference_line(theta, 30)
+    assert torch.equal(curve.theta, theta) and torch.equal(curve.density, p)
+    assert torch.equal(curve.boxes, boxes) and torch.equal(curve.reference, line)
+    assert curve.ss_rate == area(boxes, line, 30, formula) == ss_rate(F, formula=formula)
 
 
 def test_arguments_are_left_alone():
