@@ -15,8 +15,8 @@ from reproduction.invariance.known import SET_NAMES as SET_NAMES
 from sslib.checks import ESTIMATORS
 from sslib.dimension import RELEASED_UMAP, correlation_dimension, umap_points
 from sslib.grams import Gram, gram_distances
-from sslib.noise import _noise
-from sslib.powerlaw import _spectrum, powerlaw_exponent
+from sslib.noise import noise_matrix
+from sslib.powerlaw import powerlaw_exponent, spectrum
 
 #: Spectra that are no power law, and one that is one above a bulk which is not.
 OTHER_SPECTRA = ("noise", "low rank", "exponential", "bulk and tail 2.5")
@@ -53,7 +53,7 @@ def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
             return 1 + rng.pareto(exponent - 1, n)
     match name:
         case "noise":
-            return _spectrum(_noise(4 * n, n, seed), 4 * n, "printed")
+            return spectrum(noise_matrix(4 * n, n, seed), features=4 * n)
         case "low rank":
             return np.concatenate(
                 [rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]]

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from sslib.distances import _double, adjacency_at, pair_distances
+from sslib.checks import wide_matrix
+from sslib.distances import adjacency_at, pair_distances
 
 #: What each measure of a feature matrix does not change with: "scale" (of F as a whole), "shift"
 #: (one vector added to every channel), "rotation" (of the space of the images), "order" (of
@@ -46,7 +47,7 @@ def effective_rank(F: Tensor) -> float:
     Raises:
         ValueError: F is no finite matrix with D >= 2.
     """
-    F = _double(F)
+    F = wide_matrix("F", F)
     values = torch.linalg.svdvals(F - F.mean(0)).numpy()
     if not values.any():
         return math.nan

@@ -231,19 +231,19 @@ def test_a_random_graph_is_no_small_world_and_a_ring_lattice_has_long_paths():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda F: scale_free_rate(F, axis="square"), "axis is 'square'"),
-        (lambda F: scale_free_rate(F, formula="typed"), "formula is 'typed'"),
-        (lambda F: scale_free_rate(F, thresholds=1), "thresholds is 1"),
-        (lambda F: scale_free_rate(F[0]), "F has shape"),
-        (lambda F: rate_of_boxes([5, 1], 4), "boxes has shape"),
-        (lambda F: effective_rank(F / 0), "F has shape"),
+        (lambda F: scale_free_rate(F, axis="square"), "axis: expected one of .*, got 'square'"),
+        (lambda F: scale_free_rate(F, formula="typed"), "formula: expected one of .*, got 'typed'"),
+        (lambda F: scale_free_rate(F, thresholds=1), "thresholds: expected .*, got 1"),
+        (lambda F: scale_free_rate(F[0]), r"F: expected .*, got shape \(40,\)"),
+        (lambda F: rate_of_boxes([5, 1], 4), "boxes: expected .*, got 1 to 5"),
+        (lambda F: effective_rank(F / 0), "F: expected finite numbers"),
         (lambda F: two_nn(F, discard=1), "discard is 1"),
         (lambda F: linear_cka(F, F[:, :3]), "the same B"),
         (lambda F: cka_of_grams(F, F), "K and L have shapes"),
-        (lambda F: null_features(F, "hypothesis"), "kind is 'hypothesis'"),
+        (lambda F: null_features(F, "hypothesis"), "kind: expected one of .*, got 'hypothesis'"),
         (lambda F: null_features(F * 0, "gaussian"), "equal channels only"),
-        (lambda F: graph_statistics(F, 0.1), "C has shape"),
-        (lambda F: graph_statistics(pair_distances(F), 1.0), "density is 1.0"),
+        (lambda F: graph_statistics(F, 0.1), "C: expected a symmetric .*, got shape"),
+        (lambda F: graph_statistics(pair_distances(F), 1.0), r"density: expected .*, got 1\.0"),
     ],
 )
 def test_functions_say_what_they_expect(call, message, F):
