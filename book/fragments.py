@@ -29,7 +29,6 @@ from reproduction.paths import PAPER, RESULTS, ROOT
 from reproduction.verdicts.claims import VERDICTS, by_key, load_claims, rules_written
 from reproduction.verdicts.claims import scorecard as verdicts_scorecard
 from reproduction.verdicts.differences import differences as point_by_point
-from reproduction.verdicts.finding import machines
 
 #: A sign beside each word, so that colour is not the only one.
 SIGNS = {
@@ -282,7 +281,9 @@ def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, 
             f"{name} ({', '.join(f'`{p}`' for p in list(prints)[:3])}{', …' * (len(prints) > 3)})"
             for name, prints in sets
         )
-    where = machines(runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False))
+    where = machine.names(
+        runs[["device.type", "device.name"]].drop_duplicates().itertuples(index=False)
+    )
     return str(len(runs)), made, commits, where, images or "–"
 
 

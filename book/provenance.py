@@ -19,7 +19,6 @@ import nbformat
 from tables import CLASS
 
 from reproduction import machine
-from reproduction.verdicts.finding import machines
 
 #: Calls that read nothing, though they stand in the cell that does.
 SETUP = {"check_parameters", "use_style", "globals"}
@@ -53,7 +52,7 @@ class Build:
         return cls(
             commit,
             date,
-            f"{machines([(device['type'], device['name'])])}, {device['threads']} thread{'s' * (device['threads'] != 1)}",
+            f"{machine.names([(device['type'], device['name'])])}, {device['threads']} thread{'s' * (device['threads'] != 1)}",
         )
 
 

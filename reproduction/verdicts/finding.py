@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from reproduction import machine
 from reproduction.stats import Interval, mean_interval
 
 
@@ -80,20 +81,4 @@ def _hardware(runs: pd.DataFrame) -> str:
     """What the runs ran on, by name, without the makers' decoration."""
     if "device.name" not in runs or runs.empty:
         return ""
-    return machines(runs[["device.type", "device.name"]].itertuples(index=False))
-
-
-def machines(devices: Iterable[tuple[str, str]]) -> str:
-    """Types and names of devices, as records have them, for a reader: each once, without the
-    makers' decoration.
-
-    >>> machines([("cpu", "Intel(R) Xeon(R) Processor"), ("cuda", "NVIDIA H100")])
-    'CPU (Intel Xeon); NVIDIA H100'
-    """
-    found = set()
-    for kind, name in devices:
-        for decoration in ("(R)", "(TM)", "Processor", "CPU"):
-            name = name.replace(decoration, "")
-        plain = " ".join(name.split())
-        found.add(plain if kind == "cuda" else f"CPU ({plain})")
-    return "; ".join(sorted(found))
+    return machine.names(runs[["device.type", "device.name"]].itertuples(index=False))
