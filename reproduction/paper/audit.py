@@ -118,14 +118,10 @@ def best_of(epochs: int) -> tuple[float, float]:
 
     def moment(power: int) -> float:
         def density(x: float) -> float:
-            return (
-                x**power
-                * epochs
-                * scipy_stats.norm.pdf(x)
-                * scipy_stats.norm.cdf(x) ** (epochs - 1)
-            )
+            below = scipy_stats.norm.cdf(x) ** (epochs - 1)
+            return float(x**power * epochs * scipy_stats.norm.pdf(x) * below)
 
-        return integrate.quad(density, -10, 12, limit=200)[0]
+        return float(integrate.quad(density, -10, 12, limit=200)[0])
 
     mean = moment(1)
     return mean, math.sqrt(moment(2) - mean**2)

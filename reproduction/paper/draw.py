@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -93,9 +94,7 @@ def plot_movement(movement: pd.DataFrame) -> Figure:
     return figure
 
 
-def _point(
-    axis: plt.Axes, x: float, y: float, colour: str, *, filled: bool, size: float = 26
-) -> None:
+def _point(axis: Axes, x: float, y: float, colour: str, *, filled: bool, size: float = 26) -> None:
     face = colour if filled else "white"
     axis.scatter(x, y, s=size, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=3)
 

@@ -192,7 +192,7 @@ def _are(n: int, what: str) -> str:
 
 
 def _models(comparisons: pd.DataFrame) -> Iterable[str]:
-    return comparisons.index.get_level_values("model")
+    return (str(model) for model in comparisons.index.get_level_values("model"))
 
 
 def _name(dataset: str) -> str:

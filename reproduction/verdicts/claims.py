@@ -14,17 +14,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from reproduction import machine
+from reproduction import machine, records
 from reproduction.paths import PAPER, RESULTS
 from reproduction.verdicts import read, rules, say
 from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits
 from reproduction.verdicts.in_print import PRINT
+from reproduction.verdicts.read import Reader
 from reproduction.verdicts.say_in_print import PRINTED
 
 #: A verdict, and what a result in small is called under the same rule.
@@ -38,7 +39,7 @@ IN_SMALL = {
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here", "not run")
 
-Read = Callable[[Path, Limits], Evidence | None]
+Read = Callable[[Reader, Limits], Evidence | None]
 
 Judge = Callable[..., Finding]
 
@@ -90,7 +91,7 @@ class Rule:
     """How a claim is judged at the paper's settings and, where it has a smaller form, in small.
 
     Attributes:
-        read, small_read: folder of records and limits -> the evidence, None if there is none.
+        read, small_read: reader of records and limits -> the evidence, None if there is none.
         judge, small_judge: limits and the tables of the evidence -> the finding.
     """
 
@@ -99,16 +100,16 @@ class Rule:
     small_read: Read | None = None
     small_judge: Judge | None = None
 
-    def findings(self, limits: Limits, root: Path) -> tuple[Finding, Finding | None]:
+    def findings(self, limits: Limits, read_all: Reader) -> tuple[Finding, Finding | None]:
         """What the records say at the paper's settings, and in small (None: no smaller form)."""
-        full = _finding(self.read, self.judge, limits, root)
+        full = _finding(self.read, self.judge, limits, read_all)
         if self.small_read is None or self.small_judge is None:
             return full, None
-        return full, _finding(self.small_read, self.small_judge, limits, root)
+        return full, _finding(self.small_read, self.small_judge, limits, read_all)
 
 
-def _finding(read_evidence: Read, judge: Judge, limits: Limits, root: Path) -> Finding:
-    evidence = read_evidence(root, limits)
+def _finding(read_evidence: Read, judge: Judge, limits: Limits, read_all: Reader) -> Finding:
+    evidence = read_evidence(read_all, limits)
     if evidence is None:
         return NOT_RUN
     finding = judge(limits, *evidence.tables)
@@ -140,6 +141,18 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding, Finding | None]]:
+    """What the records say of each claim, by its key: at the paper's settings, and in small (None
+    where the claim has no smaller form).
+
+    >>> findings("no-such-folder")["cheap"][0].outcome
+    'not run'
+    """
+    # one reading of each experiment serves all claims
+    read_all = cache(partial(records.read_all, root=root))
+    return {claim.key: RULES[claim.key].findings(claim.limits, read_all) for claim in load_claims()}
+
+
 def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """Every claim with its verdict, a row each, indexed by number.
 
@@ -155,11 +168,11 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–" where the claim has no smaller form),
         "in small: ours", "in small: n", "in small: hardware", known, evidence.
     """
-    rows = []
+    rows, found = [], findings(root)
     for claim in load_claims():
         printed = PRINT[claim.key](claim.limits)
         told = PRINTED[claim.key](printed.values)
-        full, small = RULES[claim.key].findings(claim.limits, Path(root))
+        full, small = found[claim.key]
         row: dict[str, Any] = {"number": claim.number, "claim": claim.short, "where": claim.where}
         row |= {"paper": told.paper or claim.printed, "in print": printed.verdict}
         row |= {"in print: fact": told.fact, "in print: why": told.why}

@@ -1,29 +1,28 @@
 """The evidence for each claim, from records: the tables that its rule looks at.
 
-Every function takes the folder of records and the limits of the claim, and gives None where nothing
-was run.
+Every function takes a reader of records, by experiment, and the limits of the claim. It gives None
+where nothing was run, and changes none of the frames that it reads.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reproduction import records
 from reproduction.covering.read import cover_table
 from reproduction.invariance.read import full_scale as of_tables_4_and_5
 from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS, FORMULAS
-from reproduction.paths import RESULTS
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
 from reproduction.training.read import off_target
 from reproduction.verdicts.finding import Devices, Evidence, Limits
+
+Reader = Callable[[str], pd.DataFrame]
 
 SS_RATE, INVARIANCE, COVERING = "ss-rate", "invariance", "box-covering"
 
@@ -42,20 +41,20 @@ def devices(runs: pd.DataFrame) -> Devices:
 # --- measurements alone ---------------------------------------------------------------------------
 
 
-def layer_rates(root: Path, limits: Limits) -> Evidence | None:
+def layer_rates(read_all: Reader, limits: Limits) -> Evidence | None:
     """SS_rate of every measured layer, a column per formula; and sets of known self-similarity
     against noise, as ``live.against_noise`` has them (no rows if none was measured).
     """
-    runs = records.read_all(SS_RATE, root)
+    runs = read_all(SS_RATE)
     if runs.empty:
         return None
     layers = [layer for run in runs["metrics.layers"] for layer in run.values()]
     rates = pd.DataFrame(layers)[list(FORMULAS)].dropna()
-    return Evidence((rates, _known_sets(root)), devices(runs))
+    return Evidence((rates, _known_sets(read_all)), devices(runs))
 
 
-def _known_sets(root: Path) -> pd.DataFrame:
-    sets = records.read_all(COVERING, root)
+def _known_sets(read_all: Reader) -> pd.DataFrame:
+    sets = read_all(COVERING)
     known = ["cantor", "sierpinski"]
     sets = sets[sets["config.points"].isin(known)] if "config.points" in sets else sets.iloc[:0]
     if sets.empty:
@@ -66,11 +65,11 @@ def _known_sets(root: Path) -> pd.DataFrame:
     return against_noise([(name, int(n), int(seed)) for name, n, seed in asked])
 
 
-def costs(root: Path, limits: Limits) -> Evidence | None:
+def costs(read_all: Reader, limits: Limits) -> Evidence | None:
     """What the penalty adds to a training step of ViT (small) at 224 px, a row per machine: shares
     plain and ours.
     """
-    runs = records.read_all("benchmark-constraint", root)
+    runs = read_all("benchmark-constraint")
     if runs.empty:
         return None
     of_vit = (runs["config.model"] == "vit_small_patch16_224") & (runs["config.size"] == 224)
@@ -81,19 +80,19 @@ def costs(root: Path, limits: Limits) -> Evidence | None:
     return Evidence((pd.DataFrame(shares),), devices(runs))
 
 
-def untrained_rates(root: Path, limits: Limits) -> Evidence | None:
+def untrained_rates(read_all: Reader, limits: Limits) -> Evidence | None:
     """Table 2's first column beside the records: a row per model that was run."""
-    return _rates(root, "untrained")
+    return _rates(read_all, "untrained")
 
 
-def trained_rates(root: Path, limits: Limits) -> Evidence | None:
+def trained_rates(read_all: Reader, limits: Limits) -> Evidence | None:
     """Table 2's second column beside the records: a row per model that was run."""
-    return _rates(root, "pretrained")
+    return _rates(read_all, "pretrained")
 
 
-def _rates(root: Path, state: str) -> Evidence | None:
+def _rates(read_all: Reader, state: str) -> Evidence | None:
     """Columns paper, ours, std (over seeds), seeds and verdict; nine rows, NaN where not run."""
-    runs = full_scale(records.read_all(SS_RATE, root))
+    runs = full_scale(read_all(SS_RATE))
     table = table_2(runs)
     names = {"paper": "paper", "ours, released": "ours", "std, released": "std"}
     names |= {"seeds": "seeds", "verdict": "verdict"}
@@ -101,22 +100,22 @@ def _rates(root: Path, state: str) -> Evidence | None:
     return Evidence((table,), devices(runs)) if (table["verdict"] != "not run").any() else None
 
 
-def rises(root: Path, limits: Limits) -> Evidence | None:
+def rises(read_all: Reader, limits: Limits) -> Evidence | None:
     """How much a pretrained network's SS_rate lies above the untrained one's: column change, a row
     per model that has both.
     """
-    runs = full_scale(records.read_all(SS_RATE, root))
+    runs = full_scale(read_all(SS_RATE))
     table = table_2(runs)
     change = table["pretrained: ours, released"] - table["untrained: ours, released"]
     table = change.dropna().to_frame("change")
     return Evidence((table,), devices(runs)) if len(table) else None
 
 
-def rises_in_small(root: Path, limits: Limits) -> Evidence | None:
+def rises_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """How much SS_rate rose in our own training without the constraint: model and change, a row per
     run; no rows if no record says so.
     """
-    runs = _training(root)
+    runs = _training(read_all)
     runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
     if runs.empty:
         return None
@@ -134,11 +133,11 @@ def _probe_mean(by_size: Any) -> float:
     return float(np.mean(list(found.values()))) if found else math.nan
 
 
-def directions(root: Path, limits: Limits) -> Evidence | None:
+def directions(read_all: Reader, limits: Limits) -> Evidence | None:
     """Participation ratio of the first module of each network, by timm's name: columns untrained
     and trained; mean over draws, then over seeds.
     """
-    runs = full_scale(records.read_all(SS_RATE, root))
+    runs = full_scale(read_all(SS_RATE))
     if runs.empty:
         return None
     first = [find(name).modules[0] for name in runs["config.model"]]
@@ -151,9 +150,9 @@ def directions(root: Path, limits: Limits) -> Evidence | None:
     return Evidence((table.reindex(columns=["untrained", "trained"]),), devices(runs))
 
 
-def covers(root: Path, limits: Limits) -> Evidence | None:
+def covers(read_all: Reader, limits: Limits) -> Evidence | None:
     """N_θ against true covers, a row per layer of a network, as ``cover_table`` has them."""
-    runs = records.read_all(COVERING, root)
+    runs = read_all(COVERING)
     if runs.empty:
         return None
     table = cover_table(runs)
@@ -164,15 +163,15 @@ def covers(root: Path, limits: Limits) -> Evidence | None:
 # --- training runs --------------------------------------------------------------------------------
 
 
-def pairs_at_paper_scale(root: Path, limits: Limits) -> Evidence | None:
+def pairs_at_paper_scale(read_all: Reader, limits: Limits) -> Evidence | None:
     """`training_pairs` of the paper's recipe."""
-    pairs = training_pairs(root)
+    pairs = training_pairs(read_all)
     return _pairs(pairs[pairs["recipe"] == "paper"])
 
 
-def pairs_in_small(root: Path, limits: Limits) -> Evidence | None:
+def pairs_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """`training_pairs` of the smaller recipes."""
-    pairs = training_pairs(root)
+    pairs = training_pairs(read_all)
     return _pairs(pairs[pairs["recipe"] != "paper"])
 
 
@@ -180,10 +179,10 @@ def _pairs(part: pd.DataFrame) -> Evidence | None:
     return Evidence((part,), devices(part)) if len(part) else None
 
 
-def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
+def training_pairs(read_all: Reader) -> pd.DataFrame:
     """Constrained minus baseline, seed by seed: what the rules on training look at.
 
-    >>> len(training_pairs("no-such-folder"))
+    >>> len(training_pairs(lambda experiment: pd.DataFrame()))
     0
 
     Returns:
@@ -192,7 +191,7 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         gamma) of the baseline's minus that of the constrained run's, training mode); the record's
         device. No rows if there are no records.
     """
-    runs = _training(root)
+    runs = _training(read_all)
     if runs.empty:
         return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE])
     metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
@@ -212,11 +211,11 @@ def training_pairs(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     return pairs[[*CELL, "gain", "nearer", *DEVICE]]
 
 
-def _training(root: str | os.PathLike[str]) -> pd.DataFrame:
+def _training(read_all: Reader) -> pd.DataFrame:
     """The training records that may count: a row each, with model (as in Table 1), family, recipe,
     dataset and arm.
     """
-    runs = records.read_all("constraint", root)
+    runs = read_all("constraint")
     if runs.empty:
         return runs
     found = [find(name) for name in runs["config.model"]]
@@ -228,13 +227,13 @@ def _training(root: str | os.PathLike[str]) -> pd.DataFrame:
 # --- invariance and gains -------------------------------------------------------------------------
 
 
-def invariances(root: Path, limits: Limits) -> Evidence | None:
+def invariances(read_all: Reader, limits: Limits) -> Evidence | None:
     """σ and Δ of the paper's networks beside its printed gains: model, images, seed, weights,
     sigma, delta, gain; a row per record.
 
     Pretrained networks where there are enough of them, else untrained ones.
     """
-    runs = of_tables_4_and_5(_invariance_runs(root))
+    runs = of_tables_4_and_5(_invariance_runs(read_all))
     if runs.empty:
         return None
     runs = runs[runs["images"].isin(list(DATASETS))]
@@ -244,18 +243,18 @@ def invariances(root: Path, limits: Limits) -> Evidence | None:
     return _beside_gains(part, mean_gains()["points"])
 
 
-def invariances_in_small(root: Path, limits: Limits) -> Evidence | None:
+def invariances_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """σ and Δ of our own networks, trained without the constraint, beside our own gains."""
-    runs = _invariance_runs(root)
+    runs = _invariance_runs(read_all)
     if runs.empty:
         return None
     arm, recipe = runs["config.arm"], runs["config.recipe"]
     own = runs[(runs["weights"] == "trained") & (arm == "baseline") & (recipe != "quick")]
-    return _beside_gains(own, training_pairs(root).groupby("model")["gain"].mean())
+    return _beside_gains(own, training_pairs(read_all).groupby("model")["gain"].mean())
 
 
-def _invariance_runs(root: Path) -> pd.DataFrame:
-    runs = records.read_all(INVARIANCE, root)
+def _invariance_runs(read_all: Reader) -> pd.DataFrame:
+    runs = read_all(INVARIANCE)
     if runs.empty:
         return runs
     # full-size networks have a size, those of a training recipe have an arm
