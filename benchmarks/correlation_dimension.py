@@ -121,7 +121,8 @@ def main():
     row = measure(arguments.points, arguments.repeats)
     for name in NAMES:
         print(
-            f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  dimension {row[f'{name}_dimension']:.3f}"
+            f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  "
+            f"dimension {row[f'{name}_dimension']:.3f}"
         )
     if arguments.record:
         config = {

@@ -166,8 +166,9 @@ def main():
             )
 
         print(
-            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} {over('plain', 'ms'):>11} "
-            f"{over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} {over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
+            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} "
+            f"{over('plain', 'ms'):>11} {over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} "
+            f"{over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
             flush=True,
         )
         if arguments.record:

@@ -128,7 +128,9 @@ def still(layer: dict[str, Any], path: Path) -> None:
         (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1
         for step in steps
     ]
-    boxes = {f"θ = {t:.2f}": explorer.boxes(layer, step) for t, step in zip(theta, steps)}
+    boxes = {
+        f"θ = {t:.2f}": explorer.boxes(layer, step) for t, step in zip(theta, steps, strict=True)
+    }
     counts = layer["curves"] | {
         bound: explorer.unpack(layer[bound]) for bound in ("lower", "upper")
     }

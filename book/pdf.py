@@ -10,11 +10,15 @@ from pathlib import Path
 
 from reproduction.paths import ROOT
 
-FOOT = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
+FOOT = (
+    '<div style="font-size: 8px; width: 100%; text-align: center">'
+    '<span class="pageNumber"></span></div>'
+)
 #: Only what is read: no navigation, no buttons, no dark mode, and not the hundred pages of the
 #: reference by module.
 STYLE = """
-.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .headerlink, .copybtn, footer
+.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer,
+.headerlink, .copybtn, footer
 { display: none !important; }
 .bd-main .bd-content .bd-article-container { max-width: none !important; }
 span[id^="document-book/api_"] + section, #by-module { display: none !important; }
@@ -24,7 +28,8 @@ h3 { font-size: 1.3rem !important; } h4 { font-size: 1.1rem !important; }
 h2, h3, h4, figcaption { break-after: avoid; }
 h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
-.pst-scrollable-table-container, .cell_output .output, div.math { overflow: visible !important; } /* a box that scrolls is never cut */
+.pst-scrollable-table-container, .cell_output .output, div.math 
+{ overflow: visible !important; } /* a box that scrolls is never cut */
 details.hide > summary { display: none !important; }
 """
 
@@ -69,7 +74,8 @@ def print_page(page: Path, target: Path) -> None:
         executable = str(own) if own.exists() else next(filter(None, found), None)
         if executable is None:
             raise SystemExit(
-                "no Chromium: install the package chromium, or run `python -m playwright install chromium`"
+                "no Chromium: install the package chromium, "
+                "or run `python -m playwright install chromium`"
             )
         browser = playwright.chromium.launch(
             executable_path=executable, args=["--no-sandbox", "--disable-gpu"]

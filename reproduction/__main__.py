@@ -18,7 +18,7 @@ from reproduction import machine, models
 from reproduction.covering.run import run_covers
 from reproduction.invariance.run import MODELS, N_IMAGES, UMAP_SETTINGS, run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
-from reproduction.paths import RESULTS
+from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.sensitivity.run import run_cka, run_measures
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
@@ -142,6 +142,8 @@ def main() -> None:
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
 
+    if asked.results == RESULTS and not CHECKOUT:
+        parser.exit(2, "no checkout of the repository is around the package: pass --results\n")
     machine.provenance()  # now, before the checkout can move on
     count = 0
     try:

@@ -138,7 +138,7 @@ def read(path: Path = DATA) -> dict[str, Any]:
     """
     text = path.read_text(encoding="utf-8")
     if not text.startswith(_HEAD) or not text.endswith(_TAIL):
-        raise ValueError(f"{path} is not a script written by sslib.explorer.write")
+        raise ValueError(f"{path} is not a script written by reproduction.explorer.write")
     return json.loads(text[len(_HEAD) : -len(_TAIL)])
 
 

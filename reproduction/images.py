@@ -1,4 +1,4 @@
-"""Images in one place: embedded photographs and digits, CIFAR-10/100, Imagenette, any image folder."""
+"""Images in one place: photographs, digits, CIFAR-10 and -100, Imagenette, any image folder."""
 
 from __future__ import annotations
 
@@ -127,13 +127,14 @@ def load_images(
     cropped; the default, 224 of 256, is the released evaluation's. `crop_pct` is in (0, 1], and 1
     keeps the whole shorter side. Digits and the photographs' crops are scaled to `size` directly.
 
-    Raises ValueError for an unknown name or split, `n`, `seed` or `size` out of range, more images
-    than there are, a file that is no image; FileNotFoundError for a set that is neither here nor
-    could be downloaded.
-
     >>> images = load_images("photographs", 8)
     >>> images.pixels.shape, images.labels.tolist()
     (torch.Size([8, 3, 224, 224]), [0, 1, 0, 1, 0, 1, 0, 1])
+
+    Raises:
+        ValueError: an unknown name or split, `n`, `seed` or `size` out of range, more images
+            than there are, a file that is no image.
+        FileNotFoundError: a set that is neither here nor could be downloaded.
     """
     # Imported here, and others below, so that `import sslib` does not pay for them.
     from torchvision.transforms.v2 import InterpolationMode, functional
@@ -246,7 +247,10 @@ def _photographs(split: str) -> _Source:
         top, left = rows[int(bits[0::2], 2)], columns[int(bits[1::2], 2)]
         return pictures[index % 2].crop((left, top, left + _CROP, top + _CROP))
 
-    about = f"overlapping {_CROP}-pixel crops of two photographs, scikit-learn's china.jpg and flower.jpg"
+    about = (
+        f"overlapping {_CROP}-pixel crops of two photographs, "
+        "scikit-learn's china.jpg and flower.jpg"
+    )
     return _Source([0, 1] * 256, crop, about, centre=False)
 
 
@@ -325,8 +329,9 @@ def _download(name: str, split: str, root: Path) -> _Source:
         arrays = kind(root, train=split == "train", download=True)
     except (OSError, RuntimeError, HTTPException) as error:
         raise FileNotFoundError(
-            f"{name} is not in {root} and torchvision could not download it ({error}); run once with "
-            f"a network, or set SSLIB_DATA to a folder with {name}/train/<class>/*.jpg and {name}/test/..."
+            f"{name} is not in {root} and torchvision could not download it ({error}); "
+            "run once with a network, or set SSLIB_DATA to a folder with "
+            f"{name}/train/<class>/*.jpg and {name}/test/..."
         ) from error
     about = f"images of {name} ({split}), torchvision's copy"
     return _Source(arrays.targets, lambda i: Image.fromarray(arrays.data[i]), about)

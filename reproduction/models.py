@@ -24,17 +24,19 @@ def untrained(
 ) -> nn.Module:
     """The model with random weights, as timm initialises them, in eval mode on the CPU.
 
-    seed: not negative. Equal seeds give equal weights; the global random state is left as found.
-    num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under one
-    seed another
-        number of classes gives other weights everywhere.
-    options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
-
-    Raises ValueError for an unknown architecture, a bad seed or number of classes.
-
     >>> model = untrained("ResNet34", seed=0, num_classes=10)
     >>> model.fc.out_features, model.training
     (10, False)
+
+    Args:
+        seed: not negative. Equal seeds give equal weights; the global random state is left as
+            found.
+        num_classes: outputs of the classifier, 0 for none. It draws random numbers too, so under
+            one seed another number of classes gives other weights everywhere.
+        options: more arguments of timm's constructor, such as ``{"weight_init": "jax"}``.
+
+    Raises:
+        ValueError: an unknown architecture, a bad seed or number of classes.
     """
     arch = find(arch)
     for argument, value in (("seed", seed), ("num_classes", num_classes)):
@@ -103,10 +105,11 @@ def small(arch: str | Architecture, seed: int, *, num_classes: int = 10) -> nn.M
 
     It has the architecture's own parts, in fewer and narrower blocks.
 
-    Raises ValueError as `untrained` does, and for an architecture that has no small version.
-
     >>> sum(p.numel() for p in small("MLP-Mixer", 0).parameters()) < 10**6
     True
+
+    Raises:
+        ValueError: as `untrained` does, and for an architecture that has no small version.
     """
     arch = find(arch)
     if arch.timm_name not in SMALL:
@@ -120,15 +123,18 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
     """The model with timm's pretrained weights, downloaded or from timm's cache, in eval mode on
     the CPU.
 
-    weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts
-        load (``Architecture.weights``) or, where they load none, timm's default. The model's
-        ``pretrained_cfg["tag"]`` says which it was.
-
-    Raises ValueError for an unknown architecture or tag, RuntimeError if the weights cannot be had.
-
     >>> model = pretrained("ViT (small)")  # doctest: +SKIP
     >>> model.pretrained_cfg["tag"]        # doctest: +SKIP
     'dino'
+
+    Args:
+        weights: timm's tag, such as "augreg_in21k_ft_in1k"; None means the one the released scripts
+            load (``Architecture.weights``) or, where they load none, timm's default. The model's
+            ``pretrained_cfg["tag"]`` says which it was.
+
+    Raises:
+        ValueError: an unknown architecture or tag.
+        RuntimeError: the weights cannot be had.
     """
     import timm
 
@@ -159,9 +165,6 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
     The classifier gets as many classes as the file has for it; it is left out if the file has none.
     Files of other kinds are refused, since unpickling can run code.
 
-    Raises ValueError if the file is missing, not safetensors, or does not fit the model: the keys
-    are named.
-
     >>> import tempfile
     >>> from safetensors.torch import save_file
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -170,6 +173,10 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
     ...     model = from_checkpoint("ResNet34", file)
     >>> model.fc.out_features
     10
+
+    Raises:
+        ValueError: the file is missing, not safetensors, or does not fit the model: the keys are
+            named.
     """
     import timm
 
@@ -219,13 +226,14 @@ def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:
 def load(arch: str | Architecture, weights: str | Path = "untrained", seed: int = 0) -> nn.Module:
     """The model with the weights that a notebook's parameter names: one way in for all three kinds.
 
-    weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm
-    name>.safetensors``.
-
     Raises as `untrained`, `pretrained` and `from_checkpoint` do.
 
     >>> load("ResNet34", "untrained", seed=1).num_classes
     1000
+
+    Args:
+        weights: "untrained" (`seed` counts), "pretrained", or a folder that holds ``<timm
+            name>.safetensors``.
     """
     arch = find(arch)
     if weights == "untrained":

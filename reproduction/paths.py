@@ -8,6 +8,8 @@ from pathlib import Path
 #: The checkout (the folder that holds ``sslib/``, ``notebooks/`` and ``data/``).
 ROOT = Path(__file__).resolve().parent.parent
 
+#: Whether the packages lie in a checkout: installed elsewhere, they have no data beside them.
+CHECKOUT = (ROOT / "pyproject.toml").is_file()
 #: The paper's printed tables, as CSV.
 PAPER = ROOT / "data" / "paper"
 

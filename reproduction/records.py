@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.machine import describe_device, provenance
-from reproduction.paths import RESULTS
+from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.table_1 import find
 
 if TYPE_CHECKING:
@@ -140,19 +140,25 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     "Infinity" and "-Infinity". Keys are sorted, except in the metrics, whose order is kept. Needs a
     file system with hard links.
 
-    Raises FileExistsError if the run has a record already, ValueError if `record` is not of the
-    form that `new_record` gives.
-
     >>> from tempfile import TemporaryDirectory
     >>> record = new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=2.0)
     >>> with TemporaryDirectory() as folder:
     ...     read(write(record, folder)) == record
     True
+
+    Raises:
+        FileExistsError: the run has a record already.
+        ValueError: `record` is not of the form that `new_record` gives.
     """
     _check(record)
     path = record_path(record["experiment"], record["config"], record["seed"], root)
     plain = {key: _plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
     text = json.dumps(_map_floats(plain), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if Path(root) == RESULTS and not CHECKOUT:
+        raise ValueError(
+            f"root is {root}, which is in no checkout of the repository: pass a folder "
+            "(--results FOLDER on the command line)"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -173,8 +179,10 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """One record, as `new_record` made it: every float is the one that was written, NaN included.
 
-    Raises FileNotFoundError, and ValueError naming the file if it is not strict JSON, not a record,
-    or one of another version. `write` shows it at work.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: naming the file if it is not strict JSON, not a record, or one of another
+            version. `write` shows it at work.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
@@ -189,11 +197,12 @@ def exists(
 ) -> bool:
     """Whether this run has its record already, so that a grid that was stopped can skip it.
 
-    Raises ValueError naming the file if there is one and it is broken: better before the run than
-    after it.
-
     >>> exists("demo", {"model": "vgg11"}, 0, root="no-such-folder")
     False
+
+    Raises:
+        ValueError: naming the file if there is one and it is broken: better before the run than
+            after it.
     """
     path = record_path(experiment, config, seed, root)
     if not path.exists():
@@ -254,15 +263,16 @@ def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFram
     The entry's name (or position) goes to the new column `key`, its value takes the dict's place;
     the other columns are repeated. Rows without a value in `column` are dropped.
 
-    Raises ValueError if there is no such column, if `key` is taken, or if a cell is neither dict
-    nor list.
-
     >>> values = {"blocks.2": 0.5, "blocks.10": 0.25}
     >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [values]})
     >>> long(frame, "metrics.ss_rate")
        seed      layer  metrics.ss_rate
     0     0   blocks.2             0.50
     1     0  blocks.10             0.25
+
+    Raises:
+        ValueError: there is no such column, if `key` is taken, or if a cell is neither dict nor
+            list.
     """
     if column not in frame.columns:
         raise ValueError(f"column {column!r} is not among {', '.join(map(str, frame.columns))}")

@@ -113,10 +113,11 @@ def find(name: str | Architecture) -> Architecture:
 
     Knows Table 1 and "pvt_v2_b1", the PVT of Fig. 2. An `Architecture` is returned as it is.
 
-    Raises ValueError for any other name, with the close ones.
-
     >>> find("ViT (small)").timm_name, find("pvt_v2_b1").name
     ('vit_small_patch16_224', 'PVT (Fig. 2)')
+
+    Raises:
+        ValueError: any other name, with the close ones.
     """
     if isinstance(name, Architecture):
         return name

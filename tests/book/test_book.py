@@ -38,8 +38,10 @@ RULES = [
     "link-in-text-block",
 ]
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-ASK_AXE = """rules => axe.run({exclude: [['.highlight'], ['dt.sig']]}, {runOnly: {type: 'rule', values: rules},
-    resultTypes: ['violations']}).then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
+ASK_AXE = """rules => axe.run({exclude: [['.highlight'], ['dt.sig']]}, {
+    runOnly: {type: 'rule', values: rules},
+    resultTypes: ['violations'],
+}).then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
     `${rule.id}: ${node.target[0]}: ${[...node.any, ...node.all, ...node.none][0]?.message}`)))"""
 
 
@@ -90,7 +92,8 @@ def browser() -> Iterator:
         executable = str(own) if own.exists() else next(filter(None, found), None)
         if executable is None:
             pytest.skip(
-                "no Chromium: install the package chromium, or run `python -m playwright install chromium`"
+                "no Chromium: install the package chromium, "
+                "or run `python -m playwright install chromium`"
             )
         # --no-sandbox: a container's root may not make one. The others keep Chromium itself off the
         # network.
@@ -138,8 +141,10 @@ def visit(browser, path: Path) -> Visit:
         page.evaluate("MathJax.startup.promise")
     seen.equations = page.locator(".math").count()
     seen.broken_equations = page.evaluate(
-        """[...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container')
-            || math.querySelector('mjx-merror, [data-mml-node="merror"]')).map(math => math.textContent)"""
+        """[...document.querySelectorAll('.math')].filter(math =>
+            !math.querySelector('mjx-container')
+            || math.querySelector('mjx-merror, [data-mml-node="merror"]')
+        ).map(math => math.textContent)"""
     )
     seen.images = [
         tuple(image)
@@ -318,7 +323,8 @@ def test_the_explorer_shows_the_numbers_of_its_data(explorer_page):
             explorer_page.select_option(f"[data-x={control}]", layer[control])
         for step in (0, 90, 255):
             explorer_page.evaluate(
-                "step => { const s = document.querySelector('[data-x=theta]'); s.value = step; s.dispatchEvent(new Event('input')); }",
+                "step => { const s = document.querySelector('[data-x=theta]'); "
+                "s.value = step; s.dispatchEvent(new Event('input')); }",
                 step,
             )
             theta = (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from datetime import UTC, datetime
 
 import nbformat
 import pytest
@@ -37,19 +36,10 @@ def scorecard():
     return importlib.import_module("scorecard")
 
 
-def cell(source, minute, *, outputs=(), tags=(), **metadata):
-    """A cell that ran in that minute of an hour."""
-    times = {
-        "start_time": f"2026-01-01T10:{minute:02}:00.000000",
-        "end_time": f"2026-01-01T10:{minute:02}:59.000000",
-    }
+def cell(source, *, outputs=(), tags=(), **metadata):
     return nbformat.v4.new_code_cell(
-        source, outputs=list(outputs), metadata={"papermill": times, "tags": list(tags), **metadata}
+        source, outputs=list(outputs), metadata={"tags": list(tags), **metadata}
     )
-
-
-def read(provenance, minute, experiment):
-    return provenance.Read(datetime(2026, 1, 1, 10, minute, 30, tzinfo=UTC), experiment)
 
 
 TABLE = nbformat.v4.new_output(
@@ -58,46 +48,23 @@ TABLE = nbformat.v4.new_output(
 FIGURE = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>", "text/plain": "f"})
 
 
-def test_records_are_followed_from_cell_to_cell(provenance):
-    cells = [
-        cell('import pandas as pd\nsettings = check_parameters(globals(), {}, {})\nruns = records.read_all("ss-rate")', 0),
-        cell("table = summary(runs)", 1),
-        cell("table", 2),
-        cell("other = pd.DataFrame({'a': [settings]})\nother", 3),
-        cell('more = constraint_grid.read_runs()\ntold = []\nfor row in more:\n    told.append(row)', 4),
-        cell("show(told)", 5),
-        cell("both(told, table)", 6),
-        nbformat.v4.new_markdown_cell("# text"),
-        cell("%matplotlib inline\ndef f(x):\n    return x + table", 7),
-        cell("f(1)", 8),
-    ]  # fmt: skip
-    reads = [read(provenance, 0, "ss-rate"), read(provenance, 4, "constraint")]
-    found = provenance.experiments_of_cells(cells, reads)
-    one, two = {"ss-rate"}, {"constraint"}
-    assert found == [one, one, one, set(), two, two, one | two, set(), one, one]
+BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
 
 
-def test_a_notebook_that_reads_nothing_rests_on_nothing(provenance):
-    assert provenance.experiments_of_cells([cell("x = compute()", 0), cell("x", 1)], []) == [
-        set(),
-        set(),
-    ]
-
-
-def test_the_line_says_whether_it_was_run(provenance):
-    build = provenance.Build("abc1234", "2026-01-01", "CPU (x), 2 threads")
-    live = provenance.line("02_x", set(), build, {}, ran=True)
+def test_the_line_says_where_a_number_comes_from(provenance):
+    build = provenance.Build(*BUILD)
+    live = provenance.line("02_x", ["live"], build, {})
     assert (
         live == "02_x · commit abc1234 · 2026-01-01 · computed in this build on CPU (x), 2 threads"
     )
-    from_records = provenance.line(
-        "02_x", {"ss-rate"}, build, {"ss-rate": "70, 2026-01-01, CPU"}, ran=True
-    )
-    assert (
-        from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
-        and "computed" not in from_records
-    )
-    assert "not run in this build" in provenance.line("02_x", {"ss-rate"}, build, {}, ran=False)
+    known = {"ss-rate": "70, 2026-01-01, CPU"}
+    from_records = provenance.line("02_x", ["records:ss-rate"], build, known)
+    assert from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
+    assert "computed" not in from_records
+    both = provenance.line("02_x", ["records:ss-rate", "live"], build, known)
+    assert "records ss-rate" in both and "computed in this build" in both
+    assert "printed tables" in provenance.line("02_x", ["paper"], build, {})
+    assert "earlier build" in provenance.line("02_x", ["live"], build, {}, ran=False)
 
 
 def test_figures_and_tables_get_a_line_and_prose_none(provenance):
@@ -109,18 +76,16 @@ def test_figures_and_tables_get_a_line_and_prose_none(provenance):
     short = nbformat.v4.new_output("stream", name="stdout", text="n = 3\n")
     notebook = nbformat.v4.new_notebook(
         cells=[
-            cell("plot()", 0, outputs=[FIGURE], **captioned),
-            cell("table", 1, outputs=[TABLE]),
-            cell("Markdown()", 2, outputs=[prose]),
-            cell("print()", 3, outputs=[printed]),
-            cell("print()", 4, outputs=[short]),
-            cell("table", 5, outputs=[TABLE], tags=["remove-output"]),
-            cell("table", 6, outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
+            cell("plot()", outputs=[FIGURE], **captioned),
+            cell("table", outputs=[TABLE]),
+            cell("Markdown()", outputs=[prose]),
+            cell("print()", outputs=[printed]),
+            cell("print()", outputs=[short]),
+            cell("table", outputs=[TABLE], tags=["remove-output"]),
+            cell("table", outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
         ]
     )
-    provenance.stamp(
-        notebook, "02_x", [], provenance.Build("abc1234", "2026-01-01", "CPU"), {}, ran=True
-    )
+    provenance.stamp(notebook, "02_x", provenance.Build(*BUILD), {})
     caption = notebook.cells[0].metadata["mystnb"]["figure"]["caption"]
     assert caption.startswith('**Title.**\n\n<span class="provenance">02_x')
     assert len(notebook.cells[0].outputs) == 1
@@ -133,6 +98,25 @@ def test_figures_and_tables_get_a_line_and_prose_none(provenance):
     assert "classes" not in notebook.cells[0].metadata["mystnb"]["figure"]
 
 
+@pytest.mark.parametrize(
+    ("tags", "caption", "read", "complaint"),
+    [
+        (["records:ss-rate"], "", {"ss-rate"}, None),
+        (["live"], "**Drawn live**.", set(), None),
+        (["live", "records:ss-rate"], "", {"ss-rate"}, None),
+        ([], "", set(), "no source is named"),
+        (["paper"], "**Drawn live**.", set(), "the caption says live"),
+        (["records:ss-rate"], "", set(), "records:ss-rate is named, but never read"),
+        (["live"], "", {"constraint"}, "constraint is read, but no cell names it"),
+    ],
+)
+def test_a_source_that_is_named_wrongly_stops_the_build(provenance, tags, caption, read, complaint):
+    shown = cell("plot()", outputs=[FIGURE], tags=tags, mystnb={"figure": {"caption": caption}})
+    found = provenance.complaints(nbformat.v4.new_notebook(cells=[shown, cell("x = 1")]), read)
+    assert len(found) == (complaint is not None)
+    assert all(complaint in one for one in found)
+
+
 def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_path, monkeypatch):
     from reproduction import records
 
@@ -140,9 +124,29 @@ def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_pat
     records.read_all("no-such-experiment")
     monkeypatch.setenv("SSLIB_READS", str(log))
     records.read_all("no-such-experiment")
-    (entry,) = provenance.load_reads(log)
-    assert entry.experiment == "no-such-experiment" and entry.time.tzinfo
-    assert provenance.load_reads(tmp_path / "missing") == []
+    assert provenance.experiments_read(log) == {"no-such-experiment"}
+    assert provenance.experiments_read(tmp_path / "missing") == set()
+
+
+def test_a_notebook_that_changed_is_run_again(tmp_path):
+    build = importlib.import_module("build")
+    source, target = tmp_path / "a.ipynb", tmp_path / "run.ipynb"
+    injected = cell("scale = 'quick'", tags=["injected-parameters"])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 1")]), source)
+    assert not build.unchanged(source, target)
+    nbformat.write(nbformat.v4.new_notebook(cells=[injected, cell("x = 1")]), target)
+    assert build.unchanged(source, target)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 2")]), source)
+    assert not build.unchanged(source, target)
+
+
+def test_committed_notebooks_keep_their_text_and_lose_their_pictures():
+    commit = importlib.import_module("commit_notebooks")
+    figure = nbformat.from_dict({**FIGURE, "metadata": {"image/svg+xml": {"isolated": True}}})
+    notebook = nbformat.v4.new_notebook(cells=[cell("plot()", outputs=[figure, TABLE])])
+    first, second = commit.without_pictures(notebook).cells[0].outputs
+    assert first.data == {"text/plain": "f"} and first.metadata == {}
+    assert second.data == TABLE.data
 
 
 def test_committed_notebooks_are_free_of_lines():

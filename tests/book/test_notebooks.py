@@ -5,13 +5,11 @@ strict.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import jupytext
 import nbformat
 import papermill
 import pytest
-import yaml
 from jupytext.compare import compare_notebooks
 
 from reproduction.paths import ROOT
@@ -35,9 +33,8 @@ def shown_text(cell) -> str:
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stdout":
             shown.append(output.text)
-        elif output.output_type in ("execute_result", "display_data"):
-            if not any(kind.startswith("image/") for kind in output.data):
-                shown.append(output.data.get("text/plain", ""))
+        elif output.output_type != "stream" and not is_figure(output):
+            shown.append(output.get("data", {}).get("text/plain", ""))
     return "".join(shown)
 
 
@@ -57,7 +54,12 @@ def test_there_are_notebooks():
 
 def is_figure_or_table(output) -> bool:
     data = output.get("data", {})
-    return "<table" in data.get("text/html", "") or any(kind.startswith("image/") for kind in data)
+    return "<table" in data.get("text/html", "") or is_figure(output)
+
+
+def is_figure(output) -> bool:
+    """Committed without its picture, a figure is known by its line of text."""
+    return "<Figure" in output.get("data", {}).get("text/plain", "")
 
 
 def captions(notebook) -> list[dict]:
@@ -110,10 +112,13 @@ def test_the_notebook_was_run_from_top_to_bottom(notebook):
     ]
 
 
-def test_the_first_cells_are_the_parameters_and_their_check(notebook):
+@every_notebook
+def test_the_first_cells_are_the_parameters_and_their_check(path):
+    notebook = nbformat.read(path, as_version=4)
     first, second = code_cells(notebook)[:2]
     assert "parameters" in tags(first)
-    assert "check_parameters(" in second.source
+    name = ROOT / "notebooks" / path.stem
+    assert f'settings = start("{name.name}", globals())' in second.source
 
 
 def test_compared_cells_have_something_to_compare(notebook):
@@ -131,10 +136,7 @@ def test_what_prints_has_printed(notebook):
 
 def test_figures_have_a_caption_and_a_text_in_their_place(notebook):
     for cell in code_cells(notebook):
-        if any(
-            "image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {})
-            for output in cell.outputs
-        ):
+        if any(map(is_figure, cell.outputs)):
             options = cell.metadata.get("mystnb", {})
             assert options.get("figure", {}).get("caption"), cell.source
             assert options.get("image", {}).get("alt"), cell.source
@@ -167,8 +169,43 @@ def test_a_wrong_parameter_stops_the_notebook_in_its_first_cell(
     assert all(cell.execution_count is None for cell in cells[after + 1 :])
 
 
-@pytest.mark.parametrize(
-    "path", sorted((FOLDER / "params").glob("*.yml")), ids=lambda path: path.stem
-)
-def test_a_parameter_file_is_named_after_its_scale(path: Path):
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))["scale"] == path.stem
+def test_cells_draw_show_or_say_and_are_short(notebook):
+    """A cell calls the package: it defines nothing, and puts no sentence together."""
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 12, cell.source
+        assert all(len(line) <= 100 for line in lines), cell.source
+        if "parameters" not in tags(cell):
+            assert not re.search(r"^\s*(def|class|lambda) ", cell.source, re.MULTILINE), cell.source
+        assert not re.search(r"Markdown\(\s*f[\"']", cell.source), cell.source
+
+
+def test_the_notebooks_together_stay_short():
+    code = [
+        line
+        for path in NOTEBOOKS
+        for cell in code_cells(nbformat.read(path, as_version=4))
+        for line in cell.source.splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    assert len(code) <= 500
+
+
+def test_committed_notebooks_carry_no_pictures(notebook):
+    """They are drawn anew by the build, and would be four fifths of the repository's notebooks."""
+    kinds = {
+        kind
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        for kind in output.get("data", {})
+    }
+    assert not [kind for kind in kinds if kind.startswith("image/")]
+
+
+def test_what_is_shown_says_where_it_comes_from(notebook):
+    for cell in code_cells(notebook):
+        if any(map(is_figure_or_table, cell.outputs)):
+            own = [tag for tag in tags(cell) if tag in ("paper", "live") or tag[:8] == "records:"]
+            assert own, cell.source
+            caption = cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
+            assert "live" in own or "live" not in re.findall(r"\w+", caption.lower()), cell.source

@@ -60,8 +60,8 @@ def test_photographs_are_the_recorded_pixels():
     # Measured with Pillow 13.0.0. If nothing but this differs, the JPEG decoder gave other pixels.
     assert images.fingerprint == "040ba1ad7e7f5103"
     assert images.description == (
-        "512 overlapping 224-pixel crops of two photographs, scikit-learn's china.jpg and flower.jpg; "
-        "224 x 224 pixels."
+        "512 overlapping 224-pixel crops of two photographs, "
+        "scikit-learn's china.jpg and flower.jpg; 224 x 224 pixels."
     )
 
 
@@ -247,8 +247,11 @@ def test_the_order_of_files_is_not_the_file_systems(tmp_path, monkeypatch, insid
         monkeypatch.setattr(
             Path, "iterdir", lambda self, step=step: iter(sorted(list_folder(self))[::step])
         )
-        monkeypatch.setattr(os, "walk", lambda *a, step=step, **k: (
-            (top, folders, sorted(files)[::step]) for top, folders, files in walk(*a, **k)))  # fmt: skip
+
+        def other_order(*a, step=step, **k):
+            return ((top, folders, sorted(files)[::step]) for top, folders, files in walk(*a, **k))
+
+        monkeypatch.setattr(os, "walk", other_order)
         images = load_images(f"imagefolder:{tmp_path}", 12, size=4)
         assert values(images) == np.random.default_rng(0).permutation(12).tolist()
 
@@ -342,8 +345,8 @@ def test_cifar_as_torchvision_keeps_it(root, monkeypatch):
         return hashlib.md5(raw).hexdigest()
 
     def batch(start: int, count: int) -> dict:
-        return {"data": np.repeat(np.arange(start, start + count, dtype=np.uint8)[:, None], 3072, 1),
-                "labels": list(range(count))}  # fmt: skip
+        first = np.arange(start, start + count, dtype=np.uint8)
+        return {"data": np.repeat(first[:, None], 3072, 1), "labels": list(range(count))}
 
     monkeypatch.setattr(
         datasets.CIFAR10, "train_list", [["data_batch_1", put("data_batch_1", batch(50, 5))]]

@@ -298,9 +298,9 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     with pytest.raises(RuntimeError) as caught:
         pretrained("VGG")
     assert str(caught.value) == (
-        "The pretrained weights of vgg11.tv_in1k could not be loaded (OSError: name resolution failed): "
-        "without a network, fetch timm's .safetensors file elsewhere and load it with "
-        "from_checkpoint('vgg11', path)."
+        "The pretrained weights of vgg11.tv_in1k could not be loaded "
+        "(OSError: name resolution failed): without a network, fetch timm's .safetensors "
+        "file elsewhere and load it with from_checkpoint('vgg11', path)."
     )
     assert isinstance(caught.value.__cause__, OSError)
 

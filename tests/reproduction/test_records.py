@@ -233,7 +233,8 @@ def test_a_killed_write_leaves_no_record_and_can_be_repeated(tmp_path):
     script = (
         "import os, sys\n"
         "from reproduction.records import new_record, write\n"
-        "os.link = lambda *arguments: os._exit(9)\n"  # gone between the write and the link, no clean-up
+        # gone between the write and the link, no clean-up
+        "os.link = lambda *arguments: os._exit(9)\n"
         "write(new_record('table2', {'model': 'vgg11'}, 0, {}, seconds=1), sys.argv[1])\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode == 9
@@ -504,3 +505,16 @@ def test_layers_have_the_name_the_family_and_the_depth_of_their_network(tmp_path
     assert table["family"].tolist() == ["", "", "cnn", "cnn"]
     assert table["depth"].tolist() == [0, 1, 0, 1]
     assert table["released"].tolist() == [0.5, 0.25, 0.5, 0.25] and "kind" not in table
+
+
+def test_an_installed_package_does_not_write_beside_itself(monkeypatch, tmp_path):
+    import reproduction.records as module
+
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "CHECKOUT", False)
+    with pytest.raises(ValueError, match="--results"):
+        write(new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert write(
+        new_record("demo", {"model": "vgg11"}, 0, {}, seconds=1), tmp_path / "own"
+    ).exists()
