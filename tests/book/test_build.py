@@ -171,11 +171,15 @@ def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
     assert "**13 not run**" in empty and "**13 not run**" not in scorecard.scorecard([])
 
 
+@pytest.fixture(scope="module")
+def measured():
+    return claims.scorecard()
+
+
 @pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_the_answer_has_a_sentence_for_every_outcome(scorecard, verdict, small):
-    table = claims.scorecard()
-    table["verdict"], table["in small"] = verdict, small
+def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
+    table = measured.assign(**{"verdict": verdict, "in small": small})
     text = scorecard.answer(table)
     assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
 
