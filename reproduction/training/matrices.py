@@ -45,7 +45,8 @@ def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
                 or not np.isfinite(products).all()
             ):
                 raise ValueError(
-                    f"{path.name}: expected finite (B, B) products for {name!r}, got {products.shape}"
+                    f"{path.name}: expected finite (B, B) products for {name!r}, got "
+                    f"{products.shape}"
                 )
             products = torch.from_numpy(products.astype(np.float64))
             grams[name] = Gram(

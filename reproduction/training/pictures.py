@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reproduction.images import load_images
-from reproduction.models import Architecture
+from reproduction.table_1 import Architecture
 from reproduction.training.recipes import GRAM_IMAGES, Recipe
 
 
@@ -41,8 +41,9 @@ def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictu
     """The images of `dataset` for a recipe: a fixed draw, the last tenth of the training images
     held out.
 
-    Raises as ``sslib.data.load_images`` does for a data set that is unknown or not there.
+    Raises as ``reproduction.images.load_images`` does for a data set that is unknown or not there.
 
+    >>> from reproduction.training.recipes import RECIPES
     >>> pictures = load_pictures("digits", RECIPES["quick"])
     >>> len(pictures.train[0]), len(pictures.heldout[0]), len(pictures.test[0]), pictures.classes
     (1294, 143, 360, 10)

@@ -21,7 +21,9 @@ from reproduction.paper.tables import released_commands
 from reproduction.ss_rate.factors import factor_table
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
-from reproduction.training.read import paired, read_runs
+from reproduction.training.arms import Arm
+from reproduction.training.pairs import paired
+from reproduction.training.read import read_runs
 
 Values = Mapping[str, Any]
 
@@ -172,10 +174,11 @@ def learning_rate(root: Path) -> Values:
 
 def _rate_control(root: Path) -> Values | None:
     runs = _training(root)
-    others = [arm for arm in runs["arm"].unique() if arm.startswith("baseline@")]
+    arms = {text: Arm.parse(text) for text in runs["arm"].unique()}
+    others = [text for text, arm in arms.items() if arm.kind == "baseline" and arm.lr is not None]
     if not others:
         return None
-    change = pd.concat([paired(runs, arm) for arm in others])["difference"]
+    change = pd.concat([paired(runs, text) for text in others])["difference"]
     return {"mean": change.mean(), "n": len(change), "low": change.min(), "high": change.max()}
 
 

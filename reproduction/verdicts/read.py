@@ -19,7 +19,7 @@ from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS, FORMULAS
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
-from reproduction.training.read import off_target
+from reproduction.training.pairs import off_target
 from reproduction.verdicts.finding import Devices, Evidence, Limits
 
 Reader = Callable[[str], pd.DataFrame]
