@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from reproduction.invariance.rulers import KNOWN_SETS, SET_NAMES, known_points
+from reproduction.invariance.known import KNOWN_SETS, SET_NAMES, known_points
 from reproduction.paths import ROOT
 from reproduction.verdicts import effects
 from sslib.boxes import box_curve

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reproduction import records
-from reproduction.invariance.run import DRAW, N_IMAGES
+from reproduction.invariance.cells import DRAW, N_IMAGES
 from reproduction.paper.tables import MARKED
 from reproduction.paths import RESULTS, ROOT
 from reproduction.table_1 import find
