@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reproduction.covering.read import cover_table
+from reproduction.covering.read import covers as layers_and_sets
+from reproduction.covering.read import networks
 from reproduction.invariance.read import full_scale as of_tables_4_and_5
 from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS, FORMULAS
@@ -151,12 +152,11 @@ def directions(read_all: Reader, limits: Limits) -> Evidence | None:
 
 
 def covers(read_all: Reader, limits: Limits) -> Evidence | None:
-    """N_θ against true covers, a row per layer of a network, as ``cover_table`` has them."""
+    """N_θ against true covers, a row per layer of a network, as the covering room has them."""
     runs = read_all(COVERING)
     if runs.empty:
         return None
-    table = cover_table(runs)
-    table = table[table["of"] == "network"]
+    table = networks(layers_and_sets(runs))
     return Evidence((table,), devices(runs)) if len(table) else None
 
 
