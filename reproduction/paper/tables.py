@@ -64,7 +64,8 @@ def load_table(number: int) -> pd.DataFrame:
     file = PAPER / f"table{number}.csv"
     if not file.is_file():
         raise FileNotFoundError(
-            f"{file} is not there: the paper's tables lie in the checkout of the repository, not in the wheel"
+            f"{file} is not there: "
+            "the paper's tables lie in the checkout of the repository, not in the wheel"
         )
     return pd.read_csv(file)
 
