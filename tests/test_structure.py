@@ -1,4 +1,4 @@
-"""The two packages keep to their plan: what imports what, how long files are, what is documented."""
+"""The two packages keep to their plan: imports, lengths of files, what is documented."""
 
 from __future__ import annotations
 
