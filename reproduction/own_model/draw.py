@@ -16,7 +16,8 @@ from reproduction.style import GREY, INK
 def plot_self_similarity(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """SS_rate along the layers of any models, over the band of their null value: a panel per model.
 
-    tables: title -> DataFrame of ``sslib.self_similarity``. The band is null +- 2 null_std.
+    Args:
+        tables: title -> DataFrame of ``sslib.self_similarity``. The band is null +- 2 null_std.
     """
     columns = min(len(tables), 2)
     rows = math.ceil(len(tables) / columns)

@@ -30,8 +30,6 @@ def gains(*, spread: float = 1.0) -> pd.DataFrame:
     """Table 3 as 27 comparisons: what the constraint adds to top-1 accuracy, and how sure the print
     allows one to be.
 
-    spread: factor on the printed standard deviations, for `best_of`.
-
     Returns a row per model and data set, in the paper's order: family, marked (an arrow in Table
     3), baseline and constrained top-1 in per cent, gain in points with Welch's 95 % interval (low,
     high), t, df, p, p_holm over all 27, and relative, the gain in per cent of the baseline.
@@ -39,6 +37,9 @@ def gains(*, spread: float = 1.0) -> pd.DataFrame:
     >>> table = gains()
     >>> len(table), float(table.loc[("ViT (base)", "cifar100"), "gain"].round(2))
     (27, 5.75)
+
+    Args:
+        spread: factor on the printed standard deviations, for `best_of`.
     """
     family = load_table(1).set_index("model")["family"]
     rows = []
@@ -167,11 +168,12 @@ def invariance_correlation(number: int, dataset: str | None = None) -> Estimate:
     """Spearman's rho over the seven models between Table 4 or 5 and the gain of Table 3, with exact
     p.
 
-    dataset: the column and the gain on this data set alone; None: the printed averages and the mean
-    gains. If invariance explained the gain, rho would be near -1.
-
     >>> round(invariance_correlation(4).estimate, 2)
     -0.43
+
+    Args:
+        dataset: the column and the gain on this data set alone; None: the printed averages and the
+            mean gains. If invariance explained the gain, rho would be near -1.
     """
     table = invariance_against_gain(number)
     if dataset is None:

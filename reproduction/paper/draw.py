@@ -18,7 +18,8 @@ def plot_gains(gains: pd.DataFrame) -> Figure:
     """Table 3 as differences: gain and 95 % interval per model, a panel per data set; filled where
     told apart from 0.
 
-    gains: ``audit.comparisons()``.
+    Args:
+        gains: ``audit.comparisons()``.
     """
     datasets = list(dict.fromkeys(gains.index.get_level_values("dataset")))
     order = list(dict.fromkeys(gains.index.get_level_values("model")))[::-1]
@@ -46,7 +47,8 @@ def plot_invariance_gain(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Printed invariance against printed gain, a panel per table; filled: the models said to
     improve.
 
-    tables: panel title -> ``audit.invariance_against_gain(number)``.
+    Args:
+        tables: panel title -> ``audit.invariance_against_gain(number)``.
     """
     size = (3.1 * len(tables), 3.2)
     figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
@@ -71,7 +73,8 @@ def plot_movement(movement: pd.DataFrame) -> Figure:
     """Where SS_rate went in Table 3: an arrow from baseline to constrained per cell, targets as
     ticks and crosses.
 
-    movement: ``audit.movement()``.
+    Args:
+        movement: ``audit.movement()``.
     """
     figure, axis = plt.subplots(figsize=(6.2, 7.0))
     for y, (_, row) in enumerate(movement[::-1].iterrows()):

@@ -61,7 +61,8 @@ def average_gain(comparisons: pd.DataFrame) -> str:
 def best_of(errors: Mapping[str, float]) -> str:
     """What the choice of the best epoch, and of the test images, does to the gains.
 
-    errors: ``audit.sampling_errors()``.
+    Args:
+        errors: ``audit.sampling_errors()``.
     """
     told = ", ".join(f"{error:.1f} points ({_name(dataset)})" for dataset, error in errors.items())
     return (
@@ -76,7 +77,8 @@ def best_of(errors: Mapping[str, float]) -> str:
 def invariance(summary: pd.DataFrame) -> str:
     """Whether the models of better invariance are those that gain.
 
-    summary: ``audit.invariance_summary()``.
+    Args:
+        summary: ``audit.invariance_summary()``.
     """
     if summary.empty:
         return NOTHING
@@ -98,7 +100,8 @@ def invariance(summary: pd.DataFrame) -> str:
 def averages(table: pd.DataFrame, twice: Iterable[tuple[int, str, float, list[str]]]) -> str:
     """Whether the averages of Tables 4 and 5 follow from their rows, and values printed twice.
 
-    table, twice: ``audit.readded_averages()`` and ``audit.duplicates()``.
+    Args:
+        table, twice: ``audit.readded_averages()`` and ``audit.duplicates()``.
     """
     odd = table[table["off"].abs() > 0.5]
     first = "All averages follow from their rows"
@@ -123,7 +126,8 @@ def averages(table: pd.DataFrame, twice: Iterable[tuple[int, str, float, list[st
 def movement(summary: pd.DataFrame) -> str:
     """Whether SS_rate comes nearer to its target, by each reading of the target.
 
-    summary: ``audit.movement_summary()``.
+    Args:
+        summary: ``audit.movement_summary()``.
     """
     if summary.empty:
         return NOTHING
@@ -150,7 +154,8 @@ def movement(summary: pd.DataFrame) -> str:
 def changes(table: pd.DataFrame, gap: pd.Series) -> str:
     """Whether training raises SS_rate in Table 2.
 
-    table, gap: ``audit.table_2_changes()`` and ``audit.trained_rates()``.
+    Args:
+        table, gap: ``audit.table_2_changes()`` and ``audit.trained_rates()``.
     """
     change = table["change"]
     if change.empty:

@@ -50,8 +50,9 @@ def plot_histories(histories: pd.DataFrame) -> Figure:
     """SS_rate (left) and test accuracy (right) over epochs, a row per model, a line per arm with a
     band of one std.
 
-    histories: of ``read.histories``. The constrained arm is dashed, so that equal lines stay
-    visible.
+    Args:
+        histories: of ``read.histories``. The constrained arm is dashed, so that equal lines stay
+            visible.
     """
     models = list(dict.fromkeys(histories["model"]))
     columns = {"ss_rate_train": "SS_rate", "test": "test top-1, %"}
@@ -123,7 +124,8 @@ def plot_doses(doses: pd.DataFrame) -> Figure:
     """What alpha does to the modules' distance from their target (left) and to accuracy (right),
     against the baseline; open squares: placebo.
 
-    doses: of ``pairs.dose_response``.
+    Args:
+        doses: of ``pairs.dose_response``.
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4))
     for (model, penalty), part in doses.groupby(level=["model", "penalty"], sort=False):

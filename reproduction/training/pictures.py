@@ -86,9 +86,10 @@ def augment(pixels: Tensor, recipe: Recipe, architecture: Architecture) -> Tenso
     """A batch of training images (N, 3, size, size), normalised: random crop and flip in one
     resampling, RandAugment.
 
-    pixels: (N, 3, H, W) uint8. A crop has between `recipe.crop` and all of the area and sides in a
-    ratio of 3:4 to 4:3, as torchvision's RandomResizedCrop; a crop that would not fit is cut to the
-    picture. Draws from torch's global generator, on the CPU.
+    Args:
+        pixels: (N, 3, H, W) uint8. A crop has between `recipe.crop` and all of the area and sides
+            in a ratio of 3:4 to 4:3, as torchvision's RandomResizedCrop; a crop that would not fit
+            is cut to the picture. Draws from torch's global generator, on the CPU.
     """
     N, _, H, W = pixels.shape
     area = torch.empty(N).uniform_(recipe.crop, 1)

@@ -114,11 +114,12 @@ def grid(
 ) -> list[Cell]:
     """The cells in order of priority: seed by seed, network by network, arms in the order given.
 
-    Raises ValueError as `Cell` does; nothing has run then.
-
     >>> cells = grid("quick", "digits", ["VGG"], ["baseline", "placebo"], [0])
     >>> [f"{cell.model} {cell.arm} {cell.seed}" for cell in cells]
     ['vgg11 baseline 0', 'vgg11 placebo 0']
+
+    Raises:
+        ValueError: as `Cell` does; nothing has run then.
     """
     return [
         Cell(recipe, dataset, model, arm, seed) for seed, model, arm in product(seeds, names, arms)

@@ -72,7 +72,8 @@ def effect(name: str, effects: pd.DataFrame) -> str:
 def planned(contrasts: pd.DataFrame) -> str:
     """What a batch of seeds that was planned beforehand makes of the result that led to it.
 
-    contrasts: the rows of `pairs.outcomes` of one model and arm.
+    Args:
+        contrasts: the rows of `pairs.outcomes` of one model and arm.
     """
     first = contrasts.iloc[0]
     differences = " and ".join(
@@ -183,7 +184,8 @@ def rates(table: pd.DataFrame) -> str:
 def choices(table: pd.DataFrame) -> str:
     """What the choice of the epoch adds, and what it does to the gain.
 
-    table: of `pairs.choices`.
+    Args:
+        table: of `pairs.choices`.
     """
     if table.empty:
         return "The choice of the epoch: not run."
@@ -200,7 +202,8 @@ def choices(table: pd.DataFrame) -> str:
 def answers(acts: str, helps: str, placebo: str, rates: str, choices: str, runs: int) -> str:
     """The chapter's three answers, of the sentences above, and their limits.
 
-    runs: how many they rest on.
+    Args:
+        runs: how many they rest on.
     """
     return (
         f"**Does the constraint act?** {acts}\n\n**Does it help?** {helps} {placebo}\n\n**Would "
