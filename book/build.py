@@ -21,6 +21,7 @@ from pathlib import Path
 import fragments
 import nbformat
 import provenance
+import scorecard
 import yaml
 
 from reproduction.paths import ROOT
@@ -110,8 +111,8 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     """What pages under book/ include: {include} `_generated/NAME.md`."""
     pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
     made = {
-        "scorecard": fragments.scorecard(pages),
-        "verdicts": fragments.verdicts(pages),
+        "scorecard": scorecard.scorecard(pages),
+        "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
         "status": fragments.status(provenance.Build.now(), runs, scale, pages),

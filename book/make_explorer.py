@@ -23,7 +23,7 @@ from reproduction import explorer, machine, models, records
 from reproduction.covering.draw import plot_boxes
 from reproduction.images import load_images
 from reproduction.networks import features_of
-from reproduction.ss_rate.run import SS_RATE
+from reproduction.ss_rate.cells import SS_RATE
 from reproduction.style import use_style
 from reproduction.training.pictures import load_pictures, normalise
 from reproduction.training.recipes import RECIPES, Run, network_of

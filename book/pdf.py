@@ -28,7 +28,7 @@ h3 { font-size: 1.3rem !important; } h4 { font-size: 1.1rem !important; }
 h2, h3, h4, figcaption { break-after: avoid; }
 h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
-.pst-scrollable-table-container, .cell_output .output, div.math 
+.pst-scrollable-table-container, .cell_output .output, div.math
 { overflow: visible !important; } /* a box that scrolls is never cut */
 details.hide > summary { display: none !important; }
 """

@@ -20,7 +20,6 @@ import nbformat
 from tables import CLASS
 
 from reproduction import machine
-from reproduction.verdicts.finding import machines
 
 #: Tags of cells whose outputs no reader sees.
 UNSEEN = {"remove-output", "remove-cell", "hide-output"}
@@ -49,7 +48,8 @@ class Build:
             commit = found["commit"][:7] + "+" * bool(found["dirty"])
         date = datetime.now().astimezone().date().isoformat()
         threads = f"{device['threads']} thread{'s' * (device['threads'] != 1)}"
-        return cls(commit, date, f"{machines([(device['type'], device['name'])])}, {threads}")
+        where = machine.names([(device["type"], device["name"])])
+        return cls(commit, date, f"{where}, {threads}")
 
 
 def experiments_read(path: Path) -> set[str]:

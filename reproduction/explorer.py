@@ -33,6 +33,10 @@ _HEAD, _TAIL = "window.sslibExplorer = ", ";\n"
 def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
     """One layer as the page needs it; JSON values.
 
+    >>> kept = layer(torch.tensor([[0.0], [1.0], [3.0], [7.0]]))
+    >>> kept["D"], kept["TV"], len(kept["tree"]), round(kept["ss_rate"]["released"], 3)
+    (4, 7.0, 3, 0.19)
+
     Args:
         F: (D, B) feature matrix with D from 3 to 256 and not all distances equal.
         seed: of the positions, see ``graph.mds``.
@@ -56,10 +60,6 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
 
     Raises:
         ValueError: F is not as said above.
-
-    >>> kept = layer(torch.tensor([[0.0], [1.0], [3.0], [7.0]]))
-    >>> kept["D"], kept["TV"], len(kept["tree"]), round(kept["ss_rate"]["released"], 3)
-    (4, 7.0, 3, 0.19)
     """
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
@@ -100,7 +100,7 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
 
 
 def boxes(layer: Mapping[str, Any], step: int) -> list[list[int]]:
-    """The boxes of a `layer` at a step: groups of channels, each channel in one.
+    """The boxes of a layer at a step: groups of channels, each channel in one.
 
     >>> boxes(layer(torch.tensor([[0.0], [1.0], [3.0], [7.0]])), 200)
     [[0, 1, 2], [3]]
@@ -123,8 +123,11 @@ def unpack(text: str) -> np.ndarray:
 
 
 def write(record: Mapping[str, Any], path: Path = DATA) -> None:
-    """Write a record (see ``records.new_record``), whose metrics are the layers, as the script that
-    the page loads.
+    """Write a record as the script that the page loads.
+
+    Args:
+        record: as from ``records.new_record``; its metrics are the layers.
+        path: of the script.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -133,13 +136,16 @@ def write(record: Mapping[str, Any], path: Path = DATA) -> None:
 
 
 def read(path: Path = DATA) -> dict[str, Any]:
-    """The record in the script that the page loads. Raises ValueError if it is not one that `write`
-    wrote.
+    """The record in the script that the page loads.
+
+    Raises:
+        ValueError: the script is not one that `write` wrote.
     """
     text = path.read_text(encoding="utf-8")
     if not text.startswith(_HEAD) or not text.endswith(_TAIL):
         raise ValueError(f"{path} is not a script written by reproduction.explorer.write")
-    return json.loads(text[len(_HEAD) : -len(_TAIL)])
+    record: dict[str, Any] = json.loads(text[len(_HEAD) : -len(_TAIL)])
+    return record
 
 
 def _pack(values: Tensor | np.ndarray) -> str:

@@ -17,12 +17,16 @@ Asked = tuple[Mapping[str, Any], int]
 
 
 class Measurement(NamedTuple):
-    """What one cell came to: the arguments of ``records.new_record`` that only the run knows."""
+    """What one cell came to: the arguments of ``records.new_record`` that only the run knows.
+
+    seconds: where the loop's clock would not do, as after a stop.
+    """
 
     config: Mapping[str, Any]
     seed: int
     metrics: Mapping[str, Any]
     data: Mapping[str, Any] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,17 @@ def run(jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu") -> It
         device: where the networks run, for the record.
 
     Returns:
-        The paths of new records. The seconds in a record are those since the one before it.
+        The paths of new records. The seconds in a record are those since the one before it, unless
+        the measurement has its own.
     """
     for job in jobs:
         lacking = job.lacking(root)
         if not lacking:
             continue
         start = time.perf_counter()
-        for config, seed, metrics, data in job.measure(lacking):
+        for config, seed, metrics, data, measured in job.measure(lacking):
             now = time.perf_counter()
-            seconds, start = round(now - start, 2), now
+            seconds, start = round(now - start if measured is None else measured, 2), now
             record = records.new_record(
                 job.experiment, config, seed, metrics, data=data, device=device, seconds=seconds
             )

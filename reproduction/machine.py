@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +57,21 @@ def describe_device(device: str | torch.device) -> dict[str, Any]:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(f"device={device!r} is not usable here: {error}") from error
     return {"type": kind.type, "name": name, "threads": torch.get_num_threads()}
+
+
+def names(devices: Iterable[tuple[str, str]]) -> str:
+    """Types and names of devices, as records have them, for a reader: each once, plainly named.
+
+    >>> names([("cpu", "Intel(R) Xeon(R) Processor"), ("cuda", "NVIDIA H100")])
+    'CPU (Intel Xeon); NVIDIA H100'
+    """
+    found = set()
+    for kind, name in devices:
+        for decoration in ("(R)", "(TM)", "Processor", "CPU"):
+            name = name.replace(decoration, "")
+        plain = " ".join(name.split())
+        found.add(plain if kind == "cuda" else f"CPU ({plain})")
+    return "; ".join(sorted(found))
 
 
 def _cpu_name() -> str:

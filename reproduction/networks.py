@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from reproduction.grid import default_device
-from reproduction.models import Architecture
+from reproduction.table_1 import Architecture
 from sslib.features import feature_matrices
 from sslib.taps import resolve_modules
 
@@ -32,10 +32,18 @@ def features_of(
     training: bool = False,
     device: str | None = None,
 ) -> dict[str, Tensor]:
-    """F of the named modules, or of every one printed or released, in one pass; on the CPU wherever
-    the model ran.
+    """F of a network's modules in one pass over the images; on the CPU wherever the network ran.
 
-    images: as for ``feature_matrices``. device: None means ``default_device()``.
+    Args:
+        architecture: what the network is.
+        network: with any weights.
+        images: as for ``feature_matrices``.
+        modules: their names; None means every one printed or released.
+        training: whether the network runs in training mode.
+        device: where it runs; None means ``default_device()``.
+
+    Raises:
+        ValueError: as ``feature_matrices`` does.
     """
     groups = modules_of(architecture, network).values()
     names = modules or list(dict.fromkeys(name for group in groups for name in group))
@@ -56,5 +64,6 @@ def weights_label(architecture: Architecture, weights: str) -> str:
     if weights == "pretrained":
         import timm
 
-        return f"pretrained:{architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag}"
+        tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
+        return f"pretrained:{tag}"
     return f"checkpoint:{Path(weights).name}"

@@ -20,7 +20,8 @@ RESULTS = ROOT / "data" / "results"
 def data_root() -> Path | None:
     """The folder of optional real images that ``SSLIB_DATA`` names, or None.
 
-    Raises ValueError if the variable is set but names no folder.
+    Raises:
+        ValueError: the variable is set but names no folder.
     """
     value = os.environ.get("SSLIB_DATA")
     if not value:

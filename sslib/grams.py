@@ -1,19 +1,107 @@
-"""Products of flattened activations, filled block by block (for Appendices B and C)."""
+"""Products of flattened activations, gathered block by block (for Appendices B and C)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sslib.dimension import _CHUNK
-from sslib.features import _check_layout, _check_whole, _checked, _kept_dtype, reduce_mean
-from sslib.taps import _borrowed, _watch, resolve_modules
+from sslib import checks
+from sslib.checks import Array, Values
+from sslib.distances import CHUNK
+from sslib.features import LAYOUTS, PROGRESS, kept_dtype, reduce_mean
+from sslib.taps import borrowed, forward, images_of, resolve_modules
+
+_ROWS = 128  # of a Gram matrix multiplied at once
+
+_Sizes: TypeAlias = dict[str, tuple[int, torch.dtype]]  # features of each module, dtype kept
+_Piece: TypeAlias = tuple[str, int, int]  # some features of a module, from a first to an end
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """What the released pipeline needs of a layer's flattened activations, in one B x B matrix."""
+
+    products: Tensor = field(repr=False)  #: (B, B) float64, products of the samples' activations
+    features: int  #: activations per sample
+    nonzero: int  #: how many of the B * features activations are not zero
+
+    @property
+    def nonzero_share(self) -> float:
+        """Share of NON-zero activations, in [0, 1] (what the paper calls feature sparsity)."""
+        return self.nonzero / (self.features * len(self.products))
+
+
+def gram_update(gram: Gram | None, block: Values) -> Gram:
+    """A Gram matrix with one more block of features in it; start with None.
+
+    Blocks are (B, any width), some features of all B >= 3 samples, in the same order each time: the
+    matrix is a sum over features, and no more than one block is ever held. Sums are in float64, on
+    the block's device. (Products in float32 would be 1.7 times as fast, with an error of 2e-6 of
+    the largest product, which is more than the differences between some images.)
+
+    >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
+    >>> gram = gram_update(gram_update(None, x[:, :2]), x[:, 2:])
+    >>> gram.products.tolist(), round(gram.nonzero_share, 3)
+    ([[5.0, 0.0, 6.0], [0.0, 1.0, 0.0], [6.0, 0.0, 9.0]], 0.444)
+    """
+    rows = block if isinstance(block, Tensor) else np.asarray(block)
+    got = f"shape {tuple(rows.shape)} of {rows.dtype}"
+    real = not rows.is_complex() if isinstance(rows, Tensor) else rows.dtype.kind in "fiu"
+    if not real or rows.ndim != 2 or rows.shape[0] < 3 or rows.shape[1] < 1:
+        raise checks.error("block", "real numbers (B, features) with B at least 3", got)
+    B, features = rows.shape
+    if gram is not None and len(gram.products) != B:
+        raise checks.error("block", f"{len(gram.products)} samples as before", got)
+    device = rows.device if isinstance(rows, Tensor) else None
+    products = torch.zeros(B, B, dtype=torch.float64, device=device)
+    nonzero = torch.zeros((), dtype=torch.int64, device=device)
+    step = max(1, CHUNK // B)
+    for start in range(0, features, step):
+        part = _wide(rows[:, start : start + step])  # (B, step)
+        for row in range(0, B, _ROWS):  # symmetric: only the blocks from the diagonal on
+            # (h, B - row) += (h, step) @ (step, B - row)
+            products[row : row + _ROWS, row:].addmm_(part[row : row + _ROWS], part[row:].T)
+        nonzero += part.count_nonzero()
+    products = products.triu() + products.triu(1).T  # (B, B)
+    if not products.diagonal().isfinite().all():
+        raise checks.error("block", "finite numbers", f"NaN, infinite or too large ones in {got}")
+    if gram is None:
+        return Gram(products, features, int(nonzero))
+    return Gram(products + gram.products, features + gram.features, int(nonzero) + gram.nonzero)
+
+
+def _wide(part: Tensor | NDArray[np.generic]) -> Tensor:
+    """A part in float64; the block itself may be float32, or a memory map."""
+    if isinstance(part, Tensor):
+        return part.detach().double()
+    return torch.from_numpy(part.astype(np.float64))
+
+
+def gram_distances(gram: Gram) -> Array:
+    """(B, B) distances, in [0, 2], between the samples' activations scaled to unit length.
+
+    For ``umap_points(metric="precomputed")``. Where all activations are zero, they stay so.
+
+    >>> gram_distances(gram_update(None, np.array([[2.0, 0.0], [0.0, 5.0], [3.0, 0.0]]))).round(4)
+    array([[0.    , 1.4142, 0.    ],
+           [1.4142, 0.    , 1.4142],
+           [0.    , 1.4142, 0.    ]])
+    """
+    products: Array = gram.products.cpu().numpy()
+    norms = np.sqrt(products.diagonal())
+    norms = np.where(norms > 0, norms, 1.0)
+    unit = products / norms / norms[:, None]
+    squares = unit.diagonal()
+    distances: Array = np.sqrt(np.maximum(squares + squares[:, None] - 2 * unit, 0.0))
+    np.fill_diagonal(distances, 0.0)
+    return distances
 
 
 def activation_grams(
@@ -25,34 +113,26 @@ def activation_grams(
     device: str | torch.device | None = None,
     memory: int = 2**31,
 ) -> dict[str, Gram]:
-    """The B x B Gram matrix of each tapped module's flattened activations, without ReduceMean
-    (Appendices B, C).
+    """The Gram matrix of each tapped module's flattened activations, without ReduceMean.
 
-    Runs `model` in eval mode, without gradients, and returns ``{module name: Gram}``, on the device
-    of the run. An output (B, ...) counts as B rows, whatever its layout, and of a tuple its first
-    tensor, as in `reduce_mean`. Products and sums are in float64.
+    An output (B, ...) counts as B rows, whatever its layout, and of a tuple its first tensor, as in
+    `reduce_mean`. The model runs in eval mode and comes back as `feature_matrices` leaves it.
 
-    images: a float tensor (B, ...) of at least 3 images; it is run through the model several times.
-    modules: names or patterns, see `resolve_modules`; the result keeps their order. batch_size,
-    device: as for `feature_matrices`. memory: bytes of activations kept at once, of all images
-    together. A module's (B, features) matrix may be larger
-        (8 GB for 640 images and VGG11's first layer): it is then made in slices of features, one or
-        more to a pass over the images. Each pass ends its forwards after the last module it needs.
-        The model's own memory comes on top.
-
-    The model comes back as `feature_matrices` leaves it.
-
-    Raises ValueError if an argument is not as above, if a module does not run exactly once per
-    forward, or if its output has not one row per image, is no floating-point tensor, or holds NaN
-    or infinite values.
-
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
     >>> gram = activation_grams(model, torch.rand(10, 3, 32, 32), "1")["1"]
     >>> tuple(gram.products.shape), gram.features == 8 * 30 * 30, 0 < gram.nonzero_share < 1
     ((10, 10), True, True)
+
+    Args:
+        images: (B, ...) float tensor, B >= 3; it is run through the model several times.
+        modules, batch_size, device: as for `feature_matrices`.
+        memory: bytes of activations kept at once, the model's own not counted. A module's (B,
+            features) matrix may be larger (8 GB for 640 images and VGG11's first layer): it is then
+            made in slices, one or more to a pass over the images.
     """
-    return _activations(model, images, modules, None, batch_size, device, memory)[0]
+    return grams_and_features(
+        model, images, modules, layout=None, batch_size=batch_size, device=device, memory=memory
+    )[0]
 
 
 def grams_and_features(
@@ -60,56 +140,43 @@ def grams_and_features(
     images: Tensor,
     modules: str | Iterable[str],
     *,
-    layout: str = "auto",
+    layout: str | None = "auto",
     batch_size: int = 64,
     device: str | torch.device | None = None,
     memory: int = 2**31,
 ) -> tuple[dict[str, Gram], dict[str, Tensor]]:
-    """`activation_grams` and the `feature_matrices` of the same modules, from the same forwards.
+    """`activation_grams` and `feature_matrices` of the same modules, from the same forwards.
 
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3))
+    None for a layout makes no feature matrices.
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
     >>> grams, F = grams_and_features(model, torch.rand(10, 3, 32, 32), ["0", "2"])
     >>> grams["2"].features, tuple(F["2"].shape)
     (12544, (16, 10))
     """
-    _check_layout(layout)
-    return _activations(model, images, modules, layout, batch_size, device, memory)
-
-
-def _activations(
-    model: nn.Module,
-    images: Tensor,
-    modules: str | Iterable[str],
-    layout: str | None,
-    batch_size: int,
-    device: str | torch.device | None,
-    memory: int,
-) -> tuple[dict[str, Gram], dict[str, Tensor]]:
-    """Gram matrices and, where a layout is given, F of each module."""
-    _check_whole("batch_size", batch_size)
-    _check_whole("memory", memory)
+    if layout is not None:
+        checks.choice("layout", layout, LAYOUTS)
+    checks.integer("batch_size", batch_size, 1)
+    checks.integer("memory", memory, 1)
     names = resolve_modules(model, modules)
-    if len(_checked(images)) < 3:
-        raise ValueError(f"images: expected at least 3 images, got shape {tuple(images.shape)}")
+    if not isinstance(images, Tensor) or len(images_of(images)) < 3:
+        got = f"shape {tuple(getattr(images, 'shape', ()))} of {type(images).__name__}"
+        raise checks.error("images", "a float tensor of at least 3 images", got)
     grams: dict[str, Gram | None] = dict.fromkeys(names)
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
-    with _borrowed(model, device, False) as place, torch.no_grad():
-        sizes: dict[str, tuple[int, torch.dtype]] = {}
+    with borrowed(model, device) as place:
+        sizes: _Sizes = {}  # in the order in which the modules finish
 
         def measure(name: str, output: Tensor) -> None:
-            sizes[name] = output[0].numel(), _kept_dtype(output)
+            sizes[name] = output[0].numel(), kept_dtype(output)
 
-        _watch(
-            model, images[:1].to(place), names, measure
-        )  # the modules in the order they finish in
-        passes = _plan(sizes, len(images), memory)
-        for pieces in tqdm(
-            passes, desc="Gram matrices", unit="pass", disable=None, delay=3, leave=False
-        ):
-            kept = _slices(model, images.split(batch_size), pieces, sizes, place, layout, rows)
-            while kept:  # each piece is freed as soon as it is multiplied
-                (name, _, _), block = kept.popitem()
+        forward(model, images[:1].to(place), names, measure)
+        passes = _passes(sizes, len(images), memory)
+        for pieces in tqdm(passes, "Gram matrices", unit="pass", **PROGRESS):
+            batches = torch.split(images, batch_size)
+            blocks = _blocks(model, batches, pieces, sizes, place, layout, rows)
+            while blocks:  # each is freed as soon as it is multiplied
+                (name, _, _), block = blocks.popitem()
                 try:
                     grams[name] = gram_update(grams[name], block)
                 except ValueError as error:
@@ -118,19 +185,15 @@ def _activations(
     return {name: gram for name, gram in grams.items() if gram is not None}, features
 
 
-def _plan(
-    sizes: dict[str, tuple[int, torch.dtype]], B: int, memory: int
-) -> list[list[tuple[str, int, int]]]:
-    """Passes over the images, each a list of (module, first feature, end) whose activations fit
-    into `memory` bytes.
-    """
-    passes: list[list[tuple[str, int, int]]] = [[]]
+def _passes(sizes: _Sizes, B: int, memory: int) -> list[list[_Piece]]:
+    """Passes over the images, each the pieces whose activations fit into `memory` bytes."""
+    passes: list[list[_Piece]] = [[]]
     room = memory
     for name, (features, dtype) in sizes.items():
         row = B * dtype.itemsize  # bytes of one feature of all images
         if row > memory:
-            raise ValueError(
-                f"memory: expected at least {row} bytes, one activation of {B} images, got {memory}"
+            raise checks.error(
+                "memory", f"at least {row} bytes, one activation of {B} images", memory
             )
         start = 0
         while start < features:
@@ -144,137 +207,36 @@ def _plan(
     return passes
 
 
-def _slices(
+def _blocks(
     model: nn.Module,
     batches: Sequence[Tensor],
-    pieces: list[tuple[str, int, int]],
-    sizes: dict[str, tuple[int, torch.dtype]],
+    pieces: list[_Piece],
+    sizes: _Sizes,
     place: torch.device | None,
     layout: str | None,
     rows: dict[str, list[Tensor]],
-) -> dict[tuple[str, int, int], Tensor]:
-    """One pass over the images: {(module, start, end): (B, end - start)}; each module's ReduceMean
-    is added to `rows`.
-    """
+) -> dict[_Piece, Tensor]:
+    """One pass over the images: {piece: (B, end - start)}; ReduceMean is added to `rows`."""
     B, first = sum(map(len, batches)), 0
-    kept = {
+    blocks = {
         (name, start, end): torch.empty(B, end - start, dtype=sizes[name][1], device=place)
         for name, start, end in pieces
     }
+    begun = {name for name, start, _ in pieces if start == 0}
 
     def keep(name: str, output: Tensor) -> None:
         flat = output.reshape(len(output), -1)
         if flat.shape[1] != sizes[name][0]:
-            raise ValueError(
-                f"module {name!r}: expected {sizes[name][0]} activations per image as for the first "
-                f"image, got shape {tuple(output.shape)}"
-            )
-        for (module, start, end), block in kept.items():
+            expected = f"{sizes[name][0]} activations per image as for the first image"
+            raise checks.error(f"module {name!r}", expected, f"shape {tuple(output.shape)}")
+        for (module, start, end), block in blocks.items():
             if module == name:
                 block[first : first + len(flat)] = flat[:, start:end]
-        if layout and (name, 0) in {
-            piece[:2] for piece in pieces
-        }:  # once, however many slices there are
+        if layout and name in begun:  # once, however many pieces there are
             rows[name].append(reduce_mean(output, layout, module=name))
 
     names = list(dict.fromkeys(name for name, _, _ in pieces))
     for batch in batches:
-        _watch(model, batch.to(place), names, keep, last=names[-1])
+        forward(model, batch.to(place), names, keep, last=names[-1])
         first += len(batch)
-    return kept
-
-
-_ROWS = 128  # of a Gram matrix multiplied at once
-
-
-@dataclass(frozen=True, eq=False)
-class Gram:
-    """What the released pipeline needs of a layer's flattened activations, gathered in one B x B
-    matrix.
-
-    products: (B, B) float64, scalar products of the samples' activations. features: activations per
-    sample. nonzero: how many of the B·features activations are not zero.
-    """
-
-    products: torch.Tensor = field(repr=False)
-    features: int
-    nonzero: int
-
-    @property
-    def nonzero_share(self) -> float:
-        """Share of NON-zero activations, in [0, 1] (what the paper calls feature sparsity)."""
-        return self.nonzero / (self.features * len(self.products))
-
-
-def gram_update(gram: Gram | None, block: ArrayLike | torch.Tensor) -> Gram:
-    """Add a block of features to a Gram matrix; start with None.
-
-    block: (B, anything >= 1), some features of all B samples, in the same order of samples each
-    time. The Gram matrix is a sum over features, so a layer may arrive in blocks of any width and
-    no more than one block is ever held. Sums are in float64, on the block's device; nothing is
-    changed in place. ValueError: wrong rank, fewer than 3 samples, another B than before, NaN or
-    infinite values.
-
-    ``features.activation_grams`` does this for the modules of a model. (Products in float32 would
-    be 1.7 times as fast, with an error of 2e-6 of the largest product, which is more than the
-    differences between some images.)
-
-    >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
-    >>> gram = gram_update(gram_update(None, x[:, :2]), x[:, 2:])
-    >>> gram.products.tolist()
-    [[5.0, 0.0, 6.0], [0.0, 1.0, 0.0], [6.0, 0.0, 9.0]]
-    >>> round(gram.nonzero_share, 3)
-    0.444
-    """
-    tensor = isinstance(block, torch.Tensor)
-    if not tensor:
-        block = np.asarray(block)
-    real = not block.is_complex() if tensor else block.dtype.kind in "fiu"
-    if not real or block.ndim != 2 or block.shape[0] < 3 or block.shape[1] < 1:
-        raise ValueError(
-            "block: expected real numbers of shape (B, features), B at least 3, "
-            f"got {tuple(block.shape)} {block.dtype}"
-        )
-    B, features = block.shape
-    if gram is not None and len(gram.products) != B:
-        raise ValueError(
-            f"block: expected {len(gram.products)} samples as before, got shape {tuple(block.shape)}"
-        )
-    products = torch.zeros(B, B, dtype=torch.float64, device=block.device if tensor else None)
-    nonzero = 0
-    step = max(1, 2 * _CHUNK // B)
-    for start in range(0, features, step):  # the block itself may be float32, or a memory map
-        part = block[:, start : start + step]
-        part = part.detach().double() if tensor else torch.from_numpy(part.astype(np.float64))
-        for row in range(0, B, _ROWS):  # symmetric: only the blocks from the diagonal on
-            products[row : row + _ROWS, row:].addmm_(part[row : row + _ROWS], part[row:].T)
-        nonzero += part.count_nonzero()
-    products = products.triu() + products.triu(1).T
-    if not products.diagonal().isfinite().all():
-        raise ValueError(f"block: NaN, infinite or overflowing values, shape {tuple(block.shape)}")
-    if gram is not None:
-        products += gram.products
-        features, nonzero = features + gram.features, nonzero + gram.nonzero
-    return Gram(products, features, int(nonzero))
-
-
-def gram_distances(gram: Gram) -> np.ndarray:
-    """Euclidean distances between the samples' activations, each scaled to unit length: (B, B), in
-    [0, 2].
-
-    A sample whose activations are all zero stays the zero vector. For
-    ``umap_points(metric="precomputed")``.
-
-    >>> gram_distances(gram_update(None, np.array([[2.0, 0.0], [0.0, 5.0], [3.0, 0.0]]))).round(4)
-    array([[0.    , 1.4142, 0.    ],
-           [1.4142, 0.    , 1.4142],
-           [0.    , 1.4142, 0.    ]])
-    """
-    products = gram.products.cpu().numpy()
-    norms = np.sqrt(products.diagonal())
-    norms = np.where(norms > 0, norms, 1.0)
-    unit = products / norms / norms[:, None]
-    squares = unit.diagonal()
-    distances = np.sqrt(np.maximum(squares + squares[:, None] - 2 * unit, 0.0))
-    np.fill_diagonal(distances, 0.0)
-    return distances
+    return blocks

@@ -15,14 +15,16 @@ def flower(u: int, v: int, generations: int) -> np.ndarray:
     It starts from one edge. For u, v >= 2 it is a fractal, d_B = log(u + v) / log(min(u, v)); with
     u = 1 it is a small world without one (Rozenfeld, Havlin and ben-Avraham 2007).
 
-    Raises ValueError unless u, v >= 1, u + v >= 3 and generations >= 1.
-
     >>> flower(2, 2, 1).sum(), flower(2, 2, 3).shape
     (np.int64(8), (44, 44))
+
+    Raises:
+        ValueError: not u, v >= 1, u + v >= 3 and generations >= 1.
     """
     if min(u, v, generations) < 1 or u + v < 3:
         raise ValueError(
-            f"u, v, generations are {u, v, generations}; expected whole numbers of at least 1, u + v >= 3"
+            f"u, v, generations are {u, v, generations}; expected whole numbers of at least 1, "
+            "u + v >= 3"
         )
     edges, nodes = np.array([[0, 1]]), 2
     for _ in range(generations):
@@ -45,15 +47,16 @@ def song_havlin_makse(
     two of these instead; with probability `kept` it stays. kept = 0 gives a fractal, d_B = log(2 *
     offspring + 1) / log 3; kept = 1 a small world without one (Song, Havlin and Makse 2006).
 
-    Raises ValueError unless offspring, generations >= 1 and 0 <= kept <= 1.
-
     >>> song_havlin_makse(2, 3).shape
     (126, 126)
+
+    Raises:
+        ValueError: not offspring, generations >= 1 and 0 <= kept <= 1.
     """
     if min(offspring, generations) < 1 or not 0 <= kept <= 1:
         raise ValueError(
-            f"offspring, generations, kept are {offspring, generations, kept}; expected whole numbers of at least 1 "
-            "and a probability"
+            f"offspring, generations, kept are {offspring, generations, kept}; expected whole "
+            "numbers of at least 1 and a probability"
         )
     rng = np.random.default_rng(seed)
     edges, nodes = np.array([[0, 1]]), 2

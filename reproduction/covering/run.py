@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reproduction import records
+from reproduction import grid
 from reproduction.covering.known import KNOWN_GRAPHS, graphs
-from reproduction.grid import _written
-from reproduction.invariance.rulers import KNOWN_SETS, known_points
+from reproduction.grid import Asked, Job, Measurement
+from reproduction.invariance.known import KNOWN_SETS, known_points
 from reproduction.paths import RESULTS
 from sslib.boxes import FORMULAS, box_curve, rate_of_boxes
 from sslib.covering import (
@@ -41,8 +40,12 @@ _COVER_THRESHOLDS = 33
 def cover_curves(F: Tensor) -> dict[str, Any]:
     """Both N_theta of F and the bounds on its covering number, at 33 thresholds from TZ to TV.
 
-    Keys: D, "theta"; "released", "printed", "lower", "upper", lists of boxes; "rates", SS_rate of
-    each of the four by the same sum (``rate_of_boxes``).
+    Args:
+        F: (D, B) feature matrix.
+
+    Returns:
+        "D", "theta"; "released", "printed", "lower", "upper", lists of boxes; "rates", SS_rate of
+        each of the four by the same sum (``rate_of_boxes``).
     """
     curves = {
         formula: box_curve(F, formula=formula, thresholds=_COVER_THRESHOLDS) for formula in FORMULAS
@@ -58,10 +61,11 @@ def cover_curves(F: Tensor) -> dict[str, Any]:
 def adjacency_covers(
     F: Tensor, *, densities: Iterable[float] = (0.02, 0.05, 0.1)
 ) -> list[dict[str, Any]]:
-    """Boxes of A_epsilon by greedy colouring, at some densities: rows of density, nodes, diameter
-    and ``covers``.
+    """Boxes of A_epsilon by greedy colouring, at some densities.
 
-    Nodes and diameter are those of the largest component, which is what is covered.
+    Returns:
+        Rows of "density", "nodes" and "diameter" of the largest component, which is what is
+        covered, and what ``covers`` gives.
     """
     rows = []
     for density in densities:
@@ -73,23 +77,14 @@ def adjacency_covers(
     return rows
 
 
-def run_covers(*, n: int = 512, root: Path = RESULTS) -> Iterable[Path]:
-    """Write the missing records of sets of known dimension (``COVERING``) and of graphs
-    (``GRAPHS``); no images.
-
-    n: points of each set.
+def network_metrics(features: Mapping[str, Tensor], middle: str) -> dict[str, Any]:
+    """The metrics of a network's ``COVERING`` record: ``cover_curves`` of each layer, and
+    ``adjacency_covers`` of the one called `middle`.
     """
-    for name in KNOWN_SETS:
-        asked, start = {"points": name, "n": n}, time.perf_counter()
-        if not records.exists(COVERING, asked, 0, root):
-            F = torch.from_numpy(known_points(name, n))
-            yield from _written(
-                COVERING, asked, 0, {"layers": {name: cover_curves(F)}}, None, "cpu", start, root
-            )
-    for name in graphs():
-        asked, start = {"graph": name}, time.perf_counter()
-        if not records.exists(GRAPHS, asked, 0, root):
-            yield from _written(GRAPHS, asked, 0, graph_metrics(name), None, "cpu", start, root)
+    return {
+        "layers": {module: cover_curves(F) for module, F in features.items()},
+        "graph": {"module": middle, "covers": adjacency_covers(features[middle])},
+    }
 
 
 def graph_metrics(name: str) -> dict[str, Any]:
@@ -106,11 +101,49 @@ def graph_metrics(name: str) -> dict[str, Any]:
     }
 
 
+def jobs(*, n: int = 512) -> list[Job]:
+    """Sets of known dimension (``COVERING``) and graphs (``GRAPHS``); no images.
+
+    Args:
+        n: points of each set.
+    """
+    sets = tuple(({"points": name, "n": n}, 0) for name in KNOWN_SETS)
+    known = tuple(({"graph": name}, 0) for name in KNOWN_GRAPHS)
+    return [Job(COVERING, sets, _of_sets), Job(GRAPHS, known, _of_graphs)]
+
+
+def _of_sets(cells: tuple[Asked, ...]) -> Iterator[Measurement]:
+    for asked, seed in cells:
+        F = torch.from_numpy(known_points(asked["points"], asked["n"]))
+        yield Measurement(asked, seed, {"layers": {asked["points"]: cover_curves(F)}})
+
+
+def _of_graphs(cells: tuple[Asked, ...]) -> Iterator[Measurement]:
+    for asked, seed in cells:
+        yield Measurement(asked, seed, graph_metrics(asked["graph"]))
+
+
+def run_covers(*, n: int = 512, root: Path = RESULTS) -> Iterator[Path]:
+    """Write the missing records of ``jobs``, and yield their paths."""
+    return grid.run(jobs(n=n), root)
+
+
+def at_scale(settings: Mapping[str, Any]) -> list[Job]:
+    """The cells that a notebook measures before it reads: none at "quick"."""
+    return [] if settings["scale"] == "quick" else jobs()
+
+
 def covers(
     hops: np.ndarray, sizes: list[int], *, methods: Iterable[str] = COVERS, passes: int = 10
 ) -> dict[str, Any]:
     """Boxes against sizes by each method, and what ``box_dimension`` makes of them, as plain
     numbers.
+
+    Args:
+        hops: (n, n) distances in edges.
+        sizes: of boxes.
+        methods: some of ``sslib.covering.COVERS``.
+        passes: tries per size.
     """
     found = {}
     for method in methods:

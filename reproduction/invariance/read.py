@@ -1,21 +1,39 @@
-"""Tables 4 and 5, from records."""
+"""Tables 4 and 5 from records: beside the printed values, and layer by layer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy import integrate
+from scipy import stats as scipy_stats
 
-from reproduction import models
-from reproduction.invariance.run import DRAW, INVARIANCE_UMAP, MODELS, N_IMAGES, UMAP_SETTINGS, WAYS
-from reproduction.paper.tables import load_table
+from reproduction import records
+from reproduction.invariance.cells import DRAW, MODELS, N_IMAGES, WAYS
+from reproduction.paper.tables import DATASETS, load_table
 from reproduction.stats import spearman_exact
-from sslib.dimension import RELEASED_UMAP, fluctuation
+from reproduction.table_1 import find
 
 #: Number of the paper's table -> the metric it prints.
 METRICS: Mapping[int, str] = MappingProxyType({4: "sigma", 5: "delta"})
+
+#: The paper's text and the released code, each on what it looks at itself.
+ESTIMATORS = ("printed", "released")
+
+#: Model of Tables 4 and 5 -> its family.
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {model: find(timm_name).family for model, timm_name in MODELS.items()}
+)
+
+#: timm's name -> model of Tables 4 and 5.
+NAMES: Mapping[str, str] = MappingProxyType({name: model for model, name in MODELS.items()})
+
+
+# --- beside the printed values
 
 
 def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
@@ -26,45 +44,47 @@ def full_scale(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[(runs[list(asked)] == pd.Series(asked)).all(axis=1)]
 
 
+def with_weights(runs: pd.DataFrame, weights: str = "untrained") -> pd.DataFrame:
+    """What ``full_scale`` keeps, of one kind of weights: "untrained", "noise" or a label."""
+    runs = full_scale(runs)
+    return runs if runs.empty else runs[runs["config.weights"] == weights]
+
+
 def invariance_table(
     runs: pd.DataFrame, number: int, *, weights: str = "untrained"
 ) -> pd.DataFrame:
-    """Table 4 (σ) or 5 (Δ) beside the records, tidy: model, images, way, paper, ours, std, seeds,
-    rank, paper rank.
+    """Table 4 (σ) or 5 (Δ) beside the records, tidy.
 
-    runs: ``records.read_all("invariance")``; only what ``full_scale`` keeps counts. A row per
-    printed cell and way, printed ones first; ours is the mean over seeds, std their sample standard
-    deviation, both NaN where nothing was run (seeds is then 0), as for CIFAR-100. Rank 1 is the
-    smallest, the most invariant, among the models that were run.
+    Args:
+        runs: ``records.read_all("invariance")``; only what ``full_scale`` keeps counts.
+        number: of the paper's table.
+        weights: as in the records' configuration.
+
+    Returns:
+        A row per printed cell and way, printed ones first. Columns: model, images, way, paper;
+        ours, the mean over seeds, and std, their sample standard deviation, both NaN where nothing
+        was run (seeds is then 0), as for CIFAR-100; seeds; rank and "paper rank", 1 for the
+        smallest, the most invariant, among the models that were run.
+
+    Raises:
+        ValueError: another number.
     """
     if number not in METRICS:
         raise ValueError(f"number: expected one of {tuple(METRICS)}, got {number!r}")
-    runs = full_scale(runs)
-    if not runs.empty:
-        runs = runs[runs["config.weights"] == weights]
-    rows = []
+    runs = with_weights(runs, weights)
     printed = load_table(number)
-    for images in ("cifar10", "cifar100", "imagenette"):
+    rows = []
+    for images in DATASETS:
         for way in WAYS:
-            for model, paper in zip(printed["model"], printed[images]):
+            for model, paper in zip(printed["model"], printed[images], strict=True):
                 values = _values(runs, METRICS[number], way, MODELS[model], images)
-                rows.append(
-                    {
-                        "model": model,
-                        "images": images,
-                        "way": way,
-                        "paper": paper,
-                        "ours": values.mean(),
-                        "std": values.std(),
-                        "seeds": int(values.notna().sum()),
-                    }
-                )
+                cell = {"model": model, "images": images, "way": way, "paper": paper}
+                seeds = int(values.notna().sum())
+                rows.append(cell | {"ours": values.mean(), "std": values.std(), "seeds": seeds})
     table = pd.DataFrame(rows)
     cells = table.groupby(["images", "way"], sort=False)
-    ran = table.assign(
-        paper=table["paper"].where(table["ours"].notna() | cells["ours"].transform("count").eq(0))
-    )
-    ranked = ran.groupby(["images", "way"], sort=False)
+    counted = table["ours"].notna() | cells["ours"].transform("count").eq(0)
+    ranked = table.assign(paper=table["paper"].where(counted)).groupby(["images", "way"])
     return table.assign(**{"rank": cells["ours"].rank(), "paper rank": ranked["paper"].rank()})
 
 
@@ -73,205 +93,225 @@ def _values(runs: pd.DataFrame, metric: str, way: str, model: str, images: str) 
     if runs.empty:
         return pd.Series(dtype=float)
     part = runs[(runs["config.model"] == model) & (runs["config.images"] == images)]
-    values = part[f"metrics.{metric}"].map(lambda by_way: by_way.get(way, math.nan)).astype(float)
-    return values.groupby(part["seed"]).mean()
+    return of_way(part, metric, way).groupby(part["seed"]).mean()
+
+
+def of_way(runs: pd.DataFrame, metric: str, way: str) -> pd.Series:
+    """A metric by one way, of every record; NaN where it has none."""
+    return runs[f"metrics.{metric}"].map(lambda ways: ways.get(way, math.nan)).astype(float)
+
+
+def beside_paper(
+    table: pd.DataFrame,
+    ways: Sequence[str] = ESTIMATORS,
+    sets: Sequence[str] = ("cifar10", "imagenette"),
+) -> pd.DataFrame:
+    """Data sets of `invariance_table` as a reader sees them: text, four decimals.
+
+    Returns:
+        A row per data set and model. Columns: "paper", one per way (mean ± std over seeds, "not
+        run" where there is nothing), "ranks" (the paper's, then one per way; 1 is the smallest) and
+        "n", the number of seeds.
+    """
+    part = table[table["images"].isin(sets)].assign(images=lambda t: t["images"].map(DATASETS))
+    cells = {way: part[part["way"] == way].set_index(["images", "model"]) for way in ways}
+    first = cells[ways[0]]
+    shown = {"paper": first["paper"].map("{:.4f}".format)}
+    for way, group in cells.items():
+        shown[way] = [mean_and_std(row.ours, row.std) for row in group.itertuples()]
+    ranks = zip(first["paper rank"], *(group["rank"] for group in cells.values()), strict=True)
+    shown["ranks"] = [
+        " / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in ranks
+    ]
+    shown["n"] = first["seeds"].map(str)
+    return pd.DataFrame(shown).rename_axis([None, None])
+
+
+def swapped(table: pd.DataFrame) -> pd.DataFrame:
+    """``beside_paper`` with what the formulas look at swapped, without the number of seeds."""
+    ways = [way for way in WAYS if way not in ESTIMATORS]
+    return beside_paper(table, ways).drop(columns="n")
+
+
+def mean_and_std(mean: float, std: float) -> str:
+    """Both with four decimals, as the paper prints σ and Δ; a std that is NaN (one seed) is left
+    out.
+
+    >>> [mean_and_std(0.0384, 0.00042), mean_and_std(0.2, float("nan")), mean_and_std(6e-06, 2e-06)]
+    ['0.0384 ± 0.0004', '0.2000', '< 0.0001']
+    """
+    if math.isnan(mean):
+        return "not run"
+    parts = [value for value in (mean, std) if not math.isnan(value)]
+    shown = [f"{value:.4f}" if value >= 5e-5 else "< 0.0001" for value in parts]
+    return shown[0] if mean < 5e-5 else " ± ".join(shown)
+
+
+class Distance(NamedTuple):
+    """How far measured values are from the printed ones, over cells of network and data set."""
+
+    factors: dict[str, float]  # estimator -> median factor between ours and the paper's
+    neither: bool  # both factors are above 1.5
+    cells: int
+    printed: tuple[float, float]  # smallest and largest, of the cells measured
+    released: tuple[float, float]
+    smallest: str  # the network with the smallest value by the released estimator
+
+
+def distance(table: pd.DataFrame) -> Distance | None:
+    """How far ours are from the paper's in an `invariance_table`; None where nothing was run."""
+    done = table.dropna(subset="ours")
+    if done.empty:
+        return None
+    factor = np.exp(np.log(done["ours"] / done["paper"]).abs()).groupby(done["way"]).median()
+    factors = {way: float(factor[way]) for way in ESTIMATORS}
+    released = done[done["way"] == "released"]
+    return Distance(
+        factors,
+        min(factors.values()) > 1.5,
+        len(done) // len(WAYS),
+        (done["paper"].min(), done["paper"].max()),
+        (released["ours"].min(), released["ours"].max()),
+        released.loc[released["ours"].idxmin(), "model"],
+    )
 
 
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rho of the models' order, ours against the printed one, per data set and way, with
-    exact two-sided p.
+    """Spearman's rho of the models' order, ours against the printed one, with exact two-sided p.
 
-    table: of ``invariance_table``. Models that were not run are left out; n says how many are in.
-    Cells with fewer than 3 have NaN.
+    Args:
+        table: of ``invariance_table``.
+
+    Returns:
+        A row per data set and way: rho, p, and n, how many models were run; with fewer than 3, rho
+        and p are NaN.
     """
     rows = []
     for (images, way), part in table.groupby(["images", "way"], sort=False):
         part = part.dropna(subset="ours")
-        rho, p = (
-            spearman_exact(part["ours"], part["paper"]) if len(part) > 2 else (math.nan, math.nan)
-        )
+        enough = len(part) > 2
+        rho, p = spearman_exact(part["ours"], part["paper"]) if enough else (math.nan, math.nan)
         rows.append({"images": images, "way": way, "rho": rho, "p": p, "n": len(part)})
     return pd.DataFrame(rows).set_index(["images", "way"])
+
+
+def order_table(correlations: pd.DataFrame) -> pd.DataFrame:
+    """`rank_correlations` as a reader sees them: those that exist, as text, and n."""
+    order = correlations.dropna(subset="rho").rename(index=DATASETS, level="images")
+    shown = {"ρ": order["rho"].map("{:+.2f}".format), "p": order["p"].map("{:.3f}".format)}
+    return pd.DataFrame(shown | {"n": order["n"]}).rename_axis([None, None])
+
+
+# --- layer by layer
 
 
 def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Every layer of every record by every way, tidy.
 
-    Columns: model (the paper's name), family, weights, images, seed, module, depth (0 to 1), way,
-    nonzero_share, and of the fits exponent, exponent_error, n_tail, ks_distance, null_exponent,
-    dimension, dimension_error; NaN where the layer was left out.
+    Returns:
+        Columns: model (as Tables 4 and 5 name it, else as Table 1), family, weights, images, seed,
+        module, depth (0 to 1), way, nonzero_share, null_exponent, and of the fits exponent,
+        exponent_error, n_tail, ks_distance, dimension, dimension_error; NaN where the layer was
+        left out.
     """
-    names = {timm_name: name for name, timm_name in MODELS.items()}
-    rows = []
-    for _, run in runs.iterrows():
-        layers = run["metrics.layers"]
-        architecture = models.find(run["config.model"])
-        for k, (module, layer) in enumerate(layers.items()):
-            for way in layer["exponents"]:
-                exponent, dimension = layer["exponents"][way] or {}, layer["dimensions"][way] or {}
-                rows.append(
-                    {
-                        "model": names.get(architecture.timm_name, architecture.name),
-                        "family": architecture.family,
-                        "weights": run["config.weights"],
-                        "images": run["config.images"],
-                        "seed": run["seed"],
-                        "module": module,
-                        "depth": k / max(len(layers) - 1, 1),
-                        "way": way,
-                        "nonzero_share": layer["nonzero_share"],
-                        "exponent": exponent.get("exponent", math.nan),
-                        "exponent_error": exponent.get("standard_error", math.nan),
-                        "n_tail": exponent.get("n_tail", math.nan),
-                        "ks_distance": exponent.get("ks_distance", math.nan),
-                        "null_exponent": layer["null_exponents"][way],
-                        "dimension": dimension.get("dimension", math.nan),
-                        "dimension_error": dimension.get("standard_error", math.nan),
-                    }
-                )
-    return pd.DataFrame(rows)
+    if runs.empty:
+        return pd.DataFrame()
+    names = {find(timm_name).name: model for timm_name, model in NAMES.items()}
+    parts = [
+        records.layers(runs.assign(numbers=list(_numbers(runs, way))), "numbers").assign(way=way)
+        for way in WAYS
+    ]
+    return pd.concat(parts, ignore_index=True).replace({"model": names})
 
 
-def sensitivity_table(runs: pd.DataFrame, others: pd.DataFrame, way: str) -> pd.DataFrame:
-    """Δ of each network under other UMAP settings: a row per setting, the released one first, a
-    column per network.
+def _numbers(runs: pd.DataFrame, way: str) -> Iterator[dict[str, dict[str, float]]]:
+    """Module -> its numbers by one way, of every record; none where that way was not taken."""
+    for layers in runs["metrics.layers"]:
+        yield {
+            module: _layer_numbers(layer, way)
+            for module, layer in layers.items()
+            if way in layer["exponents"]
+        }
 
-    runs, others: ``records.read_all`` of `INVARIANCE` and `INVARIANCE_UMAP`; a network is in if it
-    has records of both with random weights of one seed. NaN where a setting was not run.
+
+def _layer_numbers(layer: Mapping[str, Any], way: str) -> dict[str, float]:
+    exponent, dimension = layer["exponents"][way] or {}, layer["dimensions"][way] or {}
+    return {
+        "nonzero_share": layer["nonzero_share"],
+        "null_exponent": layer["null_exponents"][way],
+        "exponent": exponent.get("exponent", math.nan),
+        "exponent_error": exponent.get("standard_error", math.nan),
+        "n_tail": exponent.get("n_tail", math.nan),
+        "ks_distance": exponent.get("ks_distance", math.nan),
+        "dimension": dimension.get("dimension", math.nan),
+        "dimension_error": dimension.get("standard_error", math.nan),
+    }
+
+
+class Exponents(NamedTuple):
+    """What the fits behind σ are worth."""
+
+    medians: pd.DataFrame  # per way, over layers
+    within: int  # measurements whose released σ is no larger than its layers' median error
+    measurements: int  # of network, data set and seed
+    null_sigma: float  # median released σ if every layer were noise
+    nonzero_share: tuple[float, float]  # smallest and largest of a layer
+
+
+def exponents(runs: pd.DataFrame) -> Exponents | None:
+    """What the fits behind σ are worth, of untrained networks; None where nothing was run.
+
+    Args:
+        runs: ``records.read_all("invariance")``.
     """
-    columns: dict[str, dict[str, float]] = {}
-    labels = {timm_name: name for name, timm_name in MODELS.items()}
-    if not others.empty:
-        runs = pd.concat([full_scale(runs), full_scale(others)])
-        for (model, images, weights, seed), part in runs.groupby(
-            ["config.model", "config.images", "config.weights", "seed"]
-        ):
-            if weights == "untrained" and (part["experiment"] == INVARIANCE_UMAP).any():
-                columns[f"{labels[model]}, {images}, seed {seed}"] = {
-                    _setting(umap): delta[way]
-                    for umap, delta in zip(part["config.umap"], part["metrics.delta"])
-                }
-    order = [_setting(umap) for umap in (RELEASED_UMAP, *UMAP_SETTINGS)]
-    return pd.DataFrame(columns, index=order, dtype=float)
-
-
-def umap_seed_spread(runs: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Δ of one and the same layer over UMAP's seeds alone, all else as released: a row per network,
-    layer and way.
-
-    runs, others: as for ``sensitivity_table``. Columns: model (timm's name), images, seed (of the
-    weights), module, way, seeds (how many of UMAP's), delta. Only layers with at least two seeds
-    are in.
-    """
-    rows = []
-    for _, run in pd.concat([full_scale(runs), full_scale(others)]).iterrows():
-        if run["config.weights"] == "untrained" and set(_changed(run["config.umap"])) <= {"seed"}:
-            cell = {
-                "model": run["config.model"],
-                "images": run["config.images"],
-                "seed": run["seed"],
-            }
-            rows += [
-                {
-                    **cell,
-                    "module": module,
-                    "way": way,
-                    "dimension": (fit or {}).get("dimension", math.nan),
-                }
-                for module, layer in run["metrics.layers"].items()
-                for way, fit in layer["dimensions"].items()
-            ]
-    keys = ["model", "images", "seed", "module", "way"]
-    found = pd.DataFrame(rows, columns=[*keys, "dimension"]).dropna()
-    groups = found.groupby(keys, sort=False)["dimension"]
-    spread = groups.agg(
-        seeds="count",
-        delta=lambda values: fluctuation(values.tolist()) if len(values) > 1 else math.nan,
+    layers = layer_table(with_weights(runs))
+    if layers.empty:
+        return None
+    columns = ["exponent", "exponent_error", "n_tail", "ks_distance", "null_exponent"]
+    released = layers[layers["way"] == "released"].groupby(["model", "images", "seed"])
+    cells = pd.DataFrame(
+        {"sigma": released["exponent"].std(ddof=0), "error": released["exponent_error"].median()}
+    ).dropna()
+    return Exponents(
+        layers.groupby("way")[columns].median(),
+        int((cells["sigma"] <= cells["error"]).sum()),
+        len(cells),
+        of_way(full_scale(runs), "sigma_null", "released").median(),
+        (layers["nonzero_share"].min(), layers["nonzero_share"].max()),
     )
-    return spread.dropna().reset_index()
 
 
-def _changed(umap: Mapping[str, float]) -> dict[str, float]:
-    """What differs from the released settings of UMAP."""
-    return {key: value for key, value in umap.items() if value != RELEASED_UMAP[key]}
+def dimensions(layers: pd.DataFrame) -> pd.DataFrame:
+    """How the layers' dimensions spread, beside their errors, per way of a `layer_table`.
 
-
-def _setting(umap: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} = {value:g}" for key, value in _changed(umap).items()) or "as released"
-
-
-def trained_table(runs: pd.DataFrame, number: int) -> pd.DataFrame:
-    """σ or Δ of the networks of Table 3 before and after training, tidy: model, images, recipe,
-    way, arm, ours, std, seeds.
-
-    runs: ``records.read_all("invariance")``. Only networks with a trained record are in, and of the
-    arm "untrained" the seeds that were trained.
+    Returns:
+        Columns: low, high and median dimension, median standard error, and "span": from a network's
+        smallest to its largest layer, in its layers' median errors, median over networks, data sets
+        and seeds.
     """
-    columns = ["model", "images", "recipe", "way", "arm", "ours", "std", "seeds"]
-    if runs.empty or "config.recipe" not in runs:
-        return pd.DataFrame(columns=columns)
-    rows = []
-    runs = runs[runs["config.recipe"].notna()]
-    for (model, images, recipe), part in runs.groupby(
-        ["config.model", "config.images", "config.recipe"]
-    ):
-        trained = part[part["config.weights"] == "trained"]
-        part = part[part["seed"].isin(trained["seed"])]
-        for arm, way in ((arm, way) for way in WAYS for arm in part["config.arm"].unique()):
-            values = part.loc[part["config.arm"] == arm, f"metrics.{METRICS[number]}"]
-            values = (
-                values.map(lambda by_way, way=way: by_way.get(way, math.nan)).astype(float).dropna()
-            )
-            if len(values):
-                name = models.find(model).name
-                rows.append(
-                    dict(
-                        zip(
-                            columns,
-                            (
-                                name,
-                                images,
-                                recipe,
-                                way,
-                                arm,
-                                values.mean(),
-                                values.std(),
-                                len(values),
-                            ),
-                        )
-                    )
-                )
-    return pd.DataFrame(rows, columns=columns)
-
-
-def trained_changes(table: pd.DataFrame) -> pd.DataFrame:
-    """What training does, and the constraint, per way of `trained_table`: in how many networks the
-    value falls.
-
-    Columns: networks (with all of untrained, baseline and constrained), "by training", "by the
-    constraint", "beyond scatter": in how many the constrained mean is further from the baseline's
-    than the larger of their standard deviations over seeds.
-    """
-    rows = {}
-    for way, part in table.groupby("way"):
-        means, stds = (
-            part.pivot_table(
-                index=["model", "images", "recipe"], columns="arm", values=v, dropna=False
-            )
-            for v in ("ours", "std")
-        )
-        if {"untrained", "baseline", "constrained"} <= set(means):
-            means = means.dropna(subset=["untrained", "baseline", "constrained"])
-            stds = stds.reindex(index=means.index, columns=["baseline", "constrained"])
-            change = means["constrained"] - means["baseline"]
-            rows[way] = {
-                "networks": len(means),
-                "by training": int((means["baseline"] < means["untrained"]).sum()),
-                "by the constraint": int((change < 0).sum()),
-                "beyond scatter": int((change.abs() > stds.max(axis=1)).sum()),
-            }
-    return pd.DataFrame.from_dict(
-        rows,
-        orient="index",
-        columns=["networks", "by training", "by the constraint", "beyond scatter"],
+    if layers.empty:
+        return pd.DataFrame(columns=["low", "high", "median", "error", "span"])
+    ways = layers.groupby("way")
+    networks = layers.groupby(["way", "model", "images", "seed"])
+    spans = (networks["dimension"].max() - networks["dimension"].min()) / networks[
+        "dimension_error"
+    ].median()
+    return pd.DataFrame(
+        {
+            "low": ways["dimension"].min(),
+            "high": ways["dimension"].max(),
+            "median": ways["dimension"].median(),
+            "error": ways["dimension_error"].median(),
+            "span": spans.groupby("way").median(),
+        }
     )
+
+
+def chance_span(n: int) -> float:
+    """Mean of (largest − smallest) of n measurements of one number, in their standard errors.
+
+    >>> round(chance_span(2), 4)  # 2/√π
+    1.1284
+    """
+    below = scipy_stats.norm.cdf
+    return float(integrate.quad(lambda x: 1 - below(x) ** n - below(-x) ** n, -12, 12)[0])

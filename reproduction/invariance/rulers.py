@@ -6,64 +6,40 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from reproduction.invariance.known import KNOWN_SETS, RULE_CHOSEN_ON, known_points
+from reproduction.invariance.known import SET_NAMES as SET_NAMES
 from sslib.checks import ESTIMATORS
 from sslib.dimension import RELEASED_UMAP, correlation_dimension, umap_points
 from sslib.grams import Gram, gram_distances
-from sslib.noise import _noise
-from sslib.powerlaw import _spectrum, powerlaw_exponent
-
-#: Point sets of known correlation dimension (Hénon and Lorenz: measured, Grassberger and Procaccia
-#: 1983).
-KNOWN_SETS: Mapping[str, float] = MappingProxyType(
-    {
-        "line": 1.0,
-        "square": 2.0,
-        "ball": 5.0,
-        "swiss_roll": 2.0,
-        "cantor": math.log(2) / math.log(3),
-        "sierpinski": math.log(3) / math.log(2),
-        "henon": 1.22,
-        "lorenz": 2.05,
-    }
-)
-
-#: Their names for a reader.
-SET_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "line": "line",
-        "square": "square",
-        "ball": "5-ball",
-        "swiss_roll": "Swiss roll",
-        "cantor": "Cantor set",
-        "sierpinski": "Sierpiński triangle",
-        "henon": "Hénon map",
-        "lorenz": "Lorenz attractor",
-    }
-)
-
-#: Those that the rule for the scaling region was chosen on; the others had no say in it.
-RULE_CHOSEN_ON = ("line", "swiss_roll", "cantor", "henon")
+from sslib.noise import noise_matrix
+from sslib.powerlaw import powerlaw_exponent, spectrum
 
 #: Spectra that are no power law, and one that is one above a bulk which is not.
 OTHER_SPECTRA = ("noise", "low rank", "exponential", "bulk and tail 2.5")
 
 
 def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
-    """n eigenvalues of a known kind, in no order: one of `OTHER_SPECTRA`, or "tail 2.5", a pure
-    power law λ^-2.5.
+    """n eigenvalues of a known kind, in no order.
 
-    "tail 2.5" (or another exponent above 1) has λ >= 1. "noise" is the spectrum of n samples of 4n
-    Gaussian features, "low rank" 20 eigenvalues between 1 and 10 above noise of the size of 1e-4,
-    "exponential" is drawn from an exponential distribution, and in "bulk and tail 2.5" half lie
-    evenly below 1, half in the tail. ValueError: another name, n < 40.
+    "tail 2.5" (or another exponent above 1) is a pure power law λ^-2.5, λ >= 1. "noise" is the
+    spectrum of n samples of 4n Gaussian features, "low rank" 20 eigenvalues between 1 and 10 above
+    noise of the size of 1e-4, "exponential" is drawn from an exponential distribution, and in "bulk
+    and tail 2.5" half lie evenly below 1, half in the tail.
 
     >>> bool(known_spectrum("tail 3", 1000).min() >= 1), known_spectrum("low rank").shape
     (True, (300,))
+
+    Args:
+        name: one of `OTHER_SPECTRA`, or "tail <exponent>".
+        n: how many eigenvalues, at least 40.
+        seed: of their draw.
+
+    Raises:
+        ValueError: another name, n < 40.
     """
     if not isinstance(n, (int, np.integer)) or n < 40:
         raise ValueError(f"n: expected an integer of at least 40, got {n!r}")
@@ -77,7 +53,7 @@ def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
             return 1 + rng.pareto(exponent - 1, n)
     match name:
         case "noise":
-            return _spectrum(_noise(4 * n, n, seed), 4 * n, "printed")
+            return spectrum(noise_matrix(4 * n, n, seed), features=4 * n)
         case "low rank":
             return np.concatenate(
                 [rng.uniform(1, 10, 20), 1e-4 * known_spectrum("noise", n, seed=seed)[20:]]
@@ -91,69 +67,6 @@ def known_spectrum(name: str, n: int = 300, *, seed: int = 0) -> np.ndarray:
     )
 
 
-def known_points(name: str, n: int = 2000, *, seed: int = 0) -> np.ndarray:
-    """n independent points of a set whose correlation dimension ``KNOWN_SETS[name]`` is known: (n,
-    1 … 5).
-
-    "ball" is the solid 5-dimensional ball. "henon" and "lorenz" are n orbits, each from its own
-    start, at one late time, so that no two points are neighbours in time.
-
-    >>> known_points("cantor", 4, seed=1).shape, KNOWN_SETS["cantor"].__round__(4)
-    ((4, 1), 0.6309)
-    """
-    if name not in KNOWN_SETS:
-        raise ValueError(f"name: expected one of {tuple(KNOWN_SETS)}, got {name!r}")
-    if n < 1:
-        raise ValueError(f"n: expected at least 1, got {n!r}")
-    rng = np.random.default_rng(seed)
-    match name:
-        case "line":
-            return rng.random((n, 1)) * np.array([1.0, 2.0, -1.0])
-        case "square":
-            return rng.random((n, 2))
-        case "ball":
-            direction = rng.standard_normal((n, 5))
-            return (
-                direction
-                * rng.random((n, 1)) ** 0.2
-                / np.linalg.norm(direction, axis=1, keepdims=True)
-            )
-        case "swiss_roll":
-            angle, height = 1.5 * np.pi * (1 + 2 * rng.random(n)), 21 * rng.random(n)
-            return np.column_stack([angle * np.cos(angle), height, angle * np.sin(angle)])
-        case "cantor":  # ternary digits 0 and 2
-            return rng.integers(0, 2, (n, 33)) @ (2 * 3.0 ** -np.arange(1, 34))[:, None]
-        case "sierpinski":  # a corner at each of 50 halvings
-            corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
-            return np.einsum(
-                "nkd,k->nd", corners[rng.integers(0, 3, (n, 50))], 0.5 ** np.arange(1, 51)
-            )
-        case "henon":
-            x, y = rng.uniform(-0.1, 0.1, (2, n))
-            for _ in range(200):
-                x, y = 1 - 1.4 * x * x + y, 0.3 * x
-            return np.column_stack([x, y])
-        case "lorenz":
-            return _lorenz(rng.standard_normal((n, 3)) * 5 + np.array([0.0, 0.0, 25.0]))
-
-
-def _lorenz(state: np.ndarray, steps: int = 2000, dt: float = 0.01) -> np.ndarray:
-    """The Lorenz system (σ = 10, ρ = 28, β = 8/3) by the classical Runge–Kutta method."""
-
-    def flow(s: np.ndarray) -> np.ndarray:
-        x, y, z = s
-        return np.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
-
-    s = state.T
-    for _ in range(steps):
-        k1 = flow(s)
-        k2 = flow(s + dt / 2 * k1)
-        k3 = flow(s + dt / 2 * k2)
-        k4 = flow(s + dt * k3)
-        s = s + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return s.T
-
-
 def exponent_recovery(
     exponents: Sequence[float] = (1.5, 2.0, 2.5, 3.0, 3.5),
     *,
@@ -164,12 +77,19 @@ def exponent_recovery(
     """Pure power laws of known exponent, given to both estimators: a row per exponent and
     estimator.
 
-    Columns: exponent, estimator, mean and std of the estimates over the draws, standard_error
-    (their mean), within: how many of the draws lie within three of their own standard errors of the
-    truth.
-
     >>> exponent_recovery([2.5], n=100, draws=3)["within"].tolist()
-    [3, 3]
+    [1.0, 1.0]
+
+    Args:
+        exponents: of the power laws.
+        n: eigenvalues of a spectrum.
+        draws: spectra per exponent.
+        seed: of the draws.
+
+    Returns:
+        Columns: exponent, estimator, mean and std of the estimates over the draws, standard_error
+        (mean of those stated), within: the share of the draws within three of their own standard
+        errors of the truth.
     """
     rows = []
     for j, exponent in enumerate(exponents):
@@ -189,15 +109,21 @@ def exponent_recovery(
                     "mean": found.mean(),
                     "std": found.std(ddof=1),
                     "standard_error": errors.mean(),
-                    "within": int((np.abs(found - exponent) <= 3 * errors).sum()),
+                    "within": float((np.abs(found - exponent) <= 3 * errors).mean()),
                 }
             )
     return pd.DataFrame(rows)
 
 
 def exponent_examples(*, n: int = 300, seed: int = 0) -> pd.DataFrame:
-    """What both estimators say of spectra that are no power law: exponent, standard_error, n_tail,
-    ks_distance of each.
+    """What both estimators say of spectra that are no power law.
+
+    Args:
+        n: eigenvalues of a spectrum.
+        seed: of their draw.
+
+    Returns:
+        A row per spectrum of `OTHER_SPECTRA` and estimator, with the fields of the fit.
     """
     rows = []
     for name in OTHER_SPECTRA:
@@ -213,12 +139,18 @@ def dimension_recovery(
     """Point sets of known dimension in three units, given to both estimators: a row per set,
     estimator and unit.
 
-    Columns: set, true, held_out (the set had no say in the rule for the scaling region), estimator,
-    scale, dimension, standard_error; NaN where there is no dimension.
-
     >>> found = dimension_recovery(n=300, scales=[1.0])
     >>> found.loc[found["estimator"] == "printed", "dimension"].round(0).tolist()[:2]
     [1.0, 2.0]
+
+    Args:
+        n: points of a set.
+        scales: what all lengths are multiplied with.
+        seed: of the draw of the points.
+
+    Returns:
+        Columns: set, true, held_out (the set had no say in the rule for the scaling region),
+        estimator, scale, dimension, standard_error; NaN where there is no dimension.
     """
     rows = []
     for name, true in KNOWN_SETS.items():

@@ -1,100 +1,232 @@
-"""Tables 4 and 5 in words."""
+"""Tables 4 and 5 in words: one sentence or paragraph per subject, as Markdown."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reproduction.invariance.cells import N_IMAGES
+from reproduction.invariance.read import ESTIMATORS, Distance, Exponents, chance_span
+from reproduction.invariance.read_rulers import Recovery
 from reproduction.paper.tables import DATASETS
 
-
-def shown_table(
-    table: pd.DataFrame,
-    ways: Sequence[str] = ("printed", "released"),
-    sets: Sequence[str] = ("cifar10", "imagenette"),
-) -> pd.DataFrame:
-    """Data sets of `invariance_table` as a reader sees them: a row per data set and model, text,
-    four decimals.
-
-    Columns: "paper", a column per way (mean ± std over seeds, "not run" where there is nothing),
-    "ranks" (the paper's, then one per way; 1 is the smallest) and "n", the number of seeds.
-    """
-    part = table[table["images"].isin(sets)].assign(images=lambda t: t["images"].map(DATASETS))
-    cells = {way: part[part["way"] == way].set_index(["images", "model"]) for way in ways}
-    first = cells[ways[0]]
-    shown = {"paper": first["paper"].map("{:.4f}".format)}
-    for way, group in cells.items():
-        shown[way] = [mean_and_std(row.ours, row.std) for row in group.itertuples()]
-    ranks = zip(first["paper rank"], *(group["rank"] for group in cells.values()))
-    shown["ranks"] = [
-        " / ".join("–" if math.isnan(rank) else f"{rank:g}" for rank in row) for row in ranks
-    ]
-    shown["n"] = first["seeds"].map(str)
-    return pd.DataFrame(shown).rename_axis([None, None])
+if TYPE_CHECKING:
+    from reproduction.invariance.live import Agreement, Pixels, Repeats
 
 
-def mean_and_std(mean: float, std: float) -> str:
-    """Both with four decimals, as the paper prints σ and Δ; a std that is NaN, as of one seed, is
-    left out.
-
-    >>> [mean_and_std(0.0384, 0.00042), mean_and_std(0.2, float("nan")), mean_and_std(6e-06, 2e-06)]
-    ['0.0384 ± 0.0004', '0.2000', '< 0.0001']
-    """
-    if math.isnan(mean):
-        return "not run"
-    shown = [
-        f"{value:.4f}" if value >= 5e-5 else "< 0.0001"
-        for value in (mean, std)
-        if not math.isnan(value)
-    ]
-    return shown[0] if mean < 5e-5 else " ± ".join(shown)
+def same_spectrum(found: Agreement) -> str:
+    """Whether the two products of Eq. 10's matrix agree in their largest eigenvalues."""
+    agree = "agree to a millionth" if found.worst < 1e-6 else f"differ by up to {found.worst:.1%}"
+    return (
+        f"In {found.module} above, with D = {found.D} and B = {found.B}, the {found.n} largest "
+        f"eigenvalues of both {agree}."
+    )
 
 
-def order_told(order: pd.DataFrame) -> str:
-    """What `rank_correlations` amount to, in words: which are below p = 0.05, and how many chance
-    alone would give.
-    """
-    sure = order[order["p"] < 0.05]
+def distance(found: Distance | None) -> str:
+    """How far the measured σ are from the printed ones."""
+    if found is None:
+        return "Untrained networks: **not run**."
+    neither = "**Neither road leads to the printed numbers from random weights.** "
+    return (
+        f"{neither * found.neither}Half of the {found.cells} cells measured (network and data set) "
+        f"differ from the paper by a factor of {found.factors['released']:.1f} or more (released) "
+        f"and {found.factors['printed']:.1f} or more (printed). For them the paper prints "
+        f"{found.printed[0]:.3f} to {found.printed[1]:.3f}; ours, released, run from "
+        f"{found.released[0]:.6f} to {found.released[1]:.3f}. By the smallest, {found.smallest} "
+        "would be the most scale invariant network of all."
+    )
+
+
+def order(correlations: pd.DataFrame) -> str:
+    """Which of ``read.rank_correlations`` are below p = 0.05, and how many chance alone gives."""
+    tests = correlations.dropna(subset="rho")
+    if tests.empty:
+        return "Rank correlations: **not run**."
+    sure = tests[tests["p"] < 0.05]
     if sure.empty:
-        return f"None of the {len(order)} correlations has p < 0.05."
+        return f"None of the {len(tests)} correlations has p < 0.05."
     found = ", ".join(
-        f"{way} on {images} (ρ = {row.rho:+.2f})" for (images, way), row in sure.iterrows()
+        f"{way} on {DATASETS.get(images, images)} (ρ = {row.rho:+.2f})"
+        for (images, way), row in sure.iterrows()
     )
-    told = (
-        f"{len(sure)} of {len(order)} correlations {'has' if len(sure) == 1 else 'have'} p < 0.05: {found}. With {len(order)} tests, chance "
-        f"alone would give {0.05 * len(order):.1f} on average."
-    )
-    return told + (
-        " A negative ρ is the reverse of the paper's order." if (sure["rho"] < 0).any() else ""
+    reverse = " A negative ρ is the reverse of the paper's order."
+    return (
+        f"{len(sure)} of {len(tests)} correlations {'has' if len(sure) == 1 else 'have'} p < 0.05: "
+        f"{found}. With {len(tests)} tests, chance alone would give {0.05 * len(tests):.1f} on "
+        f"average.{reverse * bool((sure['rho'] < 0).any())}"
     )
 
 
-def shown_trained(table: pd.DataFrame) -> pd.DataFrame:
-    """`trained_table` of one or two ways as a reader sees it: a row per network and state, a column
-    per way, and seeds; text.
+def order_of_untrained(correlations: pd.DataFrame) -> str:
+    """``order``, and what random weights leave open."""
+    return (
+        f"{order(correlations)} Networks with random weights need not rank as trained ones do; "
+        "which of the two Table 4 shows, the paper does not say."
+    )
+
+
+def gain(claim: Mapping[str, str]) -> str:
+    """Whether invariance goes with the gain of Table 3: a row of the claims' scorecard in words.
+
+    Args:
+        claim: "ours", what was found, and "n", on how many networks; "ours" is empty where nothing
+            was run.
     """
-    states = {"untrained": "untrained", "baseline": "trained", "constrained": "constrained"}
-    cells = table.assign(
-        network=[f"{row.model}, {row.images}, {row.recipe}" for row in table.itertuples()],
-        state=table["arm"].replace(states),
-        shown=[mean_and_std(row.ours, row.std) for row in table.itertuples()],
+    ours = claim["ours"]
+    found = f"{ours[:1].upper()}{ours[1:]}, {claim['n']}" if ours else "Untrained: **not run**"
+    return (
+        "Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the "
+        "released σ and Δ, means over both data sets, with the printed gain; negative would be as "
+        f"claimed. {found}. Random weights, and a Δ within UMAP's own scatter, decide little; the "
+        "pretrained networks are **not run**."
     )
-    order = [*states.values(), *sorted(set(cells["state"]) - set(states.values()))]
-    shown = cells.pivot_table(
-        index=["network", "state", "seeds"], columns="way", values="shown", aggfunc="first"
-    ).reset_index("seeds")
-    shown = shown.reindex(order, level="state").fillna("not run")
-    ways = [way for way in shown.columns if way != "seeds"]
-    return shown[[*ways, "seeds"]].rename_axis([None, None]).rename_axis(columns=None)
 
 
-def changes_told(changes: pd.DataFrame, symbol: str) -> str:
-    """`trained_changes` in words, a paragraph per way, as Markdown; symbol: of what is measured."""
-    told = [
-        f"**{way}**: training without the constraint makes {symbol} smaller in {row['by training']} of {row['networks']} networks. With the constraint "
-        f"it is smaller than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by more than one standard deviation over seeds."
-        for way, row in changes.iterrows()
+def exponents(found: Exponents | None, pixels: Pixels) -> str:
+    """What the fits behind σ are worth, beside a fit to the input itself."""
+    if found is None:
+        return "Untrained networks: **not run**."
+    lines = [
+        f"**{way}**, medians over layers: exponent {row['exponent']:.2f} with a standard error of "
+        f"{row['exponent_error']:.2f}, from {row['n_tail']:.0f} eigenvalues, KS distance "
+        f"{row['ks_distance']:.2f}; exponent of noise of the same shapes: "
+        f"{row['null_exponent']:.2f}."
+        for way, row in found.medians.loc[list(ESTIMATORS)].iterrows()
     ]
-    return "\n\n".join(told) or "Trained networks: **not run**."
+    low, high = found.nonzero_share
+    return "\n\n".join(
+        [
+            *lines,
+            f"In {found.within} of {found.measurements} measurements (network, data set and seed) "
+            "the released σ is no larger than the median standard error of its layers' exponents: "
+            "differences of that size may be errors of the fits.",
+            f"If every layer were noise, the released σ would be {found.null_sigma:.0f} (median). "
+            f"Images are no noise: the pixels of the {pixels.pictures} pictures above, without any "
+            f"network, have a released exponent of {pixels.exponent:.2f} ± "
+            f"{pixels.standard_error:.2f} (KS {pixels.ks_distance:.2f}, {pixels.n_tail} "
+            "eigenvalues). So a power law in an untrained layer may be no more than that of its "
+            "input.",
+            "Non-zero activations, which the released code counts as sparsity, make up "
+            f"{low:.0%} to {high:.0%} of a layer.",
+        ]
+    )
+
+
+def changes(found: pd.DataFrame, symbol: str) -> str:
+    """``read_trained.trained_changes`` in words, a paragraph per way.
+
+    Args:
+        symbol: of what is measured, σ or Δ.
+    """
+    lines = [
+        f"**{way}**: training without the constraint makes {symbol} smaller in "
+        f"{row['by training']} of {row['networks']} networks. With the constraint it is smaller "
+        f"than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by "
+        "more than one standard deviation over seeds."
+        for way, row in found.iterrows()
+    ]
+    return "\n\n".join(lines) or "Trained networks: **not run**."
+
+
+def exponents_known(scatter: pd.DataFrame) -> str:
+    """Whether known exponents are recovered: ``read_rulers.exponent_scatter`` in words."""
+    if scatter.empty:
+        return "Spectra of known exponent: **not run**."
+    within, ratio = scatter["within"], scatter["ratio"]
+    return (
+        f"**On true power laws both work**: at least {within['printed']:.0%} (printed) and "
+        f"{within['released']:.0%} (released) of the draws lie within three standard errors. The "
+        f"released estimates scatter {ratio['released']:.1f} times as much as their standard error "
+        f"says (printed: {ratio['printed']:.1f}), because it does not know that the start of the "
+        "tail was chosen to fit."
+    )
+
+
+def exponents_other(examples: pd.DataFrame) -> str:
+    """What the estimators make of spectra that are no power law: ``rulers.exponent_examples``."""
+    if examples.empty:
+        return "Spectra that are no power law: **not run**."
+    fits = examples.set_index(["spectrum", "estimator"])
+    tail = fits.loc["bulk and tail 2.5"]
+    return (
+        "**Every spectrum gets an exponent**, most with a small standard error. The printed "
+        "estimator takes the smallest eigenvalue for the start of the tail, so the bulk decides: "
+        f"{tail.loc['printed', 'exponent']:.2f} where the tail has 2.5 (the released one finds "
+        f"{tail.loc['released', 'exponent']:.2f} ± {tail.loc['released', 'standard_error']:.2f}). "
+        f"The released one shrinks to {fits.loc[('low rank', 'released'), 'n_tail']:.0f} "
+        "eigenvalues where the spectrum is of low rank, and reads "
+        f"{fits.loc[('noise', 'released'), 'exponent']:.1f} off noise. Only the KS distance shows "
+        "that such fits are poor, and σ does not look at it."
+    )
+
+
+def repeats(found: pd.DataFrame, few: Repeats) -> str:
+    """What UMAP's random numbers alone make of Δ: ``read_umap.repeats`` in words.
+
+    Args:
+        few: the same of one layer on few images.
+    """
+    lines = [
+        f"**{way}**: Δ of one layer over {row['seeds']} seeds of UMAP is {row['low']:.2f} to "
+        f"{row['high']:.2f} ({row['layers']} layers of {row['networks']}, {N_IMAGES} images; "
+        f"{few.delta[way]:.2f} on {few.pictures} images, live, {few.seeds} seeds). The untrained "
+        f"ResMLP's, over its twelve blocks, is {row['resmlp']:.2f}. {row['printed']:.0%} of the "
+        f"values of Table 5, {row['paper_low']:.2f} to {row['paper_high']:.2f}, are no larger than "
+        "the largest of these, which is nothing but UMAP's random numbers, and "
+        f"{row['ours']:.0%} of ours."
+        for way, row in found.iterrows()
+    ]
+    return "\n\n".join(lines) or "Repeats under several seeds of UMAP: not run."
+
+
+def dimensions(found: pd.DataFrame) -> str:
+    """How the layers' dimensions spread beside their errors: ``read.dimensions`` in words."""
+    if found.empty:
+        return "Untrained networks: **not run**."
+    lines = [
+        f"**{way}**: dimensions from {row['low']:.2f} to {row['high']:.2f}, median "
+        f"{row['median']:.2f} with a standard error of {row['error']:.2f}. From its smallest to "
+        f"its largest layer a network spans {row['span']:.1f} such errors (median)."
+        for way, row in found.loc[list(ESTIMATORS)].iterrows()
+    ]
+    chance = (
+        "By chance alone, measurements of one and the same number span "
+        f"{chance_span(4):.1f} of their standard errors if there are four of them, and "
+        f"{chance_span(12):.1f} if there are twelve: much of Δ is the error of the fits."
+    )
+    return "\n\n".join([*lines, chance])
+
+
+def dimensions_known(found: Recovery) -> str:
+    """Whether known dimensions are recovered: ``read_rulers.dimension_errors`` in words."""
+    unit = "units do not move it"
+    if found.moved >= 1e-6:
+        unit = f"units move it by {found.moved:.0e} at most"
+    return (
+        f"**The printed estimator measures dimension.** Its largest error is {found.chosen:.1%} on "
+        f"the sets the rule was chosen on and {found.held_out:.1%} on those held out (the 5-ball, "
+        f"where edges make every such estimate too low in high dimensions), and {unit}.\n\n"
+        f"**The released one does not**: {found.off} of its {found.values} values are off by more "
+        "than a tenth or do not exist. Its radii are fixed, so the unit decides which part of the "
+        "curve it sees; and since it knows 29 neighbours only, T(r) stops growing where a point "
+        "has more than that, and the slope falls to 0."
+    )
+
+
+def cost(runs: pd.DataFrame) -> str:
+    """What the costs of a correlation dimension were measured on.
+
+    Args:
+        runs: ``records.read_all("benchmark-correlation-dimension")``; the last one counts.
+    """
+    if runs.empty:
+        return "Time and memory: **not run**."
+    last = runs.iloc[-1]
+    threads = last["config.threads"]
+    return (
+        f"Measured on {last['config.N']:,} points in {last['config.dimensions']} dimensions, with "
+        f"{threads} thread{'s' if threads > 1 else ''} of an {last['device.name']}."
+    )

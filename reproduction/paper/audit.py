@@ -30,8 +30,6 @@ def gains(*, spread: float = 1.0) -> pd.DataFrame:
     """Table 3 as 27 comparisons: what the constraint adds to top-1 accuracy, and how sure the print
     allows one to be.
 
-    spread: factor on the printed standard deviations, for `best_of`.
-
     Returns a row per model and data set, in the paper's order: family, marked (an arrow in Table
     3), baseline and constrained top-1 in per cent, gain in points with Welch's 95 % interval (low,
     high), t, df, p, p_holm over all 27, and relative, the gain in per cent of the baseline.
@@ -39,6 +37,9 @@ def gains(*, spread: float = 1.0) -> pd.DataFrame:
     >>> table = gains()
     >>> len(table), float(table.loc[("ViT (base)", "cifar100"), "gain"].round(2))
     (27, 5.75)
+
+    Args:
+        spread: factor on the printed standard deviations, for `best_of`.
     """
     family = load_table(1).set_index("model")["family"]
     rows = []
@@ -92,6 +93,16 @@ def decided(table: pd.DataFrame, *, level: float = 0.05) -> pd.Series:
     return pd.Series(words, index=table.index, name="decided")
 
 
+def comparisons(*, spread: float = 1.0) -> pd.DataFrame:
+    """`gains` with a column "decided", in which `decided` says what each one comes to.
+
+    >>> comparisons()["decided"].value_counts().to_dict()
+    {'gain': 12, 'not told apart': 8, 'loss': 7}
+    """
+    table = gains(spread=spread)
+    return table.assign(decided=decided(table))
+
+
 @cache
 def best_of(epochs: int) -> tuple[float, float]:
     """Mean and standard deviation of the largest of `epochs` independent standard normal numbers.
@@ -108,14 +119,10 @@ def best_of(epochs: int) -> tuple[float, float]:
 
     def moment(power: int) -> float:
         def density(x: float) -> float:
-            return (
-                x**power
-                * epochs
-                * scipy_stats.norm.pdf(x)
-                * scipy_stats.norm.cdf(x) ** (epochs - 1)
-            )
+            below = scipy_stats.norm.cdf(x) ** (epochs - 1)
+            return float(x**power * epochs * scipy_stats.norm.pdf(x) * below)
 
-        return integrate.quad(density, -10, 12, limit=200)[0]
+        return float(integrate.quad(density, -10, 12, limit=200)[0])
 
     mean = moment(1)
     return mean, math.sqrt(moment(2) - mean**2)
@@ -139,7 +146,7 @@ def invariance_against_gain(number: int) -> pd.DataFrame:
     order.
 
     Columns: network (the row of Table 3), average (printed), points (mean gain), rank of the
-    average (1 smallest) and rank of the gain (1 largest), marked.
+    average (1 smallest) and rank of the gain (1 largest), marked, family.
 
     >>> invariance_against_gain(4)["rank of gain"].tolist()
     [3, 1, 7, 4, 2, 5, 6]
@@ -153,6 +160,7 @@ def invariance_against_gain(number: int) -> pd.DataFrame:
     found["rank"] = found["average"].rank().astype(int)
     found["rank of gain"] = found["points"].rank(ascending=False).astype(int)
     found["marked"] = found["network"].isin(MARKED)
+    found["family"] = found["network"].map(load_table(1).set_index("model")["family"])
     return found
 
 
@@ -160,17 +168,36 @@ def invariance_correlation(number: int, dataset: str | None = None) -> Estimate:
     """Spearman's rho over the seven models between Table 4 or 5 and the gain of Table 3, with exact
     p.
 
-    dataset: the column and the gain on this data set alone; None: the printed averages and the mean
-    gains. If invariance explained the gain, rho would be near -1.
-
     >>> round(invariance_correlation(4).estimate, 2)
     -0.43
+
+    Args:
+        dataset: the column and the gain on this data set alone; None: the printed averages and the
+            mean gains. If invariance explained the gain, rho would be near -1.
     """
     table = invariance_against_gain(number)
     if dataset is None:
         return spearman_exact(table["average"], table["points"])
     gain = gains().xs(dataset, level="dataset")["gain"][table["network"]]
     return spearman_exact(load_table(number)[dataset], gain)
+
+
+def invariance_summary() -> pd.DataFrame:
+    """What Tables 4 and 5 say of the gains: a row per table, by its number.
+
+    Columns: rho and p of `invariance_correlation` on the averages; "before", the models that are
+    not marked and yet stand before the last of the marked ones, in the table's order.
+
+    >>> invariance_summary().loc[4, "before"]
+    ('PoolFormer', 'ResNet')
+    """
+    rows = {}
+    for number in (4, 5):
+        test, table = invariance_correlation(number), invariance_against_gain(number)
+        last = table.loc[table["marked"], "rank"].max()
+        before = tuple(table.index[~table["marked"] & (table["rank"] < last)])
+        rows[number] = {"rho": test.estimate, "p": test.p, "before": before}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def readded_averages() -> pd.DataFrame:
@@ -186,7 +213,7 @@ def readded_averages() -> pd.DataFrame:
     for number in (4, 5):
         table = load_table(number)
         mean = table[list(DATASETS)].mean(axis=1)
-        for model, printed, exact in zip(table["model"], table["average"], mean):
+        for model, printed, exact in zip(table["model"], table["average"], mean, strict=True):
             rows.append(
                 {
                     "table": number,
@@ -233,8 +260,9 @@ def movement() -> pd.DataFrame:
     reading, under "gamma: …" the target and under "nearer: …" how much closer to it the constrained
     value lies than the baseline's.
 
-    >>> movement().loc[("ResMLP", "imagenette"), ["baseline", "constrained", "gamma: released"]].tolist()
-    [0.21, 0.37, 0.2]
+    >>> row = movement().loc[("ResMLP", "imagenette")]
+    >>> row[["baseline", "constrained", "gamma: released"]].to_dict()
+    {'baseline': 0.21, 'constrained': 0.37, 'gamma: released': 0.2}
     """
     rates = load_table(3).pivot_table(
         index=["model", "dataset"], columns="arm", values="ss_rate_mean", sort=False
@@ -289,6 +317,25 @@ def table_2_changes() -> pd.DataFrame:
     """
     table = load_table(2).set_index("model")
     return table.assign(change=(table["pretrained"] - table["untrained"]).round(2))
+
+
+def trained_rates() -> pd.Series:
+    """How far Table 3's baselines, averaged over the data sets, lie from Table 2's trained SS_rate.
+
+    >>> trained_rates().idxmax()
+    'MLP-Mixer'
+    """
+    baselines = load_table(3).query("arm == 'baseline'").groupby("model")["ss_rate_mean"].mean()
+    return (baselines - load_table(2).set_index("model")["pretrained"]).abs()
+
+
+def smallest_ss_rate_in_print() -> float:
+    """The smallest value of Table 2, before or after training.
+
+    >>> smallest_ss_rate_in_print()
+    0.09
+    """
+    return float(load_table(2)[["untrained", "pretrained"]].min(axis=None))
 
 
 def largest_ss_rate_as_printed(D: int) -> float:

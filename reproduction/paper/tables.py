@@ -64,7 +64,8 @@ def load_table(number: int) -> pd.DataFrame:
     file = PAPER / f"table{number}.csv"
     if not file.is_file():
         raise FileNotFoundError(
-            f"{file} is not there: the paper's tables lie in the checkout of the repository, not in the wheel"
+            f"{file} is not there: "
+            "the paper's tables lie in the checkout of the repository, not in the wheel"
         )
     return pd.read_csv(file)
 
@@ -90,13 +91,14 @@ def verdict(
     alone. "no verdict (quick scale)" is all that `scale` "quick" gives, and "not run" where `ours`
     is None or NaN.
 
-    Raises ValueError for `theirs` outside 0..1, `ours` or `std` negative or infinite, and an
-    unknown `scale`.
-
     >>> verdict(0.148, 0.13), verdict(0.215, 0.13), verdict(0.215, 0.13, std=0.05)
     ('reproduced', 'differs', 'reproduced')
     >>> verdict(0.148, 0.13, scale="quick"), verdict(None, 0.13)
     ('no verdict (quick scale)', 'not run')
+
+    Raises:
+        ValueError: `theirs` outside 0..1, `ours` or `std` negative or infinite, and an unknown
+            `scale`.
     """
     if scale not in SCALES:
         raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")

@@ -2,148 +2,180 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproduction.style import FAMILY_COLOURS, FAMILY_LABELS, GREY, INK, STATE_MARKERS, _log_axis
+from reproduction.paper.tables import FORMULAS
+from reproduction.sensitivity.read import MEASURES_BESIDE
+from reproduction.style import (
+    FAMILY_COLOURS,
+    FAMILY_LABELS,
+    GREY,
+    INK,
+    STATE_MARKERS,
+    _log_axis,
+    legend_below,
+    panels,
+)
+
+#: What describes the histogram of a layer's distances: column of ``read.layers`` -> label.
+HISTOGRAM: Mapping[str, str] = {
+    "distance_mean": "mean distance",
+    "cv": "variation of distances",
+    "distance_skewness": "skewness of distances",
+    "D": "channels D",
+}
+
+#: Known measures of a layer; the mean distance has its panel in the histogram's figure.
+KNOWN: Mapping[str, str] = {
+    column: label for column, label in MEASURES_BESIDE.items() if column != "distance_mean"
+}
+
+#: Factors that are numbers: name -> label.
+FACTORS: Mapping[str, str] = {"scale": "features multiplied by", "D": "channels D", "B": "images B"}
+
+#: Statistics of A_epsilon: column of ``read_graphs.graphs`` -> label.
+STATISTICS: Mapping[str, str] = {
+    "degree_cv": "variation of degrees",
+    "clustering": "clustering",
+    "largest": "largest component",
+    "sigma": "small-world σ",
+}
+
+_LOG = ("distance_mean", "D", "participation_ratio", "effective_rank")
+
+_NOISE = "Gaussian noise"
+
+#: Label of a family -> colour.
+_COLOURS = {FAMILY_LABELS[family]: colour for family, colour in FAMILY_COLOURS.items()}
 
 
 def plot_layers(
-    table: pd.DataFrame,
-    y: str,
+    layers: pd.DataFrame,
     columns: Mapping[str, str],
     *,
-    log: Sequence[str] = (),
-    columns_per_row: int = 2,
+    y: str = "released",
+    log: Sequence[str] = _LOG,
 ) -> Figure:
-    """One point per layer: the column `y` against each of several others, a panel each.
+    """One point per layer: SS_rate against each of several columns, a panel each.
 
-    table: with `y`, `family` and the keys of `columns`, whose values are labels; log: the columns
-    drawn on a log axis.
+    Args:
+        layers: with `y`, "family" and `columns`.
+        columns: column -> label, as ``HISTOGRAM`` or ``KNOWN``.
+        y: the column of SS_rate.
+        log: the columns drawn on a log axis.
     """
-    rows = math.ceil(len(columns) / columns_per_row)
-    across = min(columns_per_row, len(columns))
-    figure, axes = plt.subplots(
-        rows, across, figsize=(3.3 * across, 2.4 * rows + 0.3), squeeze=False, sharey=True
-    )
-    for axis, (column, label) in zip(axes.flat, columns.items()):
-        for family, part in table.groupby("family", sort=False):
-            style = {
-                "color": FAMILY_COLOURS[family],
-                "marker": STATE_MARKERS["untrained"],
-                "label": FAMILY_LABELS[family],
-            }
-            axis.scatter(
-                part[column],
-                part[y],
-                s=9 if len(table) > 300 else 22,
-                alpha=0.5,
-                linewidths=0,
-                rasterized=True,
-                **style,
-            )
+    figure, axes = panels(len(columns), 2, size=(3.3, 2.4), ylabel="SS_rate", sharey=True)
+    families = layers.assign(family=layers["family"].map(FAMILY_LABELS))
+    for axis, (column, label) in zip(axes, columns.items(), strict=True):
+        sns.scatterplot(
+            families,
+            x=column,
+            y=y,
+            hue="family",
+            hue_order=[label for label in _COLOURS if label in set(families["family"])],
+            palette=_COLOURS,
+            marker=STATE_MARKERS["untrained"],
+            s=9 if len(layers) > 300 else 22,
+            alpha=0.5,
+            linewidth=0,
+            rasterized=True,
+            legend="full" if axis is axes[0] else False,
+            ax=axis,
+        )
         axis.set(xlabel=label)
         if column in log:
-            _log_axis(axis, table[column].min(), table[column].max())
-    for axis in list(axes.flat)[len(columns) :]:
-        axis.remove()
-    for row in axes:
-        row[0].set_ylabel("SS_rate")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=3,
-        fontsize=9,
-        markerscale=2,
-    )
+            _log_axis(axis, layers[column].min(), layers[column].max())
+    legend_below(figure, axes[0], columns=3, markerscale=2)
+    axes[0].get_legend().remove()
     return figure
 
 
 def plot_factors(
-    table: pd.DataFrame,
-    factors: Mapping[str, str],
-    formulas: Sequence[str] = ("released", "printed"),
+    factors: pd.DataFrame, names: Mapping[str, str] = FACTORS, formulas: Sequence[str] = FORMULAS
 ) -> Figure:
     """SS_rate of one layer per family as one thing changes: a row per factor, a column per formula.
 
-    table: ``measures_grid.one_factor_table``; factors: name of a factor with numbers as values ->
-    label of its axis.
+    Args:
+        factors: as from ``read_factors.factors``.
+        names: factor with numbers as values -> label of its axis.
+        formulas: the columns drawn.
     """
-    size = (3.3 * len(formulas), 2.2 * len(factors) + 0.3)
-    figure, axes = plt.subplots(
-        len(factors), len(formulas), figsize=size, squeeze=False, sharex="row", sharey="col"
+    figure, axes = panels(
+        len(names) * len(formulas), len(formulas), size=(3.3, 2.2), ylabel="SS_rate"
     )
-    for row, (factor, label) in zip(axes, factors.items()):
-        for axis, formula in zip(row, formulas):
-            for (model, family), part in table[table["factor"] == factor].groupby(
-                ["model", "family"], sort=False
-            ):
-                part = part.assign(value=part["value"].astype(float)).sort_values("value")
-                style = {"color": FAMILY_COLOURS[family], "marker": STATE_MARKERS["untrained"]}
-                axis.plot(
-                    part["value"],
-                    part[formula],
-                    ms=4,
-                    label=f"{model} {part['module'].iloc[0]}",
-                    **style,
-                )
-                low, high = (
-                    part[f"{formula}, {end}"].fillna(part[formula]) for end in ("low", "high")
-                )
-                axis.fill_between(
-                    part["value"], low, high, color=style["color"], alpha=0.15, linewidth=0
-                )
-            values = table.loc[table["factor"] == factor, "value"].astype(float)
-            _log_axis(axis, values.min(), values.max())
-            axis.set(title=formula if factor == next(iter(factors)) else "", xlabel=label)
-        row[0].set_ylabel("SS_rate")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9
-    )
+    for k, (factor, label) in enumerate(names.items()):
+        part = factors[factors["factor"] == factor]
+        part = part.assign(value=part["value"].astype(float)).sort_values("value")
+        for column, formula in enumerate(formulas):
+            axis = axes[k * len(formulas) + column]
+            if k:
+                axis.sharey(axes[column])
+            _lines(axis, part, formula)
+            _log_axis(axis, part["value"].min(), part["value"].max())
+            axis.set(title="" if k else formula, xlabel=label)
+    legend_below(figure, axes[0], columns=3)
     return figure
 
 
-def plot_graph_profile(
-    table: pd.DataFrame, columns: Mapping[str, str], *, columns_per_row: int = 2
-) -> Figure:
+def _lines(axis: Axes, part: pd.DataFrame, formula: str) -> None:
+    """A line per layer, and a band where there is an interval."""
+    for (model, family), layer in part.groupby(["model", "family"], sort=False):
+        colour = FAMILY_COLOURS[family]
+        axis.plot(
+            layer["value"],
+            layer[formula],
+            color=colour,
+            marker=STATE_MARKERS["untrained"],
+            ms=4,
+            label=f"{model} {layer['module'].iloc[0]}",
+        )
+        low, high = (layer[f"{formula}, {end}"].fillna(layer[formula]) for end in ("low", "high"))
+        axis.fill_between(layer["value"], low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def plot_graph_profile(graphs: pd.DataFrame, statistics: Mapping[str, str] = STATISTICS) -> Figure:
     """Statistics of A_epsilon against the share of pairs it joins: solid for features, dashed for
     Gaussian noise.
 
-    table: ``measures_grid.graph_table``; columns: statistic -> label, a panel each.
+    Args:
+        graphs: as from ``read_graphs.graphs``.
+        statistics: column -> label, a panel each.
     """
-    rows, across = math.ceil(len(columns) / columns_per_row), min(columns_per_row, len(columns))
-    figure, axes = plt.subplots(
-        rows, across, figsize=(3.3 * across, 2.4 * rows + 0.3), squeeze=False
+    noise = graphs["of"] == "gaussian"
+    curves = graphs.assign(
+        kind=graphs["family"].map(FAMILY_LABELS).mask(noise, _NOISE),
+        curve=graphs["model"] + " " + graphs["of"],
     )
-    for axis in list(axes.flat)[len(columns) :]:
-        axis.remove()
-    for axis, (column, label) in zip(axes.flat, columns.items()):
-        for (model, family, kind), part in table.groupby(["model", "family", "of"], sort=False):
-            noise = kind == "gaussian"
-            style = (
-                {"color": GREY, "ls": "--", "lw": 0.8}
-                if noise
-                else {"color": FAMILY_COLOURS[family], "lw": 1.3}
-            )
-            axis.plot(part["density"], part[column], **style)
-        axis.set(xlabel="share of pairs joined", title=label)
-        _log_axis(axis, table["density"].min(), table["density"].max())
+    kinds = [*(kind for kind in _COLOURS if kind in set(curves["kind"])), _NOISE]
+    figure, axes = panels(len(statistics), 2, size=(3.3, 2.4))
+    for axis, (column, label) in zip(axes, statistics.items(), strict=True):
+        sns.lineplot(
+            curves,
+            x="density",
+            y=column,
+            hue="kind",
+            hue_order=kinds,
+            style="kind",
+            style_order=kinds,
+            size="kind",
+            palette=_COLOURS | {_NOISE: GREY},
+            dashes=dict.fromkeys(kinds, "") | {_NOISE: (4, 2)},
+            sizes=dict.fromkeys(kinds, 1.3) | {_NOISE: 0.8},
+            units="curve",
+            estimator=None,
+            legend="full" if axis is axes[0] else False,
+            ax=axis,
+        )
+        axis.set(xlabel="share of pairs joined", ylabel="", title=label)
+        _log_axis(axis, graphs["density"].min(), graphs["density"].max())
         if column == "sigma":
             axis.axhline(1, color=INK, lw=0.8, ls=":")
             axis.set_yscale("log")
-    shown = [
-        plt.Line2D([], [], color=colour, label=FAMILY_LABELS[f])
-        for f, colour in FAMILY_COLOURS.items()
-        if f in set(table["family"])
-    ]
-    figure.legend(
-        handles=[*shown, plt.Line2D([], [], color=GREY, ls="--", label="Gaussian noise")],
-        loc="outside lower center",
-        ncols=4,
-        fontsize=9,
-    )
+    legend_below(figure, axes[0], columns=4)
+    axes[0].get_legend().remove()
     return figure

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from sslib.distances import _double, adjacency_at, pair_distances
+from sslib.checks import wide_matrix
+from sslib.distances import adjacency_at, pair_distances
 
 #: What each measure of a feature matrix does not change with: "scale" (of F as a whole), "shift"
 #: (one vector added to every channel), "rotation" (of the space of the images), "order" (of
@@ -35,14 +36,18 @@ def effective_rank(F: Tensor) -> float:
 
     The singular values are those of the channels as D points around their mean (Roy and Vetterli
     2007); 1 is a line, min(D - 1, B) a cloud as wide in every direction. Weak directions count for
-    more than in ``graph.participation_ratio``. NaN where all channels are equal.
-
-    F: (D, B). Raises ValueError unless it is a finite matrix with D >= 2.
+    more than in ``sslib.graph.participation_ratio``. NaN where all channels are equal.
 
     >>> round(effective_rank(torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]])), 6)
     1.0
+
+    Args:
+        F: (D, B) feature matrix.
+
+    Raises:
+        ValueError: F is no finite matrix with D >= 2.
     """
-    F = _double(F)
+    F = wide_matrix("F", F)
     values = torch.linalg.svdvals(F - F.mean(0)).numpy()
     if not values.any():
         return math.nan
@@ -58,6 +63,9 @@ def two_nn(F: Tensor, *, discard: float = 0.1) -> float:
     least-squares slope through the origin over all but the largest ratios. A channel equal to
     another has no ratio and is left out.
 
+    >>> round(two_nn(torch.rand(2000, 2, generator=torch.Generator().manual_seed(0))), 1)
+    2.0
+
     Args:
         F: (D, B) feature matrix.
         discard: the share of largest ratios left out, from 0 up to 1.
@@ -67,9 +75,6 @@ def two_nn(F: Tensor, *, discard: float = 0.1) -> float:
 
     Raises:
         ValueError: F or discard is not as said above.
-
-    >>> round(two_nn(torch.rand(2000, 2, generator=torch.Generator().manual_seed(0))), 1)
-    2.0
     """
     if not 0 <= discard < 1:
         raise ValueError(f"discard is {discard!r}; expected a share from 0 up to 1")
@@ -89,42 +94,49 @@ def linear_cka(F: Tensor, G: Tensor) -> float:
     """Linear centred kernel alignment of two layers' responses to the same images, 0 to 1
     (Kornblith et al. 2019).
 
-    F, G: (D, B) and (D', B). 1 where one is an orthogonal mixture of the other's channels, whatever
-    their scale. NaN where a layer's channels are all constant. Raises ValueError unless both are
-    matrices with the same B >= 2.
-
     >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
     >>> round(linear_cka(F, 3 * F.flip(0) + 1), 6)
     1.0
+
+    Args:
+        F, G: (D, B) and (D', B).
+
+    Returns:
+        1 where one is an orthogonal mixture of the other's channels, whatever their scale; NaN
+        where a layer's channels are all constant.
+
+    Raises:
+        ValueError: they are no matrices with the same B >= 2.
     """
     F, G = torch.as_tensor(F), torch.as_tensor(G)
     if F.ndim != 2 or G.ndim != 2 or F.shape[1] != G.shape[1] or F.shape[1] < 2:
         raise ValueError(
-            f"F and G have shapes {tuple(F.shape)} and {tuple(G.shape)}; expected (D, B) with the same B >= 2"
+            f"F and G have shapes {tuple(F.shape)} and {tuple(G.shape)}; expected (D, B) with the "
+            "same B >= 2"
         )
-    return cka_of_grams(
-        *(
-            X.double().T @ X.double()
-            for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True))
-        )
-    )
+    F, G = (X.double() for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True)))
+    return cka_of_grams(F.T @ F, G.T @ G)
 
 
 def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
     """``linear_cka`` from the Gram matrices of the images: (B, B) products of any features, such as
     whole activations.
 
-    K, L: symmetric, of the same images, centred or not. Raises ValueError unless both are (B, B)
-    with the same B >= 2.
-
     >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
     >>> round(cka_of_grams(F.T @ F, 4 * F.T @ F), 6)
     1.0
+
+    Args:
+        K, L: symmetric, of the same images, centred or not.
+
+    Raises:
+        ValueError: they are not both (B, B) with the same B >= 2.
     """
     K, L = (torch.as_tensor(M).detach().cpu().double() for M in (K, L))
     if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape != L.shape or len(K) < 2:
         raise ValueError(
-            f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the same B >= 2"
+            f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the "
+            "same B >= 2"
         )
     K, L = (M - M.mean(0) - M.mean(1, keepdim=True) + M.mean() for M in (K, L))
     return float((K * L).sum() / (K.norm() * L.norm()))
@@ -135,6 +147,11 @@ def graph_statistics(
 ) -> dict[str, float]:
     """A_epsilon at the epsilon that joins a share `density` of all pairs, beside random graphs with
     as many edges.
+
+    >>> C = pair_distances(torch.rand(60, 2, generator=torch.Generator().manual_seed(0)))
+    >>> found = graph_statistics(C, 0.2)
+    >>> round(found["density"], 2), found["sigma"] > 1
+    (0.2, True)
 
     Args:
         C: (D, D) distances with D >= 3, as from ``pair_distances``; the share is met as closely as
@@ -154,11 +171,6 @@ def graph_statistics(
 
     Raises:
         ValueError: an argument is not as said above.
-
-    >>> C = pair_distances(torch.rand(60, 2, generator=torch.Generator().manual_seed(0)))
-    >>> found = graph_statistics(C, 0.2)
-    >>> round(found["density"], 2), found["sigma"] > 1
-    (0.2, True)
     """
     A = adjacency_at(C, density)
     i, j = np.triu_indices(len(A), 1)

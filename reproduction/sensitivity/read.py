@@ -1,42 +1,77 @@
-"""What moves SS_rate, from records."""
+"""What SS_rate goes with, from records: the tables of the page, and the numbers behind them.
+
+Functions named after a thing (``layers``, ``nulls``) give numbers, a row per layer or so; those
+that end in ``table`` give the table as the page shows it.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reproduction import models
-from reproduction.stats import explained, mean_interval
-from sslib.boxes import FORMULAS
+from reproduction import records
+from reproduction.invariance.known import SET_NAMES
+from reproduction.paper.tables import FORMULAS
+from reproduction.stats import RankCorrelation, explained, rank_correlation
+from reproduction.table_1 import TABLE_1, find
+
+_SHAPE = ("log_scale", "cv", "distance_skewness")
+
+#: Products of two of the numbers that describe the histogram: name of the column -> its factors.
+_PRODUCTS = {f"{a} * {b}": (a, b) for i, a in enumerate(_SHAPE) for b in _SHAPE[i:]}
+
+#: What SS_rate is regressed on, step by step: the scale and the shape of the distances' histogram,
+#: then more.
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "scale": ("log_scale",),
+    "shape": ("cv", "distance_skewness"),
+    "scale and shape": _SHAPE,
+    "and squares, products": (*_SHAPE, *_PRODUCTS),
+    "scale, shape, D, range": (*_SHAPE, "log_D", "log_range"),
+}
+
+#: Measures that SS_rate of a layer is held against: column of ``layers`` -> name.
+MEASURES_BESIDE: Mapping[str, str] = {
+    "participation_ratio": "participation ratio",
+    "effective_rank": "effective rank",
+    "two_nn": "TwoNN dimension",
+    "cka": "CKA with layer before",
+    "distance_mean": "mean distance",
+}
+
+#: The SS_rates held against them: column of ``layers`` -> name.
+RATES: Mapping[str, str] = {
+    "released": "released",
+    "printed": "printed",
+    "released, mean": "scale-free",
+}
+
+#: The axes of the released SS_rate, the last three without a unit: name -> column of ``layers``.
+AXES: Mapping[str, str] = {
+    "released": "released",
+    "log(1 + θ/m)": "released, mean",
+    "log θ": "released, log",
+    "θ": "released, linear",
+}
+
+#: Null models as the page calls them, where that is shorter.
+_NULL_NAMES = {"gaussian": "noise", "one direction": "line"}
 
 
-def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """The layers of ``MEASURES`` or of ``experiments.SS_RATE`` records, a row each, with the
-    moments of the distances.
+def layers(runs: pd.DataFrame) -> pd.DataFrame:
+    """The layers of ``ss-rate-measures`` or ``ss-rate`` records, with the moments of the distances.
 
-    Columns: model, family, seed, draw, module, all numbers of the record's layer, and "log_scale"
-    (log of the mean distance), "cv" (standard deviation over mean), "log_D", "log_range" (log of
-    the ratio of 1 + TV to 1 + TZ).
+    Args:
+        runs: as from ``records.read_all``.
+
+    Returns:
+        What ``records.layers`` gives, and "log_scale" (log of the mean distance), "cv" (standard
+        deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
     """
-    rows = []
-    for run in runs.to_dict("records"):
-        architecture = models.find(run["config.model"])
-        for module, layer in run["metrics.layers"].items():
-            numbers = {key: value for key, value in layer.items() if isinstance(value, int | float)}
-            rows.append(
-                {
-                    "model": architecture.name,
-                    "family": architecture.family,
-                    "seed": run["seed"],
-                    "draw": run["config.draw"],
-                    "module": module,
-                    **numbers,
-                }
-            )
-    table = pd.DataFrame(rows)
+    table = records.layers(runs)
     if table.empty:
         return table
     return table.assign(
@@ -47,252 +82,256 @@ def layer_table(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-#: What SS_rate is regressed on, step by step: the scale and the shape of the distances' histogram,
-#: then more.
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "scale": ("log_scale",),
-    "shape: variation, skewness": ("cv", "distance_skewness"),
-    "scale and shape": ("log_scale", "cv", "distance_skewness"),
-    "and their squares and products": ("log_scale", "cv", "distance_skewness"),
-    "scale, shape, D and range": ("log_scale", "cv", "distance_skewness", "log_D", "log_range"),
-}
+def fits(layers: pd.DataFrame, *, resamples: int = 1000) -> pd.DataFrame:
+    """``stats.explained`` of SS_rate for each formula and each of ``STEPS``; networks are the
+    groups.
 
+    Args:
+        layers: as from ``layers``.
+        resamples: draws of networks, for the intervals.
 
-def explained_table(layers: pd.DataFrame, formula: str, *, resamples: int = 1000) -> pd.DataFrame:
-    """``measures.explained`` of SS_rate for each of ``STEPS``, a row each: r2, low, high, unseen,
-    left.
-
-    layers: ``layer_table``; networks are the groups. "unseen" is r2 for networks left out, "left"
-    the residual.
+    Returns:
+        A row per formula and step: "r2", "low", "high"; "unseen", r2 for networks left out; "left",
+        the standard deviation of the residuals.
     """
+    used = layers.assign(**{name: layers[a] * layers[b] for name, (a, b) in _PRODUCTS.items()})
     rows = {}
-    for step, columns in STEPS.items():
-        used, by = layers, list(columns)
-        if "squares" in step:
-            for i, a in enumerate(columns):
-                for b in columns[i:]:
-                    used = used.assign(**{f"{a} * {b}": used[a] * used[b]})
-                    by.append(f"{a} * {b}")
-        fit = explained(used, formula, by, "model", resamples=resamples)
-        low, high = fit.interval
-        rows[step] = {
-            "r2": fit.r2,
-            "low": low,
-            "high": high,
-            "unseen": fit.r2_left_out,
-            "left": fit.residual,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def one_factor_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """``ONE_FACTOR`` records: a row per model, factor and value.
-
-    Columns: model, family, module, factor, value, draws; per formula its mean over draws,
-    "<formula>, low" and "<formula>, high" (for the factor "images" the 2.5 and 97.5 % quantiles,
-    else the 95 % interval of the mean, NaN for one draw), and "<formula>, change" of the mean from
-    the unchanged layer.
-    """
-    rows = []
-    for run in runs.to_dict("records"):
-        architecture = models.find(run["config.model"])
-        found = pd.DataFrame(run["metrics.rows"])
-        plain = found[(found["factor"] == "scale") & (found["value"] == 1)].iloc[0]
-        for (factor, value), part in found.groupby(["factor", "value"], sort=False):
-            row = {
-                "model": architecture.name,
-                "family": architecture.family,
-                "module": run["metrics.module"],
-                "factor": factor,
-                "value": value,
-                "draws": len(part),
+    for formula in FORMULAS:
+        for step, columns in STEPS.items():
+            fit = explained(used, formula, columns, "model", resamples=resamples)
+            low, high = fit.interval
+            rows[formula, step] = {
+                "r2": fit.r2,
+                "low": low,
+                "high": high,
+                "unseen": fit.r2_left_out,
+                "left": fit.residual,
             }
-            for formula in FORMULAS:
-                rates = part[formula].astype(float)
-                mean = rates.mean()
-                if factor == "images":
-                    low, high = rates.quantile(0.025), rates.quantile(0.975)
-                elif len(part) > 1:
-                    low, high = mean_interval(rates)[1:3]
-                else:
-                    low = high = math.nan
-                row |= {
-                    formula: mean,
-                    f"{formula}, low": low,
-                    f"{formula}, high": high,
-                    f"{formula}, change": mean - float(plain[formula]),
-                }
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-#: What a reader may want to compare SS_rate across: the rows of a factor that stand for it.
-COMPARED: Mapping[str, tuple[str, tuple]] = {
-    "another draw of 512 of the images": ("draw", ("other",)),
-    "64 to 256 images, mean of draws": ("B", (64, 128, 256)),
-    "half precision of F": ("precision", ("float16", "bfloat16")),
-    "64 or 1024 thresholds instead of 256": ("thresholds", (64, 1024)),
-    "training instead of eval mode": ("mode", ("training",)),
-    "another seed of the random weights": ("seed", ("other",)),
-    "a sixth to a half of the channels, mean of draws": ("D", ("half", "quarter")),
-    "features three times larger or smaller": ("scale", (0.3, 3.0)),
-    "features ten times larger or smaller": ("scale", (0.1, 10.0)),
-}
-
-
-def comparable(
-    table: pd.DataFrame, layers: pd.DataFrame | None = None, *, formula: str = "released"
-) -> pd.DataFrame:
-    """What a raw SS_rate can be compared across: how far each change moves it, against the spread
-    over images.
-
-    table: ``one_factor_table``; layers: ``layer_table`` of several seeds and draws of images, for a
-    row of each. The yardstick of a layer is half the width of its bootstrap interval over images.
-    Per change of ``COMPARED``: "moves by", the largest shift over layers and values, of the mean
-    over draws; "low" and "high", its 95 % interval, from the draws of the change itself, or the
-    yardstick where it is a single number; "times the spread", the largest ratio of a shift to its
-    layer's yardstick; "comparable", whether that is at most 1; "layers", how many were measured.
-    """
-    boot = table[table["factor"] == "images"].set_index("model")
-    yardstick = (boot[f"{formula}, high"] - boot[f"{formula}, low"]) / 2
-    if layers is not None:
-        table = pd.concat([table, _other_seeds(layers, boot["module"], formula)], ignore_index=True)
-    rows = {}
-    for change, (factor, values) in COMPARED.items():
-        part = table[table["factor"] == factor]
-        if factor == "D":
-            full = part.groupby("model")["value"].transform("max")
-            share = {"half": 2, "quarter": 4}
-            # the drawn sizes are powers of 2: the nearest below the share asked for
-            wanted = [(full / share[v]).map(lambda x: 2 ** int(math.log2(x))) for v in values]
-            part = part[np.logical_or.reduce([part["value"] == w for w in wanted])]
-        else:
-            part = part[part["value"].isin(values)]
-        if part.empty:
-            continue
-        part = part.assign(
-            ratio=(part[f"{formula}, change"].abs() / part["model"].map(yardstick)),
-            half=((part[f"{formula}, high"] - part[f"{formula}, low"]) / 2).fillna(
-                part["model"].map(yardstick)
-            ),
-        )
-        worst = part.loc[part[f"{formula}, change"].abs().idxmax()]
-        moved = worst[f"{formula}, change"]
-        rows[change] = {
-            "moves by": moved,
-            "low": moved - worst["half"],
-            "high": moved + worst["half"],
-            "times the spread": part["ratio"].max(),
-            "comparable": bool(part["ratio"].max() <= 1),
-            "layers": part["model"].nunique(),
-        }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _other_seeds(layers: pd.DataFrame, modules: pd.Series, formula: str) -> pd.DataFrame:
-    """Rows of ``one_factor_table`` for other seeds and draws than 0 of the same layers, one per
-    seed or draw.
-    """
-    rows = []
-    for model, module in modules.items():
-        part = layers[(layers["model"] == model) & (layers["module"] == module)]
-        plain = part[(part["seed"] == 0) & (part["draw"] == 0)][formula].iloc[0]
-        for factor, other in (("seed", "draw"), ("draw", "seed")):
-            rates = part[(part[other] == 0) & (part[factor] != 0)][formula]
-            rows += [
-                {
-                    "model": model,
-                    "factor": factor,
-                    "value": "other",
-                    formula: rate,
-                    f"{formula}, change": rate - plain,
-                    f"{formula}, low": math.nan,
-                    f"{formula}, high": math.nan,
-                }
-                for rate in rates
-            ]
-    return pd.DataFrame(rows)
+def explained_table(fits: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``fits``: per formula, R² with its interval, and R² for unseen networks."""
+    columns = {}
+    for formula in FORMULAS:
+        fit = fits.loc[formula]
+        columns[formula, "R²"] = _with_interval(fit["r2"], fit["low"], fit["high"])
+        columns[formula, "unseen"] = fit["unseen"].map("{:.2f}".format)
+    return pd.DataFrame(columns)
 
 
-def null_table(runs: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
-    """``MEASURES`` records: SS_rate of the layers and of their null models, a row per layer.
+def change_table(rates: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``live.changed_rates``."""
+    return rates.map("{:.3f}".format)
 
-    Columns: model, family, module, "features", and one per null model.
+
+def nulls(runs: pd.DataFrame, *, formula: str = "released") -> pd.DataFrame:
+    """SS_rate of the layers of ``ss-rate-measures`` records and of their null models.
+
+    Returns:
+        A row per layer: "model", "family", "module", "features", and one column per null model, NaN
+        where SS_rate does not exist.
     """
     rows = []
     for run in runs.to_dict("records"):
-        architecture = models.find(run["config.model"])
+        network = find(run["config.model"])
         for module, layer in run["metrics.layers"].items():
-            nulls = {kind: rates[formula] for kind, rates in layer["nulls"].items()}
-            rows.append(
-                {
-                    "model": architecture.name,
-                    "family": architecture.family,
-                    "module": module,
-                    "features": layer[formula],
-                }
-                | nulls
-            )
+            row = {"model": network.name, "family": network.family, "module": module}
+            rates = {kind: rates[formula] for kind, rates in layer["nulls"].items()}
+            rows.append(row | {"features": layer[formula]} | rates)
     return pd.DataFrame(rows)
 
 
-def ranking(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Networks by SS_rate, mean over modules: one column per measure, and per measure its rank from
-    1, the smallest.
-
-    table: ``layer_table``; columns: heading -> column of it. A layer for which a measure is NaN
-    makes its network's mean NaN, and no rank.
+def null_table(nulls: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``nulls``: mean over the layers of each network, and in brackets over how many,
+    where there is no SS_rate of all.
     """
-    means = table.groupby("model", sort=False)[list(columns.values())].agg(
+    networks = nulls.drop(columns=["family", "module"]).groupby("model")
+    mean, count, size = networks.mean(), networks.count(), networks.size()
+    text = mean.map("{:.2f}".format).replace("nan", "–")
+    some = count.lt(size, axis=0) & (count > 0)
+    of = count.astype(str).add(" of ").add(size.astype(str), axis=0)
+    text = text.mask(some, text + " (" + of + ")")
+    return _in_papers_order(text).rename(columns=_NULL_NAMES).rename_axis(None)
+
+
+class NoiseComparison(NamedTuple):
+    """How SS_rate of layers stands to that of Gaussian noise of their shape.
+
+    Attributes:
+        low, high: the smallest and largest SS_rate of noise.
+        n: layers.
+        below: share of layers below their noise.
+        below_line: share of layers below the same channels put on one line.
+        gap: mean distance of a layer from its noise.
+    """
+
+    low: float
+    high: float
+    n: int
+    below: float
+    below_line: float
+    gap: float
+
+
+def against_noise(nulls: pd.DataFrame) -> NoiseComparison | None:
+    """How the layers of ``nulls`` stand to noise; None where there are none."""
+    if nulls.empty:
+        return None
+    features, noise = nulls["features"], nulls["gaussian"]
+    return NoiseComparison(
+        low=noise.min(),
+        high=noise.max(),
+        n=len(nulls),
+        below=(features < noise).mean(),
+        below_line=(features < nulls["one direction"]).mean(),
+        gap=(features - noise).abs().mean(),
+    )
+
+
+def fractal_table(rates: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``live.fractal_rates``."""
+    two = "{:.2f}".format
+    columns = {
+        "dimension": rates["dimension"].map(two),
+        "SS_rate": rates["rate"].map(two),
+        "noise like it": rates["low"].map(two) + " to " + rates["high"].map(two),
+    }
+    return pd.DataFrame(columns).rename(index=SET_NAMES)
+
+
+def correlations(layers: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations over layers of each of ``RATES``, a column, with each of
+    ``MEASURES_BESIDE``, a row; networks are the groups.
+    """
+    if layers.empty:
+        return pd.DataFrame()
+    return pd.DataFrame(
+        {
+            label: {
+                name: rank_correlation(layers, column, rate, "model")
+                for column, name in MEASURES_BESIDE.items()
+            }
+            for rate, label in RATES.items()
+        }
+    )
+
+
+def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
+    """The table of rank correlations, each with its interval."""
+    return correlations.map(str)
+
+
+def clear(correlations: pd.Series) -> list[str]:
+    """The names of the rank correlations whose interval excludes zero."""
+    return [name for name, rho in correlations.items() if rho.interval[0] * rho.interval[1] > 0]
+
+
+def similarity(runs: pd.DataFrame) -> pd.DataFrame:
+    """CKA of ``cka-training`` records, a row per module of every run.
+
+    Returns:
+        Columns model, family, dataset, recipe, arm, seed, module, depth (0 for the first module, 1
+        for the last), cka.
+    """
+    rows = []
+    for run in runs.to_dict("records"):
+        network, found = find(run["config.model"]), run["metrics.cka"]
+        own = {"model": network.name, "family": network.family}
+        own |= {key: run[f"config.{key}"] for key in ("dataset", "recipe", "arm")}
+        for k, (module, cka) in enumerate(found.items()):
+            place = {"module": module, "depth": k / (len(found) - 1), "cka": cka}
+            rows.append(own | {"seed": run["seed"]} | place)
+    return pd.DataFrame(rows)
+
+
+def cka_table(similarity: pd.DataFrame, *, recipe: str = "cpu") -> pd.DataFrame:
+    """The table of ``similarity`` under one recipe, without the constraint and with it: mean over
+    layers ± standard deviation over seeds, in brackets the first and the last layer.
+    """
+    arms = similarity["arm"].isin(["baseline", "constrained"])
+    used = similarity[arms & (similarity["recipe"] == recipe)]
+    runs = used.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"])
+    by_arm = runs.groupby(["model", "arm"], sort=False)
+    table = by_arm.mean().assign(std=by_arm["mean"].std(), seeds=by_arm.size())
+    text = table.apply(_cka_text, axis=1).unstack("arm")
+    seeds = table["seeds"].unstack("arm").min(axis=1)
+    return text.assign(seeds=seeds).rename_axis(None).rename_axis(columns=None)
+
+
+def _cka_text(row: pd.Series) -> str:
+    ends = f"({row['first']:.2f}, {row['last']:.2f})"
+    return f"{row['mean']:.3f} ± {row['std']:.3f} {ends}"
+
+
+def ranking(layers: pd.DataFrame, columns: Mapping[str, str] = AXES) -> pd.DataFrame:
+    """Networks by SS_rate, mean over modules, and their ranks from 1, the smallest.
+
+    Args:
+        layers: as from ``layers``.
+        columns: heading -> column of it.
+
+    Returns:
+        A row per network: a column per heading, and "rank, <heading>". A layer without a value
+        makes its network's mean NaN, and no rank.
+    """
+    means = layers.groupby("model", sort=False)[list(columns.values())].agg(
         lambda values: values.mean(skipna=False)
     )
     means.columns = list(columns)
     return pd.concat([means, means.rank().add_prefix("rank, ")], axis=1)
 
 
-def graph_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """``MEASURES`` records: statistics of A_epsilon of each network's middle module, a row per
-    density and kind.
+def axis_table(ranking: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``ranking`` by ``AXES``: SS_rate, and its rank in brackets."""
+    text = {
+        heading: ranking[heading].map("{:.3f}".format)
+        + ranking[f"rank, {heading}"].map(" ({:.0f})".format)
+        for heading in AXES
+    }
+    undefined = ranking[list(AXES)].isna()
+    return _in_papers_order(pd.DataFrame(text).mask(undefined, "–")).rename_axis(None)
 
-    Columns: model, family, module, "of" ("features", or "gaussian" of the same shape), and the keys
-    of ``graph_statistics``.
+
+class Order(NamedTuple):
+    """What becomes of the order of networks on an axis without a unit.
+
+    Attributes:
+        n: networks.
+        mean, linear: rank correlation of the released SS_rate with that on log(1 + θ/m) and θ.
+        mover, places: the network that moves most on log(1 + θ/m), and by how many places.
+        undefined: networks for which log θ gives no value.
     """
-    rows = []
-    for run in runs.to_dict("records"):
-        architecture, graph = models.find(run["config.model"]), run["metrics.graph"]
-        for row in graph["statistics"]:
-            rows.append(
-                {
-                    "model": architecture.name,
-                    "family": architecture.family,
-                    "module": graph["module"],
-                    **row,
-                }
-            )
-    return pd.DataFrame(rows)
+
+    n: int
+    mean: RankCorrelation
+    linear: RankCorrelation
+    mover: str
+    places: float
+    undefined: tuple[str, ...]
 
 
-def cka_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """``TRAINED`` records, a row per module of every run: model, family, dataset, recipe, arm,
-    seed, module, depth, cka.
+def order(ranking: pd.DataFrame) -> Order | None:
+    """How the order of networks by ``AXES`` changes with the axis; None with fewer than 3."""
+    if len(ranking) < 3:
+        return None
+    ranking = _in_papers_order(ranking)
+    places = ranking.rename_axis("model").reset_index()
+    mean, linear = (
+        rank_correlation(places, "released", heading, "model") for heading in ("log(1 + θ/m)", "θ")
+    )
+    moved = (ranking["rank, log(1 + θ/m)"] - ranking["rank, released"]).abs()
+    undefined = tuple(ranking.index[ranking["log θ"].isna()])
+    return Order(len(ranking), mean, linear, str(moved.idxmax()), moved.max(), undefined)
 
-    depth: 0 for the first module, 1 for the last.
-    """
-    rows = []
-    for run in runs.to_dict("records"):
-        architecture, layers = models.find(run["config.model"]), run["metrics.cka"]
-        rows += [
-            {
-                "model": architecture.name,
-                "family": architecture.family,
-                "dataset": run["config.dataset"],
-                "recipe": run["config.recipe"],
-                "arm": run["config.arm"],
-                "seed": run["seed"],
-                "module": module,
-                "depth": k / (len(layers) - 1),
-                "cka": cka,
-            }
-            for k, (module, cka) in enumerate(layers.items())
-        ]
-    return pd.DataFrame(rows)
+
+def _with_interval(
+    value: pd.Series, low: pd.Series, high: pd.Series, form: str = ".2f"
+) -> pd.Series:
+    value, low, high = (numbers.map(f"{{:{form}}}".format) for numbers in (value, low, high))
+    return value + " [" + low + ", " + high + "]"
+
+
+def _in_papers_order(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with a row per network, in the order of the paper's tables."""
+    return table.loc[[known.name for known in TABLE_1.values() if known.name in table.index]]

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from reproduction import models
+from reproduction.table_1 import find
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
 from reproduction.training.watch import _Placebo, _Watch
@@ -46,16 +46,25 @@ def train(
 ) -> dict[str, Any] | None:
     """Train one network and return what was measured; None if `deadline` came first.
 
-    checkpoint: file that keeps the state after every epoch, and is gone on from if it is there. The
-    caller deletes it. deadline: a ``time.time()``; looked at after every epoch. matrices: .npz file
-    for what Tables 4 and 5 and Figure 2 need of the trained network (tens of MB).
+    Args:
+        run: what is trained, how, and with which penalty.
+        pictures: its data, on `device`.
+        device: where it is trained.
+        checkpoint: file that keeps the state after every epoch, and is gone on from if it is there.
+            The caller deletes it.
+        deadline: a ``time.time()``; looked at after every epoch.
+        matrices: .npz file for what Tables 4 and 5 and Figure 2 need of the trained network (tens
+            of MB).
 
-    Returns the metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
-    "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that is
-    best on the held-out images). "history" has a list per quantity, one entry an epoch. SS_rates
-    are by the released formula.
+    Returns:
+        The metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
+        "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that
+        is best on the held-out images). "history" has a list per quantity, one entry an epoch.
+        SS_rates are by the released formula.
 
-    Raises ValueError if there are fewer training images than a batch.
+    Raises:
+        ValueError: there are fewer training images than a batch.
+        RuntimeError: the loss is no longer finite.
     """
     if len(pictures.train[0]) < run.recipe.batch:
         raise ValueError(
@@ -78,6 +87,30 @@ def train(
             loop.close()
 
 
+_HISTORY = (
+    "test",
+    "heldout",
+    "train_loss",
+    "lr",
+    "ss_rate_train",
+    "penalty",
+    "gradient_ratio",
+    "seconds",
+)
+
+
+@dataclass
+class _Steps:
+    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, and
+    the penalty's gradient over the task's at the first step.
+    """
+
+    losses: list[Tensor] = field(default_factory=list)
+    penalties: list[Tensor] = field(default_factory=list)
+    rates: list[dict[str, float]] = field(default_factory=list)
+    gradient_ratio: float = math.nan
+
+
 class _Loop:
     """The state of one run between epochs."""
 
@@ -88,14 +121,9 @@ class _Loop:
         from timm.scheduler import create_scheduler_v2
 
         recipe = run.recipe
-        self.run, self.pictures, self.device, self.epoch, self.seconds = (
-            run,
-            pictures,
-            device,
-            0,
-            0.0,
-        )
-        self.architecture = models.find(run.model)
+        self.run, self.pictures, self.device = run, pictures, device
+        self.epoch, self.seconds = 0, 0.0
+        self.architecture = find(run.model)
         network, self.modules = network_of(run, pictures.classes)
         # Convolutions are faster with channels last; to tokens the format means nothing.
         self.network = network.to(device, memory_format=torch.channels_last)
@@ -137,19 +165,7 @@ class _Loop:
                 seed=run.seed,
             )
         self.watch = _Watch(self.network, self.modules)
-        self.history: dict[str, list[float]] = {
-            key: []
-            for key in (
-                "test",
-                "heldout",
-                "train_loss",
-                "lr",
-                "ss_rate_train",
-                "penalty",
-                "gradient_ratio",
-                "seconds",
-            )
-        }
+        self.history: dict[str, list[float]] = {key: [] for key in _HISTORY}
         self.before = self._probe()
         self.by_module: dict[str, float] = {}
 
@@ -174,7 +190,8 @@ class _Loop:
     def load(self, state: Mapping[str, Any]) -> None:
         if state["run"] != repr(self.run):
             raise ValueError(
-                f"checkpoint: it is of {state['run']}, expected {self.run!r}; delete it to begin anew"
+                f"checkpoint: it is of {state['run']}, expected {self.run!r}; delete it to begin "
+                "anew"
             )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -189,58 +206,22 @@ class _Loop:
 
     def run_epoch(self) -> None:
         """Train for one epoch and look at what came out."""
-        recipe, (pixels, labels) = self.run.recipe, self.pictures.train
-        _seed(self.run.seed, self.epoch)
-        order = torch.randperm(len(labels)).to(self.device)
-        self.network.train()
-        losses, penalties, watched, ratio, start = [], [], [], math.nan, time.perf_counter()
-        bar = tqdm(
-            range(self.steps),
-            desc=f"epoch {self.epoch + 1}/{recipe.epochs}",
-            disable=None,
-            leave=False,
-        )
-        for step in bar:
-            batch = order[step * recipe.batch : (step + 1) * recipe.batch]
-            images = augment(pixels[batch], recipe, self.architecture)
-            if self.erase:
-                images = self.erase(images)
-            images, targets = self.mix(images, labels[batch])
-            images = images.contiguous(memory_format=torch.channels_last)
-            self.watch.on = step >= self.steps - WATCHED
-            with self._autocast():
-                loss = torch.sum(
-                    -targets * functional.log_softmax(self.network(images).float(), -1), -1
-                ).mean()
-            total = loss
-            if self.constraint:
-                self.constraint.set_progress((self.epoch + step / self.steps) / recipe.epochs)
-                penalty = self.constraint()
-                penalties.append(penalty.detach())
-                total = loss + penalty
-                if step == 0:
-                    ratio = self._gradient_ratio(loss, penalty)
-            losses.append(loss.detach())
-            self.optimizer.zero_grad()
-            total.backward()
-            self.optimizer.step()
-            if not recipe.by_epoch:
-                self.scheduler.step_update(self.epoch * self.steps + step + 1)
-            if self.watch.on:
-                watched.append(self.watch.rates())
+        start = time.perf_counter()
+        steps = self._train_epoch()
         lr = self.optimizer.param_groups[0]["lr"]
-        if recipe.by_epoch:
+        if self.run.recipe.by_epoch:
             self.scheduler.step(self.epoch)
         if self.constraint:
             self.constraint.end_epoch()
-        train_loss = torch.stack(losses).mean().item()
+        train_loss = torch.stack(steps.losses).mean().item()
         if not math.isfinite(train_loss):
             raise RuntimeError(
-                f"the loss became {train_loss} in epoch {self.epoch + 1}; use a smaller learning rate or alpha"
+                f"the loss became {train_loss} in epoch {self.epoch + 1}; use a smaller learning "
+                "rate or alpha"
             )
         took = time.perf_counter() - start
         self.by_module = {
-            name: float(np.mean([rates[name] for rates in watched])) for name in self.modules
+            name: float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules
         }
         entry = {
             "test": self._top1(*self.pictures.test),
@@ -248,14 +229,54 @@ class _Loop:
             "train_loss": train_loss,
             "lr": lr,
             "ss_rate_train": float(np.mean(list(self.by_module.values()))),
-            "penalty": torch.stack(penalties).mean().item() if penalties else 0.0,
-            "gradient_ratio": ratio,
+            "penalty": torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0,
+            "gradient_ratio": steps.gradient_ratio,
             "seconds": took,
         }
-        for key, value in entry.items():
-            self.history[key].append(value)
+        for key in _HISTORY:
+            self.history[key].append(entry[key])
         self.seconds += took
         self.epoch += 1
+
+    def _train_epoch(self) -> _Steps:
+        recipe, (pixels, labels) = self.run.recipe, self.pictures.train
+        _seed(self.run.seed, self.epoch)
+        order = torch.randperm(len(labels)).to(self.device)
+        self.network.train()
+        steps = _Steps()
+        description = f"epoch {self.epoch + 1}/{recipe.epochs}"
+        for step in tqdm(range(self.steps), desc=description, disable=None, leave=False):
+            batch = order[step * recipe.batch : (step + 1) * recipe.batch]
+            images, targets = self._augmented(pixels[batch], labels[batch])
+            self.watch.on = step >= self.steps - WATCHED
+            with self._autocast():
+                logits = self.network(images)
+                loss = torch.sum(-targets * functional.log_softmax(logits.float(), -1), -1).mean()
+            total = loss
+            if self.constraint:
+                self.constraint.set_progress((self.epoch + step / self.steps) / recipe.epochs)
+                penalty = self.constraint()
+                steps.penalties.append(penalty.detach())
+                total = loss + penalty
+                if step == 0:
+                    steps.gradient_ratio = self._gradient_ratio(loss, penalty)
+            steps.losses.append(loss.detach())
+            self.optimizer.zero_grad()
+            total.backward()
+            self.optimizer.step()
+            if not recipe.by_epoch:
+                self.scheduler.step_update(self.epoch * self.steps + step + 1)
+            if self.watch.on:
+                steps.rates.append(self.watch.rates())
+        return steps
+
+    def _augmented(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch as the network gets it, and its soft targets."""
+        images = augment(pixels, self.run.recipe, self.architecture)
+        if self.erase:
+            images = self.erase(images)
+        images, targets = self.mix(images, labels)
+        return images.contiguous(memory_format=torch.channels_last), targets
 
     def results(self, matrices: Path | None) -> dict[str, Any]:
         """What a record keeps of the finished run."""
@@ -302,11 +323,10 @@ class _Loop:
     def _top1(self, pixels: Tensor, labels: Tensor) -> float:
         self.network.eval()
         correct = 0
-        for images, truth in zip(pixels.split(512), labels.split(512)):
+        for images, truth in zip(pixels.split(512), labels.split(512), strict=True):
             with self._autocast():
-                correct += (
-                    self.network(normalise(images, self.architecture)).argmax(1) == truth
-                ).sum()
+                guess = self.network(normalise(images, self.architecture)).argmax(1)
+                correct += (guess == truth).sum()
         return 100 * int(correct) / len(labels)
 
     def _probe(self) -> dict[str, dict[str, float]]:

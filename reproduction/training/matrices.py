@@ -19,8 +19,9 @@ from sslib.grams import Gram
 def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
     """The Gram matrices that a training run leaves in an .npz file: module -> Gram.
 
-    Raises FileNotFoundError, and ValueError naming the file if it holds no Gram matrices, or not
-    all that belongs to one.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: naming the file if it holds no Gram matrices, or not all that belongs to one.
     """
     path = Path(path)
     with np.load(path) as arrays:
@@ -45,7 +46,8 @@ def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
                 or not np.isfinite(products).all()
             ):
                 raise ValueError(
-                    f"{path.name}: expected finite (B, B) products for {name!r}, got {products.shape}"
+                    f"{path.name}: expected finite (B, B) products for {name!r}, got "
+                    f"{products.shape}"
                 )
             products = torch.from_numpy(products.astype(np.float64))
             grams[name] = Gram(
@@ -60,10 +62,12 @@ def trained_runs(
     """The .npz files that training has kept in a folder, each with the record of its training, in
     order of their names.
 
-    folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in
-    ``<root>/constraint``. Files without a record are passed over, with a warning.
+    Args:
+        folder: holds ``<name>.npz`` for each record ``<name>.json``, which lies beside it or in
+            ``<root>/constraint``. Files without a record are passed over, with a warning.
 
-    Raises ValueError if there are no .npz files.
+    Raises:
+        ValueError: there are no .npz files.
     """
     files = sorted(Path(folder).glob("*.npz"))
     if not files:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reproduction.images import load_images
-from reproduction.models import Architecture
+from reproduction.table_1 import Architecture
 from reproduction.training.recipes import GRAM_IMAGES, Recipe
 
 
@@ -41,8 +41,9 @@ def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictu
     """The images of `dataset` for a recipe: a fixed draw, the last tenth of the training images
     held out.
 
-    Raises as ``sslib.data.load_images`` does for a data set that is unknown or not there.
+    Raises as ``reproduction.images.load_images`` does for a data set that is unknown or not there.
 
+    >>> from reproduction.training.recipes import RECIPES
     >>> pictures = load_pictures("digits", RECIPES["quick"])
     >>> len(pictures.train[0]), len(pictures.heldout[0]), len(pictures.test[0]), pictures.classes
     (1294, 143, 360, 10)
@@ -85,9 +86,10 @@ def augment(pixels: Tensor, recipe: Recipe, architecture: Architecture) -> Tenso
     """A batch of training images (N, 3, size, size), normalised: random crop and flip in one
     resampling, RandAugment.
 
-    pixels: (N, 3, H, W) uint8. A crop has between `recipe.crop` and all of the area and sides in a
-    ratio of 3:4 to 4:3, as torchvision's RandomResizedCrop; a crop that would not fit is cut to the
-    picture. Draws from torch's global generator, on the CPU.
+    Args:
+        pixels: (N, 3, H, W) uint8. A crop has between `recipe.crop` and all of the area and sides
+            in a ratio of 3:4 to 4:3, as torchvision's RandomResizedCrop; a crop that would not fit
+            is cut to the picture. Draws from torch's global generator, on the CPU.
     """
     N, _, H, W = pixels.shape
     area = torch.empty(N).uniform_(recipe.crop, 1)

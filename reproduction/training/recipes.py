@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from reproduction.table_1 import find
 
-from reproduction import models
+if TYPE_CHECKING:
+    from torch import nn
 
 #: Images of the fixed probe, in eval mode; F of the first 64 of them is what the penalty's batch
 #: size would give.
@@ -66,7 +68,7 @@ class Recipe:
     small: bool = False
 
 
-_LIGHT = {
+_LIGHT: dict[str, Any] = {
     "randaugment": 0,
     "mixup": 0.0,
     "cutmix": 0.0,
@@ -123,7 +125,7 @@ class Run:
     lr: float | None = None
 
     def __post_init__(self) -> None:
-        models.find(self.model)
+        find(self.model)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed: expected an integer of at least 0, got {self.seed!r}")
         if self.lr is not None and not (0 < self.lr < math.inf):
@@ -141,7 +143,9 @@ def network_of(run: Run, classes: int) -> tuple[nn.Module, list[str]]:
     >>> modules[-1], sum(p.numel() for p in network.parameters()) < 10**6
     ('blocks.5', True)
     """
-    architecture = models.find(run.model)
+    from reproduction import models  # here, so that recipes can be read without torch
+
+    architecture = find(run.model)
     make = models.small if run.recipe.small else models.untrained
     network = make(architecture, run.seed, num_classes=classes)
     own = {name for name, _ in network.named_modules()}

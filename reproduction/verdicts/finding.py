@@ -1,99 +1,42 @@
-"""What records say about a claim."""
+"""What measurements say about a claim: an outcome and numbers. The words are in ``say``."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reproduction.stats import Interval, mean_interval
+#: The numbers in a claim's rule, as data/paper/claims.yml has them.
+Limits = Mapping[str, float]
+
+#: Types and names of machines, as records have them.
+Devices = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What records say about a claim.
+    """What a rule makes of its evidence.
 
     Attributes:
-        outcome: a key of `IN_SMALL`.
-        ours: the measured value in words and numbers, with its spread; "" if not run.
-        n: how many runs (networks, pairs of runs, layers) are behind it.
-        hardware: what they ran on.
+        outcome: "reproduced", "partly", "not reproduced", "undecided" or "not run".
+        values: the numbers that a sentence about it is made of; empty if there are too few runs.
+        n: how many of what are behind it, {"run": 12, "model": 3}; or names, {"recipe": ("cpu",)}.
+        devices: what they ran on.
     """
 
     outcome: str = "not run"
-    ours: str = ""
-    n: str = ""
-    hardware: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    n: Mapping[str, int | tuple[str, ...]] = field(default_factory=dict)
+    devices: Devices = ()
 
 
 NOT_RUN = Finding()
 
-_TOO_FEW = "too few runs yet"
 
-#: Pairs below which no sign-flip test can reach p < 0.05.
-_FEWEST = 6
+class Evidence(NamedTuple):
+    """The tables that a rule looks at, in its order, and the machines they were measured on."""
 
-_Limits = Mapping[str, float]
-
-_Root = str | os.PathLike[str]
-
-_Pair = tuple[Finding, Finding | None]
-
-
-def _percent(share: pd.Series) -> str:
-    low, high = (f"{100 * value:.1f}" for value in (share.min(), share.max()))
-    return f"{low} %" if low == high else f"{low} to {high} %"
-
-
-def _intervals(pairs: pd.DataFrame, by: list[str], column: str) -> dict[Any, Interval]:
-    """Mean and interval of each group of at least three pairs."""
-    groups = pairs.dropna(subset=[column]).groupby(by if len(by) > 1 else by[0], sort=False)[column]
-    return {key: mean_interval(part) for key, part in groups if len(part) >= 3}
-
-
-def _points(gain: pd.Series) -> str:
-    return f"{gain.mean():+.2f} points, one pair" if len(gain) == 1 else _of(mean_interval(gain))
-
-
-def _of(interval: Interval) -> str:
-    """Mean and half the width of the 95 % interval."""
-    return f"{interval.mean:+.2f} ± {(interval.high - interval.low) / 2:.2f} points"
-
-
-def _count_runs(runs: pd.DataFrame) -> str:
-    return f"{_count(len(runs), 'run')}, {_count(runs['model'].nunique(), 'model')}"
-
-
-def _count_pairs(pairs: pd.DataFrame) -> str:
-    recipes = " and ".join(sorted(pairs["recipe"].unique()))
-    return f"{_count(len(pairs), 'pair')}, {recipes}"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
-
-
-def _hardware(runs: pd.DataFrame) -> str:
-    """What the runs ran on, by name, without the makers' decoration."""
-    if "device.name" not in runs or runs.empty:
-        return ""
-    return machines(runs[["device.type", "device.name"]].itertuples(index=False))
-
-
-def machines(devices: Iterable[tuple[str, str]]) -> str:
-    """Types and names of devices, as records have them, for a reader: each once, without the
-    makers' decoration.
-
-    >>> machines([("cpu", "Intel(R) Xeon(R) Processor"), ("cuda", "NVIDIA H100")])
-    'CPU (Intel Xeon); NVIDIA H100'
-    """
-    found = set()
-    for kind, name in devices:
-        for decoration in ("(R)", "(TM)", "Processor", "CPU"):
-            name = name.replace(decoration, "")
-        plain = " ".join(name.split())
-        found.add(plain if kind == "cuda" else f"CPU ({plain})")
-    return "; ".join(sorted(found))
+    tables: tuple[pd.DataFrame, ...]
+    devices: Devices = ()

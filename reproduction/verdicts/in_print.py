@@ -1,133 +1,135 @@
-"""What the paper's own tables do for each claim."""
+"""What the paper's own tables do for each claim: outcomes and numbers, no record needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
-from reproduction.paper.audit import (
-    decided,
-    invariance_correlation,
-    largest_ss_rate_as_printed,
-    mean_gains,
-    movement_summary,
-    table_2_changes,
+from reproduction.paper import audit
+from reproduction.paper.tables import load_table
+from reproduction.verdicts.finding import Limits
+
+HOLDS, IN_PART, FAILS, NO_NUMBERS = (
+    "holds",
+    "holds in part",
+    "does not hold",
+    "no numbers in print",
 )
-from reproduction.paper.audit import gains as paper_gains
-from reproduction.paper.tables import DATASETS, MARKED, load_table
+
+#: What a claim's own tables can do for it.
+IN_PRINT = (HOLDS, IN_PART, FAILS, NO_NUMBERS)
 
 
-class _Printed(NamedTuple):
-    """What the paper's own tables do for a claim: one of `IN_PRINT`, the fact in a few words, and
-    why in a sentence.
+@dataclass(frozen=True)
+class Print:
+    """What the printed tables come to: one of `IN_PRINT`, and the numbers for a sentence."""
 
-    paper: the printed value, where it comes from a table and not from the text in claims.yml.
-    """
-
-    verdict: str
-    fact: str
-    why: str
-    paper: str = ""
+    verdict: str = NO_NUMBERS
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _print_range() -> _Printed:
+def in_range(limits: Limits) -> Print:
+    """The range that Eq. 3 reaches with its printed factor."""
     D = 384
-    largest = largest_ss_rate_as_printed(D)
-    why = f"with the printed factor 2/D no value exceeds log D / D: {largest:.3f} for D = {D}"
-    return _Printed("does not hold", "Eq. 3 ends at log D / D", why)
+    largest = audit.largest_ss_rate_as_printed(D)
+    return Print(HOLDS if largest >= 1 else FAILS, {"largest": largest, "D": D})
 
 
-def _print_table_2(state: str) -> _Printed:
-    values = load_table(2)[state]
-    span = f"{values.min():.2f} to {values.max():.2f}"
-    return _Printed("no numbers in print", "", "nothing else in print to hold them against", span)
+def untrained_rates(limits: Limits) -> Print:
+    """Table 2's first column, which nothing else in print can be held against."""
+    return _rates("untrained")
 
 
-def _print_rises() -> _Printed:
-    change = table_2_changes()["change"]
-    falling = " and ".join(change.index[change < 0])
-    fact = f"{(change > 0).sum()} of {len(change)} rise"
-    return _Printed("holds", fact, f"a majority, but no “universal” rise: {falling} fall")
+def trained_rates(limits: Limits) -> Print:
+    """Table 2's second column, which nothing else in print can be held against."""
+    return _rates("pretrained")
 
 
-def _print_helps() -> _Printed:
-    table = paper_gains()
-    table["decided"] = decided(table)
-    marked, cnn = table[table["marked"]], table[table["family"] == "cnn"]
-    gains, losses = ((marked["decided"] == word).sum() for word in ("gain", "loss"))
-    others = table[~table["marked"] & (table["decided"] == "gain")].index
-    odd = "; ".join(f"{model} on {DATASETS[dataset]}" for model, dataset in others)
-    why = (
-        f"of {len(marked)} comparisons of marked models {gains} are gains and {losses} a loss; of {len(cnn)} of CNNs "
-        f"{(cnn['decided'] == 'gain').sum()} are gains; unmarked, but a gain: {odd}"
-    )
-    return _Printed("holds in part", f"{gains} of {len(marked)}, and others", why)
+def _rates(state: str) -> Print:
+    printed = load_table(2)[state]
+    return Print(values={"low": printed.min(), "high": printed.max()})
 
 
-def _print_average_gain() -> _Printed:
-    table = mean_gains().loc[list(MARKED)]
-    points, relative = (
-        (table[column].min(), table[column].max()) for column in ("points", "relative")
-    )
-    fact = f"{points[0]:.2f}–{points[1]:.2f} points"
-    why = f"Table 3 gives {fact}, or {relative[0]:.2f}–{relative[1]:.2f} % of the baseline"
-    return _Printed("does not hold", fact, why)
+def rises(limits: Limits) -> Print:
+    """In how many models of Table 2 SS_rate rises."""
+    change = audit.table_2_changes()["change"]
+    rising = int((change > 0).sum())
+    values = {"rising": rising, "of": len(change), "falling": tuple(change.index[change < 0])}
+    return Print(HOLDS if rising > len(change) / 2 else FAILS, values)
 
 
-def _print_up_to_six() -> _Printed:
-    gain = paper_gains()["gain"]
-    model, dataset = gain.idxmax()
-    return _Printed(
-        "holds",
-        f"{gain.max():.2f} points",
-        f"{gain.max():.2f} points at most: {model}, {DATASETS[dataset]}",
-    )
-
-
-def _print_invariance() -> _Printed:
-    tests = [invariance_correlation(number) for number in (4, 5)]
-    rho, p = (" and ".join(f"{value:.2f}" for value in column) for column in zip(*tests))
-    why = f"rank correlation with the gain {rho} (p = {p}); PoolFormer stands among the best in both tables"
-    fact = (
-        "ρ = "
-        + ", ".join(f"{test.estimate:.2f}" for test in tests)
-        + f" (p ≥ {min(test.p for test in tests):.2f})"
-    )
-    return _Printed("does not hold", fact, why)
-
-
-def _print_toward() -> _Printed:
-    table = movement_summary()
-    told = {
-        reading: f"{row['nearer']:.0f} of {row['cells']:.0f} comparisons come nearer, {row['away']:.0f} go away"
-        for reading, row in table.iterrows()
+def helps(limits: Limits) -> Print:
+    """Which comparisons of Table 3 are gains."""
+    table = audit.comparisons()
+    up, down = (table["decided"] == word for word in ("gain", "loss"))
+    marked, cnn = table["marked"], table["family"] == "cnn"
+    values = {
+        "marked": int(marked.sum()),
+        "gains": int((marked & up).sum()),
+        "losses": int((marked & down).sum()),
+        "cnn": int(cnn.sum()),
+        "cnn gains": int((cnn & up).sum()),
+        "others": tuple(table[~marked & up].index),
     }
-    why = (
-        f"with Table 2's trained value for γ {told['table 2']} (by more than rounding); with the released commands' "
-        f"{told['released']}; with the baseline's own value none can come nearer"
-    )
-    best = table.loc["table 2"]
-    return _Printed(
-        "holds in part", f"{best['nearer']:.0f} of {best['cells']:.0f} come nearer", why
-    )
+    if values["gains"] == values["marked"] and not values["others"]:
+        return Print(HOLDS, values)
+    return Print(IN_PART if values["gains"] > values["marked"] / 2 else FAILS, values)
 
 
-def _nothing_printed(why: str) -> Callable[[], _Printed]:
-    return lambda: _Printed("no numbers in print", "", why)
+def average_gain(limits: Limits) -> Print:
+    """The mean gains of the marked models, in points and in per cent of the baseline."""
+    comparisons = audit.comparisons()
+    means = comparisons[comparisons["marked"]].groupby("model")[["gain", "relative"]].mean()
+    spans = {name: (means[name].min(), means[name].max()) for name in means}
+    printed = (limits["low"], limits["high"])
+    held = any((round(low, 1), round(high, 1)) == printed for low, high in spans.values())
+    return Print(HOLDS if held else FAILS, {"points": spans["gain"], "relative": spans["relative"]})
 
 
-_PRINT: Mapping[str, Callable[[], _Printed]] = {
-    "range": _print_range,
-    "cheap": _nothing_printed("no time or memory is printed"),
-    "table2-untrained": lambda: _print_table_2("untrained"),
-    "table2-trained": lambda: _print_table_2("pretrained"),
-    "rises": _print_rises,
-    "low-dimensional": _nothing_printed("a picture without a measure"),
-    "poolformer": _nothing_printed("a picture without a measure"),
-    "helps": _print_helps,
-    "average-gain": _print_average_gain,
-    "up-to-six": _print_up_to_six,
-    "invariance": _print_invariance,
-    "boxes": _nothing_printed("N_θ is compared with no covering"),
-    "toward-target": _print_toward,
+def up_to_six(limits: Limits) -> Print:
+    """The largest gain of Table 3, and whose it is."""
+    gain = audit.gains()["gain"]
+    (model, dataset), largest = gain.idxmax(), gain.max()
+    values = {"largest": largest, "model": model, "dataset": dataset}
+    return Print(HOLDS if round(largest) == limits["most"] else FAILS, values)
+
+
+def invariance(limits: Limits) -> Print:
+    """The rank correlations of Tables 4 and 5 with the gain."""
+    summary = audit.invariance_summary()
+    sure = (summary["rho"] < 0) & (summary["p"] < 0.05)
+    verdict = HOLDS if sure.all() else IN_PART if sure.any() else FAILS
+    return Print(verdict, {"rho": tuple(summary["rho"]), "p": tuple(summary["p"])})
+
+
+def toward(limits: Limits) -> Print:
+    """In how many cells of Table 3 SS_rate comes nearer to γ, by each reading of γ."""
+    summary = audit.movement_summary()[["cells", "nearer", "away"]].astype(int)
+    if (summary["nearer"] >= limits["share"] * summary["cells"]).all():
+        verdict = HOLDS
+    else:
+        verdict = IN_PART if (summary["nearer"] > summary["away"]).any() else FAILS
+    return Print(verdict, summary.to_dict("index"))
+
+
+def nothing(limits: Limits) -> Print:
+    """No printed number bears on the claim."""
+    return Print()
+
+
+PRINT: Mapping[str, Callable[[Limits], Print]] = {
+    "range": in_range,
+    "cheap": nothing,
+    "table2-untrained": untrained_rates,
+    "table2-trained": trained_rates,
+    "rises": rises,
+    "low-dimensional": nothing,
+    "poolformer": nothing,
+    "helps": helps,
+    "average-gain": average_gain,
+    "up-to-six": up_to_six,
+    "invariance": invariance,
+    "boxes": nothing,
+    "toward-target": toward,
 }

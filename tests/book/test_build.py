@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from reproduction.paths import ROOT
-from reproduction.verdicts.claims import VERDICTS, load_claims, scorecard
+from reproduction.verdicts import claims
+from reproduction.verdicts.claims import VERDICTS, load_claims
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,6 +29,11 @@ def provenance():
 @pytest.fixture(scope="module")
 def fragments():
     return importlib.import_module("fragments")
+
+
+@pytest.fixture(scope="module")
+def scorecard():
+    return importlib.import_module("scorecard")
 
 
 def cell(source, *, outputs=(), tags=(), **metadata):
@@ -148,10 +154,10 @@ def test_committed_notebooks_are_free_of_lines():
         assert 'class=\\"provenance' not in path.read_text(encoding="utf-8")
 
 
-def test_the_first_page_opens_with_the_question_and_counts(fragments):
-    text = fragments.scorecard(["notebooks/10_audit", "book/verdicts"])
+def test_the_first_page_opens_with_the_question_and_counts(scorecard):
+    text = scorecard.scorecard(["notebooks/10_audit", "book/verdicts"])
     assert text.startswith("**Can I believe")
-    counts = scorecard()["verdict"].value_counts()
+    counts = claims.scorecard()["verdict"].value_counts()
     assert all(f"**{n} {word}**" in text for word, n in counts.items())
     rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
     assert len(rows) == len(load_claims())
@@ -160,22 +166,26 @@ def test_the_first_page_opens_with_the_question_and_counts(fragments):
     )
 
 
-def test_the_first_page_changes_with_the_records(fragments, tmp_path):
-    empty = fragments.scorecard([], tmp_path)
-    assert "**13 not run**" in empty and "**13 not run**" not in fragments.scorecard([])
+def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
+    empty = scorecard.scorecard([], tmp_path)
+    assert "**13 not run**" in empty and "**13 not run**" not in scorecard.scorecard([])
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return claims.scorecard()
 
 
 @pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_the_answer_has_a_sentence_for_every_outcome(fragments, verdict, small):
-    table = scorecard()
-    table["verdict"], table["in small"] = verdict, small
-    text = fragments.answer(table)
+def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
+    table = measured.assign(**{"verdict": verdict, "in small": small})
+    text = scorecard.answer(table)
     assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
 
 
-def test_every_claim_has_a_section_to_link_to(fragments):
-    text = fragments.verdicts([])
+def test_every_claim_has_a_section_to_link_to(scorecard):
+    text = scorecard.verdicts([])
     assert all(f"(claim-{number})=" in text for number in range(1, 14))
     assert text.count("\nRule\n") == 13
 

@@ -76,7 +76,7 @@ def test_too_few_and_too_many_channels_are_refused(D):
         explorer.layer(features(D, 4))
 
 
-@pytest.mark.filterwarnings("ignore::sslib.rate.DegenerateDistances")
+@pytest.mark.filterwarnings("ignore::sslib.boxes.DegenerateDistances")
 def test_a_layer_without_distances_is_refused():
     with pytest.raises(ValueError, match="one distance only"):
         explorer.layer(torch.eye(4))
@@ -126,7 +126,7 @@ def test_every_committed_curve_follows_from_the_pairs_stored_beside_it(committed
             np.array(layer["curves"]["printed"]) <= curve_from_pairs(layer, "printed") + 1e-3
         ).all(), name
         assert (np.array(layer["curves"]["printed"]) >= one_more - 1e-3).all(), name
-        assert D == len(layer["places"])
+        assert len(layer["places"]) == D
         for formula in FORMULAS:
             assert rate_of(layer, formula) == pytest.approx(layer["ss_rate"][formula], abs=1e-3), (
                 name

@@ -1,4 +1,4 @@
-"""The page on warnings and errors names everything that sslib can raise, short of a ValueError."""
+"""The page on warnings and errors names everything that can be raised, short of a ValueError."""
 
 import ast
 import re
@@ -10,14 +10,15 @@ from reproduction.paths import ROOT
 PAGE = (ROOT / "book/warnings.md").read_text(encoding="utf-8")
 # The messages are the terms of its lists.
 TERMS = "\n".join(line for line in PAGE.splitlines() if line.startswith("*"))
-KINDS = {"RuntimeError", "FileNotFoundError", "FileExistsError"}
+KINDS = {"RuntimeError", "FileNotFoundError", "FileExistsError", "ImportError"}
 
 
 def messages():
     """(file and line, the fixed parts of the message) of every warning and of every error of those
     kinds.
     """
-    for path in sorted((ROOT / "sslib").glob("*.py")):
+    paths = [path for name in ("sslib", "reproduction") for path in (ROOT / name).rglob("*.py")]
+    for path in sorted(paths):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args:
                 name = ast.unparse(node.func)
@@ -32,7 +33,7 @@ def fixed_parts(message):
 
 
 def test_there_are_messages():
-    assert len(list(messages())) > 15
+    assert len(list(messages())) > 20
 
 
 @pytest.mark.parametrize(

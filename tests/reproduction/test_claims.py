@@ -9,13 +9,15 @@ import shutil
 import numpy as np
 import pytest
 
-from reproduction import models, records
-from reproduction.invariance.run import DRAW, N_IMAGES
+from reproduction import records
+from reproduction.invariance.cells import DRAW, N_IMAGES
 from reproduction.paper.tables import MARKED
 from reproduction.paths import RESULTS, ROOT
-from reproduction.verdicts import measured
-from reproduction.verdicts.claims import IN_PRINT, IN_SMALL, VERDICTS, load_claims, scorecard
+from reproduction.table_1 import find
+from reproduction.verdicts import live
+from reproduction.verdicts.claims import IN_SMALL, VERDICTS, load_claims, scorecard
 from reproduction.verdicts.claims import by_key as verdicts_by_key
+from reproduction.verdicts.in_print import IN_PRINT
 
 
 def verdicts(root) -> dict[str, tuple[str, str]]:
@@ -145,7 +147,7 @@ def test_fractals_are_held_against_noise_in_their_own_space(tmp_path, monkeypatc
     copy("ss-rate", tmp_path)
     copy("box-covering", tmp_path)
     assert "not ordered: Cantor set" in scorecard(tmp_path)["ours"].iloc[0]
-    monkeypatch.setattr(measured, "null_features", lambda F, kind, seed: F.exp() ** 9)
+    monkeypatch.setattr(live, "null_features", lambda F, kind, seed: F.exp() ** 9)
     assert "; ordered: Cantor set" in scorecard(tmp_path)["ours"].iloc[0]
 
 
@@ -204,7 +206,7 @@ def printed_trained(name):
     from reproduction.paper.tables import load_table
 
     table = load_table(2).set_index("model")["pretrained"]
-    return float(table.get(models.find(name).name, 0.5))
+    return float(table.get(find(name).name, 0.5))
 
 
 def test_pretrained_networks_that_are_as_printed(tmp_path):
@@ -247,12 +249,13 @@ def training(
             config = {
                 "recipe": recipe,
                 "dataset": dataset,
-                "model": models.find(model).timm_name,
+                "model": find(model).timm_name,
                 "arm": arm,
             }
             probe = {"512": {"a": 0.2 + rise + noise / 10, "b": 0.2 + rise}}
             metrics = {
-                "top1_last": top1, "gamma": None if arm == "baseline" else 0.3, "ss_rate_train": 0.3,
+                "top1_last": top1, "gamma": 0.3 if arm == "constrained" else None,
+                "ss_rate_train": 0.3,
                 "ss_rate_train_modules": {"a": 0.3 + off, "b": 0.3 - off},
                 "ss_rate_probe": probe, "ss_rate_probe_before": {"512": {"a": 0.2, "b": 0.2}},
             }  # fmt: skip
@@ -362,7 +365,7 @@ def invariances(root, sigma, delta, **asked) -> None:
     full = {"size": 224, "n_images": N_IMAGES, "draw": DRAW}
     asked = asked or {"weights": "untrained", **full}
     for model, rank in SEVEN.items():
-        config = {"model": models.find(model).timm_name, "images": "cifar10"} | asked
+        config = {"model": find(model).timm_name, "images": "cifar10"} | asked
         metrics = {"sigma": {"released": sigma(rank)}, "delta": {"released": delta(rank)}}
         records.write(records.new_record("invariance", config, 0, metrics, seconds=1.0), root)
 
@@ -411,7 +414,7 @@ def covering(root, off, rates) -> None:
             "upper": 0.1 * (k + 1),
         }
         layer = {"D": 8, "theta": [0, 1, 2], **boxes, "rates": values}
-        config = {"model": models.find(model).timm_name, "images": "imagenet-sample"}
+        config = {"model": find(model).timm_name, "images": "imagenet-sample"}
         records.write(
             records.new_record("box-covering", config, 0, {"layers": {"a": layer}}, seconds=1.0),
             root,

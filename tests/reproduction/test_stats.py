@@ -6,12 +6,16 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
+from statsmodels.stats.power import TTestPower
 
 from reproduction.stats import (
+    explained,
     holm,
     mean_interval,
+    rank_correlation,
     sign_flip_test,
     smallest_effect,
     spearman_exact,
@@ -19,6 +23,7 @@ from reproduction.stats import (
 )
 
 RANDOM = np.random.default_rng(7)
+ONE_ROW = pd.DataFrame({"y": [1.0], "x": [1.0], "net": [0]})
 
 
 def test_the_interval_is_scipys():
@@ -32,6 +37,16 @@ def test_the_interval_is_scipys():
         and ours.mean == pytest.approx(values.mean())
         and ours.n == 8
     )
+
+
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_the_interval_is_the_textbooks(n):
+    values = RANDOM.normal(size=n)
+    half = scipy_stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)
+    assert mean_interval(values) == pytest.approx(
+        (values.mean(), values.mean() - half, values.mean() + half, n), abs=1e-12
+    )
+    assert mean_interval([0.3] * n) == (0.3, 0.3, 0.3, n)
 
 
 def test_one_value_has_a_mean_and_no_interval():
@@ -71,6 +86,12 @@ def test_the_smallest_effect_is_found_as_often_as_asked():
     )
 
 
+@pytest.mark.parametrize(("n", "alpha", "power"), [(2, 0.05, 0.8), (5, 0.01, 0.9), (20, 0.1, 0.5)])
+def test_the_smallest_effect_has_the_power_that_statsmodels_says(n, alpha, power):
+    effect = smallest_effect(1.0, n, alpha=alpha, power=power)
+    assert TTestPower().power(effect, n, alpha) == pytest.approx(power, abs=1e-3)
+
+
 def test_the_smallest_effect_scales_with_the_spread_and_shrinks_with_n():
     assert smallest_effect(3.0, 5) == pytest.approx(3 * smallest_effect(1.0, 5))
     assert smallest_effect(1.0, 2) > smallest_effect(1.0, 3) > smallest_effect(1.0, 30)
@@ -81,6 +102,16 @@ def test_holm_by_hand():
     # 4 x 0.005, 3 x 0.01, 2 x 0.03, then 0.04 may not fall below the one before it
     assert holm([0.04, 0.005, 0.03, 0.01]) == pytest.approx([0.06, 0.02, 0.06, 0.03])
     assert holm([0.6, 0.7]) == [1, 1] and holm([]) == []
+
+
+def test_holm_step_by_step():
+    for n in range(1, 9):
+        p = RANDOM.random(n).round(1)  # with ties
+        order, largest, corrected = np.argsort(p, kind="stable"), 0.0, {}
+        for step, place in enumerate(order):
+            largest = max(largest, min(1, p[place] * (n - step)))
+            corrected[place] = largest
+        assert holm(p) == pytest.approx([corrected[k] for k in range(n)], abs=1e-12)
 
 
 def test_welch_is_scipys():
@@ -127,6 +158,86 @@ def test_rho_needed_at_seven_pairs():
     )
 
 
+def random_table(rows=60, networks=5):
+    table = pd.DataFrame(RANDOM.normal(size=(rows, 3)), columns=["x", "z", "y"])
+    table["net"] = RANDOM.integers(networks, size=rows)
+    table.loc[3, "x"] = math.nan
+    return table
+
+
+def draws_of_networks(rows, resamples, seed):
+    """The rows of whole networks, drawn with replacement, as positions."""
+    rng, names = np.random.default_rng(seed), list(dict.fromkeys(rows["net"]))
+    where = [np.flatnonzero(rows["net"] == name) for name in names]
+    for _ in range(resamples):
+        yield np.concatenate([where[k] for k in rng.integers(0, len(names), len(names))])
+
+
+def test_explained_is_the_least_squares_of_the_textbook():
+    table = random_table()
+    found, rows = explained(table, "y", ["x", "z"], "net", resamples=50, seed=4), table.dropna()
+    y = rows["y"].to_numpy()
+    X = np.column_stack([np.ones(len(y)), rows[["x", "z"]].apply(scipy_stats.zscore)])
+    hat = X @ np.linalg.inv(X.T @ X) @ X.T
+    spread = np.sum((y - y.mean()) ** 2)
+    assert found.r2 == pytest.approx(1 - np.sum((y - hat @ y) ** 2) / spread, abs=1e-12)
+    assert found.residual == pytest.approx(math.sqrt(np.sum((y - hat @ y) ** 2) / (len(y) - 3)))
+    by_hand = np.linalg.solve(X.T @ X, X.T @ y)
+    assert [found.coefficients[key] for key in "xz"] == pytest.approx(by_hand[1:], abs=1e-12)
+    left = np.empty(len(y))
+    for name in set(rows["net"]):
+        out = (rows["net"] == name).to_numpy()
+        left[out] = y[out] - X[out] @ np.linalg.lstsq(X[~out], y[~out], rcond=None)[0]
+    assert found.r2_left_out == pytest.approx(1 - left @ left / spread, abs=1e-12)
+    drawn = []
+    for some in draws_of_networks(rows, 50, 4):
+        inside = y[some] - X[some] @ np.linalg.lstsq(X[some], y[some], rcond=None)[0]
+        drawn.append(1 - inside.var() / y[some].var())
+    assert found.interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-12)
+    assert found.n == 59 and found.groups == 5
+
+
+def test_explained_variance_on_a_relation_that_is_known():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"x": rng.standard_normal(400), "z": rng.standard_normal(400), "net": np.arange(400) % 8}
+    )
+    table["y"] = 2 * table["x"] + rng.standard_normal(400)
+    found = explained(table, "y", ["x", "z"], "net")
+    assert found.r2 == pytest.approx(0.8, abs=0.05) and found.residual == pytest.approx(1, abs=0.1)
+    assert found.interval[0] < found.r2 < found.interval[1]
+    assert found.r2_left_out == pytest.approx(found.r2, abs=0.02)
+    assert found.coefficients["x"] == pytest.approx(2, abs=0.15)
+    assert abs(found.coefficients["z"]) < 0.15
+    nothing = explained(table, "y", ["z"], "net")
+    assert nothing.r2 < 0.03
+    # a difference between groups alone does not carry over to a group that was not seen
+    table["g"] = table["net"] // 4 + 0.0
+    table["y"] = table["net"].map(dict(enumerate(rng.standard_normal(8))))
+    assert explained(table, "y", ["g"], "net").r2_left_out < explained(table, "y", ["g"], "net").r2
+
+
+def test_a_rank_correlation_is_pandas_and_its_interval_that_of_drawn_networks():
+    table = random_table()
+    found, rows = rank_correlation(table, "x", "y", "net", resamples=50, seed=4), table.dropna()
+    assert found.rho == pytest.approx(rows["x"].corr(rows["y"], method="spearman"), abs=1e-12)
+    drawn = [
+        rows["x"].iloc[some].rank().corr(rows["y"].iloc[some].rank())
+        for some in draws_of_networks(rows, 50, 4)
+    ]
+    assert found.interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-12)
+    assert found.n == 59
+
+
+def test_draws_without_an_order_are_left_out_of_a_rank_correlation():
+    table = pd.DataFrame(
+        {"x": [1.0, 1, 2, 2, 3, 3], "y": [0.0, 1, 2, 3, 4, 5], "net": list("aabbcc")}
+    )
+    found = rank_correlation(table, "x", "y", "net")
+    assert 0.8 < found.interval[0] <= found.rho <= found.interval[1] <= 1
+    assert math.isnan(rank_correlation(table.assign(x=1.0), "x", "y", "net", resamples=0).rho)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -145,6 +256,10 @@ def test_rho_needed_at_seven_pairs():
         (lambda: spearman_exact([1, 2, 3], [1, 2]), "lengths 3 and 2"),
         (lambda: spearman_exact(range(10), range(10)), "from 3 to 9"),
         (lambda: spearman_exact([1, 1, 1], [1, 2, 3]), "no ranks"),
+        (lambda: explained(ONE_ROW[["y"]], "y", ["x"], "net"), "'x', 'net'"),
+        (lambda: explained(ONE_ROW, "y", ["x"], "net"), "1 rows of 1 groups"),
+        (lambda: rank_correlation(ONE_ROW[["y"]], "y", "x", "net"), "'x', 'net'"),
+        (lambda: rank_correlation(ONE_ROW, "y", "x", "net"), "1 rows of 1 groups"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

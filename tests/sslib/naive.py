@@ -78,7 +78,7 @@ def ss_rate(F, formula="released", T=256):
     theta, _, N, _, TZ, TV, _ = curve(F, formula, T)
     line = reference_line(theta, TZ, TV, D)
     weight = _weights(theta, formula, D, TZ, TV)
-    return sum(w * abs(math.log(n) - q) for w, n, q in zip(weight, N, line))
+    return sum(w * abs(math.log(n) - q) for w, n, q in zip(weight, N, line, strict=True))
 
 
 def slopes(F, formula="released", T=256):

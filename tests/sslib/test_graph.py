@@ -115,14 +115,14 @@ def test_a_cantor_set_takes_two_boxes_more_at_every_third():
 @pytest.mark.parametrize(
     ("C", "theta", "message"),
     [
-        (np.zeros((2, 3)), [1], "C has shape"),
+        (np.zeros((2, 3)), [1], r"C: expected .*, got shape \(2, 3\)"),
         ([[0, 1], [2, 0]], [1], "symmetric"),
         ([[0, -1], [-1, 0]], [1], "at least 0"),
         ([[1, 1], [1, 0]], [1], "0 on the diagonal"),
-        ([[0, math.inf], [math.inf, 0]], [1], "NaN or Inf"),
-        ([[0, math.nan], [math.nan, 0]], [1], "C has shape"),
-        ([[0, 1], [1, 0]], [[1]], "theta has shape"),
-        ([[0, 1], [1, 0]], [-1.0], "theta has shape"),
+        ([[0, math.inf], [math.inf, 0]], [1], r"C: expected finite .*Inf in shape \(2, 2\)"),
+        ([[0, math.nan], [math.nan, 0]], [1], r"C: expected .*shape \(2, 2\) with NaN"),
+        ([[0, 1], [1, 0]], [[1]], r"theta: expected .* \(T,\), got shape \(1, 1\)"),
+        ([[0, 1], [1, 0]], [-1.0], r"theta: expected \(T,\) numbers of at least 0, got -1"),
     ],
 )
 def test_covering_numbers_say_what_they_expect(C, theta, message):
@@ -256,15 +256,30 @@ def test_song_havlin_makse_grows_a_tree_that_stretches_threefold():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: hop_distances([[0, 1]]), "A has shape"),
-        (lambda: box_counts(np.eye(3), [1]), "distances has shape"),
-        (lambda: box_counts(1 - np.eye(3), [1], method="ironing"), "method is 'ironing'"),
-        (lambda: box_counts(1 - np.eye(3), [0]), "sizes is"),
-        (lambda: box_counts(1 - np.eye(3), []), "sizes is"),
-        (lambda: box_counts(1 - np.eye(3), [1], passes=0), "passes is 0"),
-        (lambda: box_dimension([1, 2], [3]), "sizes and boxes have shapes"),
-        (lambda: box_dimension([2, 1], [3, 2]), "rising sizes"),
-        (lambda: box_dimension([1, 2], [3, 0]), "counts of at least 1"),
+        (lambda: hop_distances([[0, 1]]), r"A: expected a symmetric .*, got shape \(1, 2\)"),
+        (
+            lambda: box_counts(np.eye(3), [1]),
+            r"distances: expected .* 0 on the diagonal, got shape \(3, 3\)",
+        ),
+        (
+            lambda: box_counts(1 - np.eye(3), [1], method="ironing"),
+            "method: expected one of .*, got 'ironing'",
+        ),
+        (lambda: box_counts(1 - np.eye(3), [0]), "sizes: expected an integer of at least 1, got 0"),
+        (lambda: box_counts(1 - np.eye(3), []), "sizes: expected .*got none"),
+        (
+            lambda: box_counts(1 - np.eye(3), [1], passes=0),
+            "passes: expected an integer of at least 1, got 0",
+        ),
+        (lambda: box_dimension([1, 2], [3]), r"boxes: expected 2 counts of at least 1, got \[3\]"),
+        (
+            lambda: box_dimension([2, 1], [3, 2]),
+            r"sizes: expected rising sizes of at least 1, got \[2, 1\]",
+        ),
+        (
+            lambda: box_dimension([1, 2], [3, 0]),
+            r"boxes: expected 2 counts of at least 1, got \[3, 0\]",
+        ),
         (lambda: flower(1, 1, 2), "u, v, generations are"),
         (lambda: song_havlin_makse(2, 2, kept=1.5), "offspring, generations, kept are"),
     ],

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 import sslib.boxes
 import sslib.distances
 import sslib.rate
-from sslib.boxes import FORMULAS, DegenerateDistances, box_curve
+from sslib.boxes import (
+    FORMULAS,
+    DegenerateDistances,
+    area,
+    area_slope,
+    box_curve,
+    box_number,
+    density,
+    reference_line,
+    scale_free_rate,
+    thresholds,
+)
 from sslib.distances import adjacency, pair_distances
 from sslib.rate import ss_rate
 
@@ -26,7 +37,7 @@ GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "ss_rate_released"
 def on_an_accelerator_if(monkeypatch, on_host):
     """Let every module of the method believe what `on_host` says of a device."""
     for module in (sslib.distances, sslib.boxes, sslib.rate):
-        monkeypatch.setattr(module, "_on_host", on_host)
+        monkeypatch.setattr(module, "on_host", on_host)
 
 
 def features(kind: str, D: int = 14, B: int = 6) -> torch.Tensor:
@@ -135,7 +146,7 @@ def test_four_channels_worked_by_hand():
     N = [4, 4 - 3 * math.log(2) / log4, 4 - 3 * math.log(3.5) / log4]
     assert released.boxes.tolist() == pytest.approx(N)
     line = [1, 0.5, 0]
-    by_hand = 2 / 3 * sum(abs(q - math.log(n) / log4) for q, n in zip(line, N))
+    by_hand = 2 / 3 * sum(abs(q - math.log(n) / log4) for q, n in zip(line, N, strict=True))
     assert released.ss_rate.item() == pytest.approx(by_hand)
 
     printed = box_curve(F, formula="printed", thresholds=3)
@@ -144,7 +155,7 @@ def test_four_channels_worked_by_hand():
     )  # C <= 3 counts the distance 3 itself
     N = [4, 1 + 3 * math.log(2.5) / log4, 1 + 3 * math.log(1.5) / log4]
     assert printed.boxes.tolist() == pytest.approx(N)
-    r = [abs(math.log(n) / log4 - q) for q, n in zip(line, N)]
+    r = [abs(math.log(n) / log4 - q) for q, n in zip(line, N, strict=True)]
     assert printed.ss_rate.item() == pytest.approx(2 / 2 * (r[0] / 2 + r[1] + r[2] / 2))
 
 
@@ -248,6 +259,49 @@ def test_inside_torch_compile():
     assert torch.allclose(grad, expected, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_what_rounding_leaves_at_the_lower_end_has_no_gradient(formula):
+    """D = 28, 204, 220, 385: there, the printed log N at TZ is not log D to the last digit."""
+    for D in (14, 28, 204, 220, 385):
+        p = torch.linspace(0, 0.9, 16, dtype=torch.float64)
+        boxes, line = box_number(p, D, formula), reference_line(p, D)
+        slope = area_slope(p, boxes, line, D, formula)
+        assert slope[0] == 0 and (slope[1:] != 0).all()
+
+
+# What the separate NumPy implementation of earlier versions gave on these points, whose linear
+# thresholds meet distances exactly.
+SCALE_FREE = {
+    ("mean", "released"): 0.06771768310858502,
+    ("mean", "printed"): 0.5770997384338731,
+    ("log", "released"): 0.3032770248923521,
+    ("log", "printed"): 0.7219003233441,
+    ("linear", "released"): 0.16177525714202073,
+    ("linear", "printed"): 0.47433337013512145,
+}
+
+
+@pytest.mark.parametrize(("axis", "formula"), SCALE_FREE)
+def test_scale_free_rates_are_those_of_an_independent_implementation(axis, formula):
+    F = torch.tensor([[0.0], [1.0], [3.0], [7.0], [12.0], [20.0]], dtype=torch.float64)
+    expected = pytest.approx(SCALE_FREE[axis, formula], abs=1e-12)
+    assert scale_free_rate(F, axis=axis, formula=formula) == expected
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_ss_rate_is_made_of_the_functions_of_its_equations(formula):
+    F = features("clustered", D=30, B=9)
+    curve, C = box_curve(F, formula=formula), pair_distances(F)
+    i, j = torch.triu_indices(30, 30, 1)
+    pairs = C[i, j].sort().values
+    theta = thresholds(pairs[0], pairs[-1], 256)
+    p = density(pairs, theta, formula)
+    boxes, line = box_number(p, 30, formula), reference_line(theta, 30)
+    assert torch.equal(curve.theta, theta) and torch.equal(curve.density, p)
+    assert torch.equal(curve.boxes, boxes) and torch.equal(curve.reference, line)
+    assert curve.ss_rate == area(boxes, line, 30, formula) == ss_rate(F, formula=formula)
+
+
 def test_arguments_are_left_alone():
     F = features("duplicates")
     before = F.clone()
@@ -315,13 +369,13 @@ def test_changes_with_scale():
 @pytest.mark.parametrize(
     "F, message",
     [
-        (torch.zeros(1, 4), r"F has shape \(1, 4\).*D >= 2"),
-        (torch.zeros(4, 0), r"F has shape \(4, 0\).*B >= 1"),
-        (torch.zeros(4), r"F has shape \(4,\)"),
-        (torch.zeros(2, 3, 4), r"F has shape \(2, 3, 4\)"),
-        (torch.zeros(4, 4, dtype=torch.int64), r"shape \(4, 4\) has dtype torch.int64"),
-        (torch.tensor([[0.0], [math.nan]]), r"shape \(2, 1\) holds NaN or Inf"),
-        (torch.tensor([[0.0], [math.inf]]), r"shape \(2, 1\) holds NaN or Inf"),
+        (torch.zeros(1, 4), r"F: expected .*D >= 2.*, got shape \(1, 4\)"),
+        (torch.zeros(4, 0), r"F: expected .*B >= 1.*, got shape \(4, 0\)"),
+        (torch.zeros(4), r"F: expected .*, got shape \(4,\)"),
+        (torch.zeros(2, 3, 4), r"F: expected .*, got shape \(2, 3, 4\)"),
+        (torch.zeros(4, 4, dtype=torch.int64), r"floating-point.* shape \(4, 4\) of torch.int64"),
+        (torch.tensor([[0.0], [math.nan]]), r"F: expected finite .*NaN or Inf in shape \(2, 1\)"),
+        (torch.tensor([[0.0], [math.inf]]), r"F: expected finite .*NaN or Inf in shape \(2, 1\)"),
     ],
 )
 def test_bad_features_are_named(function, F, message):
@@ -332,12 +386,12 @@ def test_bad_features_are_named(function, F, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"formula": "Printed"}, "formula is 'Printed'"),
-        ({"thresholds": 1}, "thresholds is 1"),
-        ({"thresholds": 10.0}, "thresholds is 10.0"),
-        ({"smoothing": 0}, "smoothing is 0"),
-        ({"smoothing": math.inf}, "smoothing is inf"),
-        ({"gradient_factor": math.nan}, "gradient_factor is nan"),
+        ({"formula": "Printed"}, "formula: expected one of released, printed, got 'Printed'"),
+        ({"thresholds": 1}, "thresholds: expected an integer of at least 2, got 1"),
+        ({"thresholds": 10.0}, r"thresholds: expected an integer of at least 2, got 10\.0"),
+        ({"smoothing": 0}, "smoothing: expected a finite number above 0, got 0"),
+        ({"smoothing": math.inf}, "smoothing: expected a finite number above 0, got inf"),
+        ({"gradient_factor": math.nan}, "gradient_factor: expected a finite number, got nan"),
     ],
 )
 def test_bad_options_are_named(options, message):
@@ -347,7 +401,9 @@ def test_bad_options_are_named(options, message):
 
 @pytest.mark.parametrize("epsilon", [-1, math.nan])
 def test_bad_epsilon_is_named(epsilon):
-    with pytest.raises(ValueError, match="epsilon"):
+    with pytest.raises(
+        ValueError, match=f"epsilon: expected a number of at least 0, got {epsilon}"
+    ):
         adjacency(torch.randn(4, 4), epsilon)
 
 

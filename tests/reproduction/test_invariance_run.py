@@ -1,14 +1,10 @@
-"""The cells of Tables 4 and 5: recomputed by hand from noise pictures, and the tables follow the
-records.
-"""
+"""The cells of Tables 4 and 5: recomputed by hand from noise pictures."""
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -17,41 +13,14 @@ from torch import nn
 
 from reproduction import models, records
 from reproduction.images import load_images
+from reproduction.invariance import cells
 from reproduction.invariance import run as invariance_run
-from reproduction.invariance.read import (
-    full_scale,
-    invariance_table,
-    layer_table,
-    rank_correlations,
-    sensitivity_table,
-    trained_changes,
-    trained_table,
-    umap_seed_spread,
-)
-from reproduction.invariance.rulers import (
-    dimension_recovery,
-    exponent_examples,
-    exponent_recovery,
-    umap_repeats,
-)
-from reproduction.invariance.run import (
-    MODELS,
-    UMAP_SETTINGS,
-    WAYS,
-    invariance_config,
-    invariance_metrics,
-    run_invariance,
-    run_noise,
-)
-from reproduction.invariance.say import (
-    changes_told,
-    mean_and_std,
-    order_told,
-    shown_table,
-    shown_trained,
-)
+from reproduction.invariance.cells import MODELS, UMAP_SETTINGS, WAYS
+from reproduction.invariance.read_trained import trained_table
+from reproduction.invariance.run import at_scale, invariance_metrics, run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
 from reproduction.paper.tables import load_table
+from reproduction.table_1 import find
 from reproduction.training.matrices import read_matrices
 from reproduction.training.recipes import GRAM_IMAGES
 from sslib.dimension import RELEASED_UMAP, correlation_dimension
@@ -60,7 +29,7 @@ from sslib.powerlaw import powerlaw_exponent
 
 UMAP = {"n_components": 2, "n_neighbors": 5, "min_dist": 0.1, "seed": 3}
 N = 56  # more than the 50 eigenvalues that the released estimator asks for
-ARCHITECTURE = models.find("resnet34")
+ARCHITECTURE = find("resnet34")
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +193,6 @@ def test_noise_has_the_exponents_of_noise(tmp_path, monkeypatch):
     assert len(set(values)) == len(values)  # every layer is a draw of its own
 
 
-# --- the networks of Table 3
-# ----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def trained(tmp_path):
     """A record of a training, and its network's matrices in a folder of their own."""
@@ -324,214 +289,10 @@ def test_networks_before_training_are_measured_as_training_finds_them(trained):
         list(run_before_training(["ResNet"], [0], ["digits"], "gpu", root=root))
 
 
-# --- tables
-# ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def runs(tmp_path):
-    """Made-up records: sigma as printed in Table 4 plus 0.1 per seed, delta in the opposite order."""
-    fit = {
-        "exponent": 2.0,
-        "standard_error": 0.1,
-        "n": 640,
-        "n_tail": 600,
-        "x_min": 1.0,
-        "ks_distance": 0.1,
-    }
-    size = {
-        "dimension": 3.0,
-        "standard_error": 0.1,
-        "n": 640,
-        "n_radii": 9,
-        "region": [0.1, 1.0],
-        "intercept": 0.0,
-    }
-    ways = list(WAYS)
-    layer = {
-        "D": 8,
-        "activations": 64,
-        "nonzero_share": 0.5,
-        "exponents": dict.fromkeys(ways, fit),
-        "null_exponents": dict.fromkeys(ways, 9.0),
-        "dimensions": dict.fromkeys(ways, size) | {"released": None},
-    }
-    for number, model, cifar10, imagenette in load_table(4)[
-        ["model", "cifar10", "imagenette"]
-    ].itertuples():
-        for images, value in (("cifar10", cifar10), ("imagenette", imagenette)):
-            for seed in (0, 1, 2):
-                metrics = {
-                    "layers": {"first": layer, "last": copy.deepcopy(layer)},
-                    "sigma": dict.fromkeys(ways, value + 0.1 * seed),
-                    "delta": dict.fromkeys(ways, 1 - value),
-                    "sigma_null": dict.fromkeys(ways, 1.0),
-                    "skipped": [],
-                }
-                config = invariance_config(model, images)
-                records.write(
-                    records.new_record("invariance", config, seed, metrics, seconds=1.0), tmp_path
-                )
-    other = invariance_config("ResNet", "cifar10", umap=RELEASED_UMAP | {"min_dist": 0.1})
-    metrics["delta"] = dict.fromkeys(ways, 0.125)
-    records.write(records.new_record("invariance-umap", other, 0, metrics, seconds=1.0), tmp_path)
-    few = invariance_config("VGG", "cifar10", n_images=64)
-    records.write(records.new_record("invariance", few, 0, metrics, seconds=1.0), tmp_path)
-    return records.read_all("invariance", tmp_path)
-
-
-def test_table_4_is_the_mean_over_seeds_beside_the_printed_value(runs):
-    table = invariance_table(runs, 4)
-    assert len(table) == 7 * 3 * 4
-    done = table[table["images"] != "cifar100"]
-    np.testing.assert_allclose(done["ours"], done["paper"] + 0.1)
-    np.testing.assert_allclose(done["std"], 0.1)
-    assert (done["seeds"] == 3).all() and (done["rank"] == done["paper rank"]).all()
-    missing = table[table["images"] == "cifar100"]
-    assert (
-        missing["ours"].isna().all()
-        and (missing["seeds"] == 0).all()
-        and missing["paper"].notna().all()
-    )
-    found = rank_correlations(table)
-    assert (
-        found.loc[("cifar10", "printed"), "rho"] == pytest.approx(1)
-        and found.loc[("cifar10", "printed"), "n"] == 7
-    )
-    assert found.loc[("cifar10", "printed"), "p"] == pytest.approx(2 / math.factorial(7))
-    assert math.isnan(found.loc[("cifar100", "printed"), "rho"])
-
-
-def test_the_shown_table_has_a_text_per_cell(runs):
-    table = invariance_table(runs, 4)
-    shown = shown_table(table, list(WAYS))
-    assert list(shown.columns) == ["paper", *WAYS, "ranks", "n"] and shown.index.names == [
-        None,
-        None,
-    ]
-    assert list(shown.index.unique(0)) == ["CIFAR-10", "Imagenette"] and len(shown) == 2 * 7
-    assert shown.loc[("CIFAR-10", "ViT")].tolist() == [
-        "0.1521",
-        *["0.2521 ± 0.1000"] * 4,
-        "2 / 2 / 2 / 2 / 2",
-        "3",
-    ]
-    missing = shown_table(table, sets=["cifar100"]).loc[("CIFAR-100", "ViT")]
-    assert missing.tolist() == ["0.1779", *["not run"] * 2, "3 / – / –", "0"]
-
-
-def test_a_number_too_small_for_four_decimals_is_not_shown_as_zero():
-    assert mean_and_std(7.4e-6, 1e-6) == mean_and_std(7.4e-6, math.nan) == "< 0.0001"
-    assert (
-        mean_and_std(0.0121, 1e-6) == "0.0121 ± < 0.0001"
-        and mean_and_std(6e-5, 5.1e-5) == "0.0001 ± 0.0001"
-    )
-
-
-def test_tables_without_records_say_nothing_was_run():
-    for runs in (pd.DataFrame(), records.read_all("no-such-experiment")):
-        table = invariance_table(runs, 5)
-        assert table["ours"].isna().all() and (table["seeds"] == 0).all()
-        assert rank_correlations(table)["rho"].isna().all()
-        assert layer_table(runs).empty and trained_table(runs, 4).empty
-        assert sensitivity_table(runs, pd.DataFrame(), "released").empty
-    with pytest.raises(ValueError, match=r"number: expected one of \(4, 5\), got 3"):
-        invariance_table(pd.DataFrame(), 3)
-
-
-def test_settings_of_umap_are_compared_for_networks_that_have_several(runs, tmp_path):
-    table = sensitivity_table(runs, records.read_all("invariance-umap", tmp_path), "released")
-    assert list(table.columns) == ["ResNet, cifar10, seed 0"]
-    assert table.index[0] == "as released" and len(table) == 1 + len(UMAP_SETTINGS)
-    assert table.loc["min_dist = 0.1", "ResNet, cifar10, seed 0"] == 0.125
-    printed = load_table(4).set_index("model").loc["ResNet", "cifar10"]
-    assert table.loc["as released", "ResNet, cifar10, seed 0"] == pytest.approx(1 - printed)
-
-
-def test_one_layer_differs_by_seeds_of_umap_alone():
-    runs, others = records.read_all("invariance"), records.read_all("invariance-umap")
-    table = umap_seed_spread(runs, others)
-    row = table[
-        (table["model"] == "resnet34")
-        & (table["module"] == "layer1")
-        & (table["way"] == "released")
-    ].iloc[0]
-    near = pd.concat([runs, others])
-    near = near[
-        (near["config.model"] == "resnet34")
-        & (near["config.images"] == "cifar10")
-        & (near["seed"] == 0)
-    ]
-    near = near[
-        near["config.umap"].map(lambda umap: {**umap, "seed": 42} == dict(RELEASED_UMAP))
-        & (near["config.size"] == 224)
-    ]
-    found = [
-        layers["layer1"]["dimensions"]["released"]["dimension"] for layers in near["metrics.layers"]
-    ]
-    assert row["seeds"] == len(found) >= 2
-    assert row["delta"] == pytest.approx((max(found) - min(found)) / (sum(found) / len(found)))
-    assert umap_seed_spread(runs.iloc[:0], others.iloc[:0]).empty
-
-
-def test_correlations_are_told_beside_what_chance_gives():
-    order = pd.DataFrame(
-        {"rho": [-0.9, 0.1], "p": [0.01, 0.8]},
-        index=pd.MultiIndex.from_product([["CIFAR-10"], ["printed", "released"]]),
-    )
-    told = order_told(order)
-    assert (
-        told.startswith("1 of 2 correlations has p < 0.05: printed on CIFAR-10 (ρ = -0.90).")
-        and "reverse" in told
-    )
-    assert order_told(order.iloc[1:]) == "None of the 1 correlations has p < 0.05."
-
-
-def test_trained_networks_are_compared_beyond_the_scatter_over_seeds():
-    table = pd.DataFrame(
-        [
-            ("A", "x", "cpu", "released", arm, ours, 0.1, 3)
-            for arm, ours in (("untrained", 1.0), ("baseline", 0.5), ("constrained", 0.45))
-        ]
-        + [
-            ("B", "x", "cpu", "released", arm, ours, 0.1, 3)
-            for arm, ours in (("untrained", 0.2), ("baseline", 0.5), ("constrained", 0.8))
-        ],
-        columns=["model", "images", "recipe", "way", "arm", "ours", "std", "seeds"],
-    )
-    found = trained_changes(table).loc["released"]
-    assert found.to_dict() == {
-        "networks": 2,
-        "by training": 1,
-        "by the constraint": 1,
-        "beyond scatter": 1,
-    }
-    assert "Δ smaller in 1 of 2 networks" in changes_told(trained_changes(table), "Δ")
-    assert changes_told(trained_changes(table.iloc[:0]), "Δ") == "Trained networks: **not run**."
-    shown = shown_trained(table)
-    assert (
-        shown.loc[("A, x, cpu", "trained"), "released"] == "0.5000 ± 0.1000"
-        and shown.index.get_level_values(1)[0] == "untrained"
-    )
-    assert trained_changes(table[table["arm"] != "constrained"]).empty
-
-
-def test_every_layer_has_a_row_per_way(runs):
-    layers = layer_table(full_scale(runs))
-    assert len(layers) == 7 * 2 * 3 * 2 * 4
-    assert set(layers["depth"]) == {0, 1} and set(layers["model"]) == set(MODELS)
-    released = layers["way"] == "released"
-    assert (
-        layers.loc[released, "dimension"].isna().all()
-        and (layers.loc[~released, "dimension"] == 3).all()
-    )
-    assert (layers["exponent_error"] == 0.1).all()
-
-
 def test_the_models_are_those_of_the_tables():
     assert list(MODELS) == load_table(4)["model"].tolist()
     assert set(MODELS) == set(load_table(5)["model"])
-    assert all(models.find(name).timm_name == name for name in MODELS.values())
+    assert all(find(name).timm_name == name for name in MODELS.values())
 
 
 def test_an_unknown_model_or_data_set_is_refused(tmp_path):
@@ -541,48 +302,20 @@ def test_an_unknown_model_or_data_set_is_refused(tmp_path):
         list(run_invariance(["ResNet"], [0], ["mnist"], root=tmp_path))
 
 
-# --- known answers
-# --------------------------------------------------------------------------------------------
+def test_the_settings_of_umap_are_those_of_the_estimator():
+    assert dict(cells.RELEASED_UMAP) == dict(RELEASED_UMAP)
 
 
-def test_exponent_recovery_counts_the_draws_within_three_errors():
-    table = exponent_recovery([2.0, 3.0], n=200, draws=20)
-    assert list(table["exponent"]) == [2.0, 2.0, 3.0, 3.0] and (table["within"] >= 19).all()
-    np.testing.assert_allclose(table["mean"], table["exponent"], rtol=0.1)
-    # The printed standard error is that of the draws; the released one does not know that x_min was
-    # chosen.
-    printed = table[table["estimator"] == "printed"]
-    np.testing.assert_allclose(printed["standard_error"], printed["std"], rtol=0.6)
-
-
-def test_exponent_examples_give_an_exponent_to_anything():
-    table = exponent_examples().set_index(["spectrum", "estimator"])
-    assert table["exponent"].notna().all()
-    tail = table.loc[("bulk and tail 2.5", "released")]
-    assert abs(tail["exponent"] - 2.5) < 3 * tail["standard_error"]
-    assert abs(table.loc[("bulk and tail 2.5", "printed"), "exponent"] - 2.5) > 1
-
-
-def test_dimension_recovery_shows_the_unit_matters_for_the_released_estimator_alone():
-    table = (
-        dimension_recovery(n=400).set_index(["set", "estimator", "scale"])["dimension"].unstack()
-    )
-    printed, released = table.xs("printed", level=1), table.xs("released", level=1)
-    np.testing.assert_allclose(printed[0.01], printed[100.0], atol=1e-3)
-    assert (released[0.01] - released[100.0]).abs().drop("ball").min() > 0.1
-    held_out = dimension_recovery(n=50, scales=[1.0]).groupby("set")["held_out"].first()
-    assert set(held_out.index[~held_out]) == {"line", "swiss_roll", "cantor", "henon"}
-
-
-def test_one_layer_under_several_seeds_of_umap():
-    x = torch.randn(60, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    table = umap_repeats(Gram(x @ x.T, 200, x.numel()), [0, 1], umap=UMAP)
-    assert list(table.index) == [0, 1] and list(table.columns) == ["printed", "released"]
-    assert (table.loc[0] != table.loc[1]).any() and (table > 0).all().all()
+def test_the_records_of_the_chapters_are_those_of_a_scale():
+    assert at_scale({"network_seeds": 0}) == []
+    jobs = at_scale({"network_seeds": 3})
+    assert sum(len(job.cells) for job in jobs) == 7 * 2 * 3 + len(UMAP_SETTINGS) + 3
+    assert not any(job.lacking(records.RESULTS) for job in jobs)
+    more = at_scale({"network_seeds": 4})
+    assert sum(len(job.lacking(records.RESULTS)) for job in more) == 7 * 2
 
 
 # --- the command
-# ----------------------------------------------------------------------------------------------
 
 
 def test_a_command_that_is_stopped_says_what_it_has_done(monkeypatch, tmp_path, capsys):

@@ -16,10 +16,19 @@ from reproduction import models, records
 from reproduction.grid import written
 from reproduction.images import load_images
 from reproduction.paths import RESULTS, data_root
-from reproduction.ss_rate.factors import FACTOR_EXPERIMENT, FACTORS, factor_config, factor_table
-from reproduction.ss_rate.figure_2 import channel_map
-from reproduction.ss_rate.read import full_scale, table_2
-from reproduction.ss_rate.run import SS_RATE, layer_metrics, run_ss_rate, ss_rate_config
+from reproduction.ss_rate import factors, live, read
+from reproduction.ss_rate.cells import (
+    FACTOR_EXPERIMENT,
+    FACTORS,
+    MODELS,
+    SS_RATE,
+    factor_config,
+    ss_rate_config,
+)
+from reproduction.ss_rate.figure_2 import channel_map, figure_2, noise_directions
+from reproduction.ss_rate.layer import layer_metrics
+from reproduction.ss_rate.read import factor_table, full_scale, table_2
+from reproduction.ss_rate.run import at_scale, run_ss_rate
 
 NAME = "resnet34"
 
@@ -134,11 +143,34 @@ def test_committed_records_cover_the_grid():
     least.
     """
     runs = records.read_all(SS_RATE)
-    cells = set(zip(runs["config.model"], runs["seed"], runs["config.draw"]))
-    names = [*models.TABLE_1, "pvt_v2_b1"]
-    assert cells >= {(m, s, 0) for m in names for s in range(5)} | {
-        (m, 0, d) for m in names for d in range(3)
+    cells = set(zip(runs["config.model"], runs["seed"], runs["config.draw"], strict=True))
+    assert cells >= {(m, s, 0) for m in MODELS for s in range(5)} | {
+        (m, 0, d) for m in MODELS for d in range(3)
     }
+
+
+def test_the_page_at_full_scale_asks_for_the_committed_cells_and_no_others():
+    """Nothing is measured where a page is quick, or shows other images."""
+    asked = {"scale": "paper", "images": "imagenet-sample", "weights": "untrained"}
+    jobs = at_scale(asked)
+    assert not [job for job in jobs if job.lacking(RESULTS)]
+    for experiment in (SS_RATE, FACTOR_EXPERIMENT):
+        cells = sum(len(job.cells) for job in jobs if job.experiment == experiment)
+        assert cells == len(records.read_all(experiment))
+    assert at_scale(asked | {"scale": "quick"}) == at_scale(asked | {"images": "photographs"}) == []
+    trained = at_scale(asked | {"weights": "a/folder"})
+    labels = {config["weights"] for job in trained for config, _ in job.cells}
+    assert labels == {"checkpoint:folder"}
+
+
+def test_a_changed_setting_that_is_the_committed_one_is_recomputed(tmp_path):
+    """The one cell of the factor study whose images come with scikit-learn."""
+    model, seed = "resmlp_12_224", 0
+    config = factor_config(model, "which images", "photographs")
+    committed = records.read(records.record_path(FACTOR_EXPERIMENT, config, seed))
+    again = factors.measurement(config, seed, device="cpu")
+    assert again.data == committed["data"] and again.config == committed["config"]
+    assert again.metrics["mean"] == pytest.approx(committed["metrics"]["mean"], abs=2e-3)
 
 
 def test_channel_map_places_all_states_together(tmp_path):
@@ -152,6 +184,7 @@ def test_channel_map_places_all_states_together(tmp_path):
         "trained": (20, 2),
     }
     assert 0 < drawn.stress < 1 and all(ratio >= 1 for ratio in drawn.participation.values())
+    assert drawn.family == "cnn" and drawn.most == 6
     alone = channel_map("vgg11", images, 0, channels=20)
     assert alone.participation["untrained"] == pytest.approx(drawn.participation["untrained"])
 
@@ -166,7 +199,68 @@ def test_factors(tmp_path):
     # nothing in an untrained ViT behaves differently in training mode, so this must be no change at
     # all
     assert vit.loc[("mode", "training"), "change"] == pytest.approx(0, abs=1e-4)
-    assert factor_table(pd.DataFrame()).empty
+    assert factor_table(pd.DataFrame()).empty and read.factor_outcomes(pd.DataFrame()) == []
+
+
+def test_factor_outcomes_follow_the_table():
+    study = factor_table(records.read_all(FACTOR_EXPERIMENT))
+    for outcome in read.factor_outcomes(study):
+        part = study[outcome.model].dropna(how="all")
+        changed = part["change"].iloc[1:].abs()
+        assert outcome.settings == len(changed) and outcome.seeds == part["seeds"].iloc[0]
+        assert outcome.within_seeds == (changed < part["std"].iloc[0]).sum()
+        strongest = [abs(setting.change) for setting in outcome.strongest]
+        assert strongest == sorted(changed, reverse=True)[:3]
+        rates = part["SS_rate"]
+        assert abs(outcome.nearest.ss_rate - outcome.paper) == (rates - outcome.paper).abs().min()
+    text = read.factor_text(study)
+    assert text.loc[("baseline", "64 images"), ("ViT (small)", "change")] == "–"
+    assert text.loc[("mode", "training"), ("ViT (small)", "change")] == "+0.000 ± 0.000"
+    assert list(text.columns.get_level_values(0).unique()) == ["ViT (small)", "ResMLP"]
+
+
+def test_the_outcome_of_table_2_counts_its_verdicts():
+    table = table_2(records.read_all(SS_RATE))
+    outcome = read.comparison(table)
+    counts = table["untrained: verdict"].value_counts()
+    assert (outcome.reproduced, outcome.near) == (counts["reproduced"], counts["near"])
+    assert outcome.reproduced + outcome.near + outcome.differs == outcome.run == outcome.models == 9
+    gap = (table["untrained: ours, printed"] - table["untrained: paper"]).abs()
+    assert outcome.printed == pytest.approx(gap.mean()) and outcome.seeds == 5
+    nothing = read.comparison(table, "pretrained")
+    assert (nothing.run, nothing.records, nothing.widest) == (0, 0, "")
+    text = read.table_2_text(table)
+    assert text.loc["ResNet34", "ours, released"].startswith(
+        f"{table.loc['ResNet34', 'untrained: ours, released']:.3f} ± "
+    )
+    empty = read.table_2_text(table_2(pd.DataFrame()))
+    assert set(empty["ours, released"]) == {"not run"} and (empty["paper"] == text["paper"]).all()
+
+
+def test_depth_profiles_hold_the_printed_modules_alone():
+    runs = full_scale(records.read_all(SS_RATE))
+    profiles = read.depth_profiles(runs)
+    run = runs[runs["config.model"] == NAME].iloc[0]
+    part = profiles[(profiles["model"] == "ResNet34") & (profiles["formula"] == "printed")]
+    part = part[(part["seed"] == run["seed"]) & (part["draw"] == run["config.draw"])]
+    assert list(part["module"]) == ["layer1", "layer2", "layer3", "layer4"]
+    assert list(part["depth"]) == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert list(part["ss_rate"]) == [
+        run["metrics.layers"][module]["printed"] for module in part["module"]
+    ]
+    assert read.depth_profiles(pd.DataFrame()).empty
+
+
+def test_directions_are_those_of_the_first_module_beside_noise():
+    table = read.directions(records.read_all(SS_RATE), noise_directions)
+    assert len(table) == 7 and (table["seeds"] == 5).all()
+    assert table.loc["PVT (Fig. 2)", "the paper says"] == "isotropic"
+    assert table.loc["ResNet34", "noise"] == noise_directions(64) > 20 * table["directions"].max()
+    outcome = read.groups_apart(table)
+    low = table.loc[table["the paper says"] == "low-dimensional", "directions"]
+    assert outcome.low == (low.min(), low.max()) and outcome.below_noise == outcome.networks == 7
+    assert outcome.gap == pytest.approx(table.loc[outcome.closest, "directions"] - low.max())
+    assert read.groups_apart(read.directions(pd.DataFrame(), noise_directions)) is None
 
 
 def test_the_command_writes_records_and_says_what_is_wrong(pictures, tmp_path):
@@ -219,3 +313,52 @@ def test_two_processes_at_one_cell_leave_one_record(run):
     record = records.read(paths[0])
     assert list(written(record, root)) == []
     assert records.read(paths[0]) == record
+
+
+def test_four_channels_by_hand():
+    """The page's example: distances 1, 2, 3, 4, 6, 7, and a pair that lies on the threshold 3."""
+    F = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
+    curves = live.box_curves({"four": F}, thresholds=3)
+    table = live.by_hand(curves)
+    assert list(table.loc["released", "θ"]) == list(table.loc["printed", "θ"]) == [1, 3, 7]
+    assert list(table.loc["released", "p(θ)"]) == pytest.approx([0, 2 / 6, 5 / 6], abs=1e-4)
+    assert list(table.loc["printed", "p(θ)"]) == pytest.approx([0, 3 / 6, 5 / 6], abs=1e-4)
+    rates = live.rates_by_hand(curves)
+    assert list(rates["by hand"]) == pytest.approx(list(rates["SS_rate"]), abs=1e-6)
+    C = live.distances({"four": F})["four"]
+    assert live.channel_table(C).loc["channel 1", "channel 4"] == 7
+
+
+def test_live_layers_are_those_of_table_1():
+    images = load_images("photographs", 4)
+    features = live.features(["vgg11"], images, 0)
+    assert list(features) == ["VGG"] and list(features["VGG"]) == list(models.find("VGG").modules)
+    profile = live.layer_rates(features)
+    assert list(profile["depth"].unique()) == [0, 0.25, 0.5, 0.75, 1]
+    F = features["VGG"]["features.9"]
+    assert profile[profile["module"] == "features.9"]["ss_rate"].tolist() == [
+        pytest.approx(sslib.ss_rate(F, formula=formula).item())
+        for formula in ("released", "printed")
+    ]
+    middle = live.middle_layers(features, {"VGG": "VGG11"})
+    assert list(middle) == ["VGG11 features.9"] and middle["VGG11 features.9"] is F
+    means = profile.groupby("formula")["ss_rate"].mean()
+    assert live.averages(profile).loc["VGG", "released"] == round(means["released"], 2)
+    assert live.formula_gap(profile) == pytest.approx(means["printed"] - means["released"])
+
+
+def test_networks_join_the_share_of_pairs_that_is_asked_for():
+    F = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+    graphs = live.networks({"layer": F}, (5, 20))["layer"]
+    assert list(graphs) == ["5 % of pairs", "20 % of pairs"]
+    for share, A in zip((5, 20), graphs.values(), strict=True):
+        assert A.sum().item() / (40 * 39) == pytest.approx(share / 100, abs=0.002)
+
+
+def test_figure_2_has_a_map_per_network_and_seed(monkeypatch):
+    monkeypatch.setattr("reproduction.ss_rate.figure_2.FIGURE_2", ("vgg11",))
+    images = load_images("photographs", 4)
+    maps = figure_2(images, 3, 2)
+    assert list(maps) == ["VGG"] and len(maps["VGG"]) == 2
+    again = channel_map("vgg11", images, 4)
+    assert maps["VGG"][1].participation == again.participation
