@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 from scipy import stats as scipy_stats
 
 from reproduction import records
-from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
 from reproduction.stats import mean_interval
 from reproduction.trained import CHECK, LAYERS, NAMES, PATH, TWINS
@@ -123,6 +123,24 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     return float(x.mean() - half), float(x.mean() + half)
 
 
+def detectable(values: Sequence[float], power: float = 0.8) -> float:
+    """The smallest difference that `prediction_interval` of n normal values would find.
+
+    One value that lies so far from the others' mean is outside, on that side, with the given power;
+    their standard deviation is taken as the true one.
+
+    >>> round(detectable([1.0, 2.0, 3.0, 4.0, 5.0]), 1)
+    6.5
+    """
+    x = np.asarray(values, dtype=float)
+    df, width = len(x) - 1, x.std(ddof=1) * math.sqrt(1 + 1 / len(x)) if len(x) > 1 else 0.0
+    if not width > 0:
+        return math.nan
+    limit = scipy_stats.t.ppf(0.975, df)
+    shift = optimize.brentq(lambda d: scipy_stats.nct.sf(limit, df, d) - power, 0, 30)
+    return float(shift * width)
+
+
 def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
     """Is the trained network outside the untrained ones? A row per network and measure.
 
@@ -136,7 +154,7 @@ def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
 
     Returns:
         network, measure, untrained (mean over seeds), std, low, high (the interval), seeds,
-        trained, change, draws, modules, outcome.
+        trained, change, detectable (by 80 % power), draws, modules, outcome.
     """
     rows = []
     for (network, measure), part in _cells(layers, measures):
@@ -158,6 +176,7 @@ def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
                 "seeds": len(of_seeds),
                 "trained": trained,
                 "change": trained - mean,
+                "detectable": detectable(of_seeds),
                 "draws": len(of_draws),
                 "modules": part["module"].nunique(),
                 "outcome": outcome if sides.nunique() == 1 else WITHIN,
@@ -179,25 +198,6 @@ def _cells(
 def rates(layers: pd.DataFrame) -> pd.DataFrame:
     """Does training raise SS_rate? `outside` of both formulas and of the mean pair distance."""
     return outside(layers, [*FORMULAS, "distance_mean"])
-
-
-def beside_table_2(rates: pd.DataFrame) -> pd.DataFrame:
-    """The released SS_rate of our networks below the printed ones of their relatives in Table 2.
-
-    Returns:
-        like ("ViT" or "CNN"), network, by ("paper" or "measured"), untrained, trained, change.
-    """
-    printed = load_table(2)
-    printed["like"] = printed["model"].str.extract("^(ViT|ResNet|VGG)")[0]
-    printed = printed.replace({"like": {"ResNet": "CNN", "VGG": "CNN"}}).dropna(subset="like")
-    printed = printed.rename(columns={"model": "network", "pretrained": "trained"})
-    ours = rates[rates["measure"] == "released"]
-    likes = {"ViT-Tiny": "ViT", "EfficientNet-Lite0": "CNN"}
-    ours = ours.assign(like=ours["network"].map(likes), by="measured")
-    both = pd.concat([printed.assign(by="paper"), ours])
-    both["change"] = both["trained"] - both["untrained"]
-    columns = ["like", "network", "by", "untrained", "trained", "change"]
-    return both.sort_values("like", ascending=False, kind="stable")[columns]
 
 
 def shape(layers: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
 from reproduction.trained import CHANNELS, COVERS, INVARIANCE, NORMS, REMOTE
 from reproduction.trained.read import FORMULAS, WITHIN, outside, runs_of
+
+
+def beside_table_2(rates: pd.DataFrame) -> pd.DataFrame:
+    """The released SS_rate of our networks below the printed ones of their relatives in Table 2.
+
+    Returns:
+        like ("ViT" or "CNN"), network, by ("paper" or "measured"), untrained, trained, change.
+    """
+    printed = load_table(2)
+    printed["like"] = printed["model"].str.extract("^(ViT|ResNet|VGG)")[0]
+    printed = printed.replace({"like": {"ResNet": "CNN", "VGG": "CNN"}}).dropna(subset="like")
+    printed = printed.rename(columns={"model": "network", "pretrained": "trained"})
+    ours = rates[rates["measure"] == "released"]
+    likes = {"ViT-Tiny": "ViT", "EfficientNet-Lite0": "CNN"}
+    ours = ours.assign(like=ours["network"].map(likes), by="measured")
+    both = pd.concat([printed.assign(by="paper"), ours])
+    both["change"] = both["trained"] - both["untrained"]
+    columns = ["like", "network", "by", "untrained", "trained", "change"]
+    return both.sort_values("like", ascending=False, kind="stable")[columns]
 
 
 def invariance(root: Path = RESULTS) -> pd.DataFrame:

@@ -86,6 +86,13 @@ def _depends(norms: pd.DataFrame) -> str:
     return "".join(told)
 
 
+def _power(row: Any) -> str:
+    """Of a change that was not found: how large it would have had to be."""
+    if row.outcome != WITHIN:
+        return ""
+    return f"; 80 % power for a change of {row.detectable:.2f}"
+
+
 def _by_formula(rates: pd.DataFrame) -> str:
     """A sentence per formula: which way SS_rate goes in which network, with the numbers."""
     sentences = []
@@ -93,7 +100,10 @@ def _by_formula(rates: pd.DataFrame) -> str:
         part = rates[rates["measure"] == formula]
         told = []
         for verb, rows in part.groupby(part["outcome"].map(_VERBS), sort=False):
-            each = [f"{r.network} ({r.untrained:.2f} → {r.trained:.2f})" for r in rows.itertuples()]
+            each = [
+                f"{r.network} ({r.untrained:.2f} → {r.trained:.2f}{_power(r)})"
+                for r in rows.itertuples()
+            ]
             told.append(f"{verb} in {listed(each)}")
         sentences.append(f"by the {formula} formula SS_rate {', and '.join(told)}")
     text = "; ".join(sentences)

@@ -237,6 +237,17 @@ def test_the_prediction_interval_holds_one_more_value_in_95_of_100_cases():
     assert inside / 4000 == pytest.approx(0.95, abs=0.012)
 
 
+def test_a_detectable_difference_is_found_with_its_power():
+    rng = np.random.default_rng(1)
+    sample = rng.normal(size=5)
+    shift = read.detectable((sample - sample.mean()) / sample.std(ddof=1))
+    found = 0
+    for _ in range(4000):
+        *five, sixth = rng.normal(size=6)
+        found += sixth + shift > read.prediction_interval(five)[1]
+    assert found / 4000 == pytest.approx(0.8, abs=0.02)
+
+
 def test_a_module_without_a_value_in_some_run_is_left_out_of_all():
     table = of_layers([0.9], [0.5, 0.6])
     other = table.assign(module="blocks.1", released=0.0)
@@ -322,7 +333,7 @@ def of_rates(released: str, printed: str) -> pd.DataFrame:
     for network in NAMES.values():
         for measure, outcome in (("released", released), ("printed", printed)):
             row = {"network": network, "measure": measure, "outcome": outcome}
-            row |= {"untrained": 0.2, "trained": 0.5, "low": 0.1, "high": 0.3}
+            row |= {"untrained": 0.2, "trained": 0.5, "low": 0.1, "high": 0.3, "detectable": 0.2}
             rows.append(row | {"seeds": 5, "draws": 3})
     return pd.DataFrame(rows)
 
@@ -345,6 +356,8 @@ def test_the_first_page_turns_on_the_outcome(released, printed, word, phrase):
     rates = of_rates(released, printed)
     assert say.rise(rates) == word
     assert phrase in say.first_page(rates, pd.DataFrame())
+    power = "80 % power for a change of 0.20" in say.answer(rates, NO_SCALE, pd.DataFrame())
+    assert power == (read.WITHIN in (released, printed))
     assert "each against 5 random initialisations (n = 2)" in say.first_page(rates, pd.DataFrame())
 
 
