@@ -170,7 +170,7 @@ def weights(check: pd.DataFrame) -> str:
         top = best.loc[row.network]
         text += (
             f" Under timm's name {row._2} the same weights of {row.network} reach "
-            f"{row.top1:.1%} only: they "
+            f"{_percent(row.top1)} only: they "
             f"belong to {top['timm name']}, with TensorFlow's padding and epsilon."
         )
     return text
@@ -246,14 +246,14 @@ def norms(table: pd.DataFrame) -> str:
     told = []
     for network, rows in table.groupby("network", sort=False):
         each = [
-            f"the {r.measure} SS_rate {_VERBS[r.outcome]} ({r.untrained:.2f} → {r.trained:.2f}); "
-            f"with running statistics it {_VERBS[r.running]}"
+            f"the {r.measure} SS_rate {_VERBS[r.outcome]} ({r.untrained:.2f} → {r.trained:.2f}; "
+            f"with running statistics it {_VERBS[r.running]})"
             for r in rows.itertuples()
         ]
         head = "depends on" if rows["depends"].any() else "does not depend on"
         told.append(
             f"In {network} the answer {head} the statistics of untrained batch norm. With those of "
-            f"each batch {', and '.join(each)}."
+            f"each batch {listed(each)}."
         )
     return " ".join(told)
 

@@ -392,7 +392,7 @@ def test_an_answer_that_depends_on_batch_norm_is_said_so():
         assert phrase not in told(rates, depending.assign(depends=False))
         assert phrase not in told(rates, pd.DataFrame())
     assert "the answer depends on" in say.norms(depending)
-    assert "falls (0.23 → 0.18); with running statistics it rises" in say.norms(depending)
+    assert "falls (0.23 → 0.18; with running statistics it rises)" in say.norms(depending)
 
 
 # --- records
