@@ -28,7 +28,6 @@ from reproduction.table_1 import find
 
 if TYPE_CHECKING:
     import torch
-
 #: Version of the layout below; a record of another version is not read.
 SCHEMA = 1
 
@@ -256,8 +255,8 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
 def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFrame:
     """One row per entry of the dicts (or lists) in `column`: values per layer, tidy.
 
-    The entry's name (or position) goes to the new column `key`, its value takes the dict's place;
-    the other columns are repeated. Rows without a value in `column` are dropped.
+    The entry's name (or position) goes to the new column `key`, its value takes the dict's place.
+    Rows without a value in `column` are dropped.
 
     >>> values = {"blocks.2": 0.5, "blocks.10": 0.25}
     >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [values]})
