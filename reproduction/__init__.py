@@ -1,0 +1,1 @@
+"""The paper held against measurements: a room per experiment, each of them runs, reads, draws and says."""

@@ -1,0 +1,181 @@
+"""A design and a seed in, a record out: the layers of an untrained network, measured as Table 2's are."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from reproduction.architectures.modules import modules_of
+from sslib import records
+from sslib.data import ImageSet, load_images
+from sslib.experiments import layer_metrics, written
+from sslib.features import feature_matrices
+from sslib.measures import scale_free_rate
+from sslib.paths import RESULTS, ROOT
+
+EXPERIMENT = "architectures"
+#: A line per design: timm's name, family, lineage and so on. Add a line to add a design.
+DESIGNS = ROOT / "data" / "architectures.csv"
+IMAGES, N_IMAGES, SIZE = "imagenet-sample", 128, 224
+#: At most so many images pass through a network at once: it keeps memory below 3 GB.
+BATCH = 16
+
+# timm's networks refuse a size, an input or a name in ways of their own.
+_REFUSALS = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+# Six digits say all that a float32 network can; records stay small.
+_DIGITS = 6
+
+
+def designs(path: Path = DESIGNS) -> list[dict[str, str]]:
+    """The designs in the order of the file, a dict of its columns each.
+
+    Raises:
+        ValueError: a name is there twice.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [row["name"] for row in rows]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{path} names {', '.join(sorted(twice))} more than once")
+    return rows
+
+
+def config_of(name: str, *, images: str = IMAGES, n_images: int = N_IMAGES) -> dict[str, Any]:
+    """What names a run, apart from the seed of the weights."""
+    return {
+        "model": name,
+        "weights": "untrained",
+        "images": images,
+        "n_images": n_images,
+        "draw": 0,
+        "size": SIZE,
+        "mode": "eval",
+    }
+
+
+def untrained(name: str, seed: int, *, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """timm's network of that name with random weights, as timm initialises them, in eval mode.
+
+    The global random state is left as found.
+    """
+    import timm
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return timm.create_model(name, **(options or {})).eval()
+
+
+def measure(network: nn.Module, images: ImageSet) -> dict[str, Any]:
+    """The metrics of one network: what its modules are, and per module those of ``layer_metrics`` and the scale-free
+    rate; a list per metric, in the order of "modules".
+
+    Inputs are normalised as timm's configuration of the network says.
+
+    Raises:
+        ValueError: the modules cannot be tapped, or what they give is not finite.
+    """
+    cfg = network.pretrained_cfg
+    mean, std = cfg["mean"], cfg["std"]
+    level, names = modules_of(network, images.normalised(mean, std)[:2])
+    features = feature_matrices(network, images.batches(mean, std, size=BATCH), names)
+    layers: dict[str, list[float]] = {}
+    for name, F in features.items():
+        if not F.isfinite().all():
+            raise ValueError(f"{name}: the activations are not finite")
+        metrics = layer_metrics(F) | {"scale_free_rate": scale_free_rate(F, axis="mean")}
+        for metric, value in metrics.items():
+            layers.setdefault(metric, []).append(value if metric == "D" else _rounded(value))
+    return {
+        "level": level,
+        "modules": names,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "initialisation": initialisation(network),
+        **layers,
+    }
+
+
+def initialisation(network: nn.Module) -> str:
+    """How the branches of the blocks start: "zero" where some gain is 0, "small" where some are a constant below 0.5
+    (layer scale), else "plain".
+
+    >>> layer = nn.LayerNorm(4)
+    >>> initialisation(layer), initialisation(nn.Sequential(layer, nn.LayerNorm(4).requires_grad_(False)))
+    ('plain', 'plain')
+    >>> nn.init.zeros_(layer.weight).sum().item(), initialisation(layer)
+    (0.0, 'zero')
+    """
+    gains = [p for name, p in network.named_parameters() if _is_gain(name, p)]
+    constants = [
+        float(p.detach().flatten()[0])
+        for p in gains
+        if p.numel() and bool((p == p.flatten()[0]).all())
+    ]
+    if any(value == 0 for value in constants):
+        return "zero"
+    return "small" if any(0 < abs(value) < 0.5 for value in constants) else "plain"
+
+
+def _is_gain(name: str, parameter: nn.Parameter) -> bool:
+    """Weights of normalisations and layer scales: one value per channel, nothing that is added rather than multiplied."""
+    last = name.rpartition(".")[2]
+    long_sides = sum(side > 1 for side in parameter.shape)
+    added = ("bias", "beta", "token", "pos", "temperature")
+    return long_sides <= 1 and not any(
+        word in name if word == "token" else word in last for word in added
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def run(
+    names: Sequence[str],
+    seeds: Iterable[int],
+    *,
+    images: str = IMAGES,
+    n_images: int = N_IMAGES,
+    root: Path = RESULTS,
+) -> Iterator[Path]:
+    """Measure designs, a record each, and yield their paths; what is done is skipped.
+
+    All designs get a seed before the next seed begins, in the order given. A design that cannot be measured has a
+    record too: its metrics are the reason alone, under "skipped".
+
+    Raises:
+        ValueError: as ``sslib.data.load_images`` does for images that are not there.
+    """
+    pictures = load_images(images, n_images, seed=0, size=SIZE)
+    data = {"name": pictures.name, "n": len(pictures), "fingerprint": pictures.fingerprint}
+    for seed in seeds:
+        for name in names:
+            config = config_of(name, images=images, n_images=n_images)
+            if records.exists(EXPERIMENT, config, seed, root):
+                continue
+            start = time.perf_counter()
+            try:
+                metrics = measure(untrained(name, seed), pictures)
+            except _REFUSALS as error:
+                reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+                metrics = {"skipped": f"{type(error).__name__}: {reason}"[:300]}
+            seconds = round(time.perf_counter() - start, 2)
+            record = records.new_record(
+                EXPERIMENT, config, seed, metrics, data=data, seconds=seconds
+            )
+            yield from written(record, root)
+
+
+def skipped(paths: Iterable[Path]) -> dict[str, str]:
+    """Why which designs could not be measured, from records: name to reason."""
+    cells = [records.read(path) for path in paths]
+    return {
+        cell["config"]["model"]: cell["metrics"]["skipped"]
+        for cell in cells
+        if "skipped" in cell["metrics"]
+    }
