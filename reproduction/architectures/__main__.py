@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reproduction.architectures.run import IMAGES, N_IMAGES, designs, run, skipped
+from reproduction.architectures.designs import designs
+from reproduction.architectures.run import IMAGES, N_IMAGES, run, skipped
 from sslib.paths import RESULTS
 
 

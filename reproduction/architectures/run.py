@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,11 +16,9 @@ from sslib.data import ImageSet, load_images
 from sslib.experiments import layer_metrics, written
 from sslib.features import feature_matrices
 from sslib.measures import scale_free_rate
-from sslib.paths import RESULTS, ROOT
+from sslib.paths import RESULTS
 
 EXPERIMENT = "architectures"
-#: A line per design: timm's name, family, lineage and so on. Add a line to add a design.
-DESIGNS = ROOT / "data" / "architectures.csv"
 IMAGES, N_IMAGES, SIZE = "imagenet-sample", 128, 224
 #: At most so many images pass through a network at once: it keeps memory below 3 GB.
 BATCH = 16
@@ -30,20 +27,6 @@ BATCH = 16
 _REFUSALS = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 # Six digits say all that a float32 network can; records stay small.
 _DIGITS = 6
-
-
-def designs(path: Path = DESIGNS) -> list[dict[str, str]]:
-    """The designs in the order of the file, a dict of its columns each.
-
-    Raises:
-        ValueError: a name is there twice.
-    """
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [row["name"] for row in rows]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"{path} names {', '.join(sorted(twice))} more than once")
-    return rows
 
 
 def config_of(name: str, *, images: str = IMAGES, n_images: int = N_IMAGES) -> dict[str, Any]:
