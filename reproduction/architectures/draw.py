@@ -53,7 +53,7 @@ def plot_designs(designs: pd.DataFrame) -> Figure:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set(xlabel="directions the first module's channels spread over (participation ratio)")
     axis.set(ylabel="SS_rate, released formula, mean over modules")
-    axis.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="mixing (designs)")
+    figure.legend(fontsize=8.5, loc="outside upper left", ncols=3, handletextpad=0.3)
     return figure
 
 

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,29 +59,41 @@ def mixed(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Effect:
     >>> round(effect.estimate, 1), effect.model
     (3.0, 'mixed')
     """
-    import statsmodels.api as sm
-
-    design = _standardised(X)
     half = stats.t.ppf(0.975, lineage.nunique() - 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on boundary and convergence, which are looked at below
-        try:
-            result = sm.MixedLM(y.to_numpy(), design, groups=lineage.to_numpy()).fit(
-                reml=True, method=["lbfgs", "bfgs", "powell"]
-            )
-            variance = float(np.asarray(result.cov_re)[0, 0])
-            usable = result.converged and variance > _NO_VARIANCE * result.scale
-        except (np.linalg.LinAlgError, ValueError):
-            usable = False
-        model = "mixed"
-        if not usable or not math.isfinite(result.bse[1]):
-            codes = pd.factorize(lineage)[0]
-            result = sm.OLS(y.to_numpy(), design).fit(
-                cov_type="cluster", cov_kwds={"groups": codes}
-            )
-            model = "clustered"
+    result = _reml(y, X, lineage)
+    model = "mixed"
+    if result is None:
+        from statsmodels.api import OLS
+
+        codes = pd.factorize(lineage)[0]
+        result = OLS(y.to_numpy(), _standardised(X)).fit(
+            cov_type="cluster", cov_kwds={"groups": codes}
+        )
+        model = "clustered"
     estimate, error = float(np.asarray(result.params)[1]), float(np.asarray(result.bse)[1])
     return Effect(estimate, estimate - half * error, estimate + half * error, model)
+
+
+def _reml(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Any:
+    """statsmodels' result of the highest likelihood, or None where no search converges off the boundary."""
+    from statsmodels.api import MixedLM
+
+    found = []
+    # Its default search, l-bfgs, runs into a variance of 0 and an infinite likelihood where others find the maximum.
+    for method in ("bfgs", "powell", "nm"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on boundary and convergence, which are looked at here
+            try:
+                model = MixedLM(y.to_numpy(), _standardised(X), groups=lineage.to_numpy())
+                result = model.fit(reml=True, method=method)
+            except (np.linalg.LinAlgError, ValueError):
+                continue
+            if result.converged and math.isfinite(result.llf) and math.isfinite(result.bse[1]):
+                found.append(result)
+    best = max(found, key=lambda result: result.llf, default=None)
+    if best is None or float(np.asarray(best.cov_re)[0, 0]) <= _NO_VARIANCE * best.scale:
+        return None
+    return best
 
 
 def _standardised(X: pd.DataFrame) -> np.ndarray:
