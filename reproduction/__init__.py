@@ -1,1 +1,1 @@
-"""The paper held against measurements: a room per experiment, each of them runs, reads, draws and says."""
+"""The paper against measurements: a room per experiment, each with run, read, draw and say."""

@@ -1,1 +1,1 @@
-"""A hundred architectures: is what the paper reads off nine networks so for timm's designs at large?"""
+"""A hundred architectures: does what the paper reads off nine networks hold for timm's?"""

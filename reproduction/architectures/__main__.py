@@ -1,7 +1,9 @@
-"""Measure the designs of data/architectures.csv: ``python -m reproduction.architectures --seeds 0 1 2``.
+"""Measure the designs of data/architectures.csv.
 
-Writes a JSON per design and seed under data/results/architectures (or --results), skips what is there, and can be
-stopped and called again.
+``python -m reproduction.architectures --seeds 0 1 2`` is what the plan asks for.
+
+Writes a JSON per design and seed under data/results/architectures (or --results), skips what is
+there, and can be stopped and called again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A table that can be searched, as plain HTML with a dozen lines of script; nothing is loaded from elsewhere."""
+"""A table that can be searched: plain HTML, a dozen lines of script, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pandas as pd
 
 _PAGE = """<div class="designs">
 <p><label for="designs-search">Search designs</label>
-<input id="designs-search" type="search" placeholder="swin, pooling, layer ..." autocomplete="off">
+<input id="designs-search" type="search" placeholder="swin, pooling, layer ..."
+  autocomplete="off">
 <span id="designs-count" role="status">{count}</span></p>
-<div tabindex="0" role="region" aria-label="All measured designs" style="max-height: 32rem; overflow: auto">
+<div tabindex="0" role="region" aria-label="All measured designs"
+  style="max-height: 32rem; overflow: auto">
 <table id="designs-table" class="dataframe table">
 <thead><tr>{head}</tr></thead>
 <tbody>
@@ -35,7 +37,7 @@ _PAGE = """<div class="designs">
 
 
 def searchable(designs: pd.DataFrame) -> str:
-    """All designs as an HTML table with a field that filters its rows; all words typed must be in a row.
+    """All designs as an HTML table with a field that keeps the rows holding all words typed.
 
     Args:
         designs: what ``read.table`` gives, in the order the rows are to have.

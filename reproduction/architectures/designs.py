@@ -10,7 +10,8 @@ from sslib.paths import ROOT
 #: A line per design: timm's name, family, lineage and so on. Add a line to add a design.
 DESIGNS = ROOT / "data" / "architectures.csv"
 
-#: What a family is to the questions: mixing over the whole image at once, over a neighbourhood, or both by turns.
+#: What a family is to the questions: mixing over the whole image at once, over a neighbourhood, or
+#: both by turns.
 REACH = {
     "global attention": "global",
     "global MLP": "global",

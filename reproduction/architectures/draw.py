@@ -22,7 +22,7 @@ _TICKS = [1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100]
 
 
 def plot_designs(designs: pd.DataFrame) -> Figure:
-    """Figure 2 and Table 2 for every design: directions of the first module against SS_rate, the paper's nine named.
+    """Directions of the first module against SS_rate: a mark per design, the paper's nine named.
 
     Args:
         designs: what ``read.table`` gives.
@@ -58,7 +58,7 @@ def plot_designs(designs: pd.DataFrame) -> Figure:
 
 
 def _name_nine(axis: plt.Axes, nine: pd.DataFrame) -> None:
-    """The paper's names in a column at the right edge, in the order of their marks, a thin line to each."""
+    """The paper's names in a column at the right edge, a thin line from each to its mark."""
     low, high = axis.get_ylim()
     ordered = nine.sort_values("ss_rate")
     heights = spread(ordered["ss_rate"].to_numpy(), least=0.048 * (high - low))

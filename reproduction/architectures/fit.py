@@ -1,4 +1,4 @@
-"""The statistics of the plan: a mixed model with lineages, resampled lineages, Shapley shares, designs drawn at random."""
+"""The statistics of the plan: mixed models, resampled lineages, Shapley shares, random nines."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class Effect:
 def mixed(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Effect:
     """The coefficient of X's first column by a mixed model: lineage as a random intercept, REML.
 
-    The interval takes the t distribution with (lineages - 2) degrees of freedom. Where REML does not converge or puts the
-    lineages' variance at 0, least squares with standard errors clustered by lineage stands in.
+    The interval takes the t distribution with (lineages - 2) degrees of freedom. Where REML does
+    not converge or puts the lineages' variance at 0, least squares with standard errors clustered
+    by lineage stands in.
 
     Args:
         y: (n,) outcome.
@@ -75,11 +76,11 @@ def mixed(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Effect:
 
 
 def _reml(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Any:
-    """statsmodels' result of the highest likelihood, or None where no search converges off the boundary."""
+    """statsmodels' result of the highest likelihood; None where no search converges above 0."""
     from statsmodels.api import MixedLM
 
     found = []
-    # Its default search, l-bfgs, runs into a variance of 0 and an infinite likelihood where others find the maximum.
+    # Its default search, l-bfgs, can end in a variance of 0 and an infinite likelihood.
     for method in ("bfgs", "powell", "nm"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on boundary and convergence, which are looked at here
@@ -97,7 +98,7 @@ def _reml(y: pd.Series, X: pd.DataFrame, lineage: pd.Series) -> Any:
 
 
 def _standardised(X: pd.DataFrame) -> np.ndarray:
-    """A constant and X: the first column as it is, the others with mean 0 and deviation 1, which the search likes."""
+    """A constant, the first column as it is, the others with mean 0 and deviation 1."""
     others = X.iloc[:, 1:]
     return np.column_stack([np.ones(len(X)), X.iloc[:, 0], (others - others.mean()) / others.std()])
 
@@ -105,7 +106,7 @@ def _standardised(X: pd.DataFrame) -> np.ndarray:
 def resampled(
     y: pd.Series, X: pd.DataFrame, lineage: pd.Series, *, draws: int = DRAWS, seed: int = 0
 ) -> Effect:
-    """The same coefficient by least squares, its interval the middle 95 % over resamples of whole lineages."""
+    """The same coefficient by least squares, with the middle 95 % over resampled lineages."""
     design = _standardised(X)
     weights = lineage_weights(lineage, draws, seed)
     slopes = [_slope(y.to_numpy(), design, w) for w in weights]
@@ -144,7 +145,7 @@ def shapley(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Each factor's share of R2, averaged over all orders in which factors can enter, with intervals over lineages.
+    """Each factor's share of R2, averaged over all orders of entry, with intervals over lineages.
 
     Args:
         y: (n,) outcome.
@@ -152,11 +153,13 @@ def shapley(
         lineage: (n,) names; whole lineages are resampled.
 
     Returns:
-        Indexed by factor and "all" (R2 with every factor): "share", "low" and "high", the middle 95 % of the resamples.
+        Indexed by factor and "all" (R2 with every factor): "share", "low" and "high", the middle
+        95 % of the resamples.
 
     >>> x = pd.DataFrame({"x": np.arange(20.0)})
     >>> z = pd.DataFrame({"z": np.tile([1.0, -1.0, -1.0, 1.0], 5)})
-    >>> shapley(3 * x["x"], {"x": x, "z": z}, pd.Series(list("abcdefghij" * 2)))["share"].round(6).tolist()
+    >>> lineage = pd.Series(list("abcdefghij" * 2))
+    >>> shapley(3 * x["x"], {"x": x, "z": z}, lineage)["share"].round(6).tolist()
     [1.0, 0.0, 1.0]
     """
     names = list(factors)
@@ -200,7 +203,7 @@ def _weighted_products(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _r2(products: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """R2 of the last column on the chosen ones, per draw; columns that depend on each other count once."""
+    """R2 of the last column on the chosen ones, per draw; dependent columns count once."""
     if not len(chosen):
         return np.zeros(len(products))
     inner = products[:, chosen[:, None], chosen[None, :]]
@@ -218,7 +221,7 @@ def drawn_difference(
     draws: int = NINES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The middle 95 % of mean(first) - mean(second) where so many of each are drawn without replacement.
+    """The middle 95 % of mean(first) - mean(second), so many of each drawn without replacement.
 
     >>> drawn_difference(pd.Series([1.0, 1.0]), pd.Series([3.0, 3.0, 3.0]), 1, 2)
     (-2.0, -2.0)

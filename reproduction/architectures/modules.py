@@ -1,4 +1,4 @@
-"""Which modules of any network are measured: one rule for all, blocks before stages before timm's feature_info."""
+"""Which modules of any network are measured: blocks, else stages, else timm's feature_info."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from sslib.features import reduce_mean
 #: The levels of the rule, in the order they are tried.
 LEVELS = ("blocks", "stages", "feature_info")
 
-# "3", "layer3", "denseblock3": a number that counts repeats. "conv2" and "norm2" number the parts of one block.
+# "3", "layer3", "denseblock3": a number that counts repeats; "conv2" and "norm2" number the parts
+# of one block.
 _REPEAT = re.compile(r"(layer|stage|level|block|denseblock|denselayer|tree|s|b)?\d+")
 _WEIGHTS = (nn.Conv2d, nn.Linear)
 
 
 def blocks(network: nn.Module) -> list[str]:
-    """The numbered modules that hold two or more convolutions or linear maps, and no such module inside.
+    """The numbered modules with two or more convolutions or linear maps, and no such one inside.
 
     >>> block = lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
     >>> blocks(nn.Sequential(nn.Sequential(block(), block()), nn.Sequential(block())))
@@ -55,8 +56,9 @@ def feature_info(network: nn.Module) -> list[str]:
 def modules_of(network: nn.Module, images: Tensor) -> tuple[str, list[str]]:
     """The level that the rule ends at and its modules, in the order they run.
 
-    A level counts if it has two modules or more, each runs once in a forward, and ReduceMean can read each output:
-    one row per image, in a layout it can tell. Numbered modules that are only containers and never run are left out.
+    A level counts if it has two modules or more, each runs once in a forward, and ReduceMean can
+    read each output: one row per image, in a layout it can tell. Numbered modules that are only
+    containers and never run are left out.
 
     Args:
         network: in eval mode.
@@ -76,19 +78,17 @@ def modules_of(network: nn.Module, images: Tensor) -> tuple[str, list[str]]:
     for level, names in candidates.items():
         used = [name for name in runs if name in names]
         fault = next((faults[name] for name in used if name in faults), "")
-        again = next((name for name in used if runs[name] > 1), "")
+        again = next((f"{name} runs more than once" for name in used if runs[name] > 1), "")
         if len(used) >= 2 and not fault and not again:
             return level, used
-        reasons.append(
-            f"{level}: {fault or (again and f'{again} runs more than once') or f'{len(used)} modules'}"
-        )
+        reasons.append(f"{level}: {fault or again or f'{len(used)} modules'}")
     raise ValueError("; ".join(reasons))
 
 
 def _trial(
     network: nn.Module, images: Tensor, names: list[str]
 ) -> tuple[Counter[str], dict[str, str]]:
-    """How often each module runs in a forward, in order, and what keeps its output from being read."""
+    """How often each module runs in a forward, in order, and why an output cannot be read."""
     runs: Counter[str] = Counter()
     faults: dict[str, str] = {}
 

@@ -20,16 +20,17 @@ SHAPE = ("log_distance", "cv", "skewness")
 
 
 def table(runs: pd.DataFrame, designs: Iterable[Mapping[str, str]]) -> pd.DataFrame:
-    """The measured designs, a row each, in the order of the file: means over modules, then over seeds.
+    """The measured designs, a row each, in the file's order: means over modules, then seeds.
 
     Args:
         runs: the records, ``read_all("architectures")``.
         designs: what ``designs.designs`` gives.
 
     Returns:
-        By timm's name: the file's columns and "reach"; "millions" of parameters, "depth" (modules), "width" (mean D),
-        "initialisation"; "ss_rate", "printed", "scale_free"; "directions" (participation ratio of the first module);
-        "log_distance", "cv", "skewness" of the distances; "seeds", and "seed_variance" of ss_rate.
+        By timm's name: the file's columns and "reach"; "millions" of parameters, "depth" (modules),
+        "width" (mean D), "initialisation"; "ss_rate", "printed", "scale_free"; "directions"
+        (participation ratio of the first module); "log_distance", "cv", "skewness" of the
+        distances; "seeds", and "seed_variance" of ss_rate.
     """
     facts = pd.DataFrame(list(designs)).set_index("name")
     facts["reach"] = facts["family"].map(REACH)
@@ -89,15 +90,15 @@ def left_out(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def contrasts(designs: pd.DataFrame) -> pd.DataFrame:
-    """Questions (a) and (d), and what the plan describes beside them: global less local designs, a row per contrast.
+    """Questions (a) and (d), and what is described beside them: global less local, a row each.
 
     Args:
         designs: what ``table`` gives.
 
     Returns:
-        Columns "question", "outcome", "designs" (whose contrast), "estimate", "low", "high" (a ratio where the outcome
-        is the participation ratio), "n", "lineages", "model" and "answer" (by the plan's rule; "" where it decides
-        nothing).
+        Columns "question", "outcome", "designs" (whose contrast), "estimate", "low", "high" (a
+        ratio where the outcome is the participation ratio), "n", "lineages", "model" and "answer"
+        (by the plan's rule; "" where it decides nothing).
     """
     two = designs[designs["reach"] != "hybrid"]
     attention = two[two["family"] != "global MLP"]
@@ -150,9 +151,10 @@ def _contrast(
 
 
 def answer(estimate: float, low: float, high: float, *, small: float) -> str:
-    """The plan's rule for a difference: "yes" (it is below 0), "reversed", "none" worth the name, or "open".
+    """The plan's rule for a difference: "yes" (below 0), "reversed", "none" or "open".
 
-    >>> [answer(*numbers, small=1) for numbers in [(-2, -3, -1), (2, 1, 3), (0.1, -0.5, 0.7), (-2, -5, 1)]]
+    >>> found = [(-2, -3, -1), (2, 1, 3), (0.1, -0.5, 0.7), (-2, -5, 1)]
+    >>> [answer(*numbers, small=1) for numbers in found]
     ['yes', 'reversed', 'none', 'open']
     """
     if -small <= low and high <= small:
@@ -187,10 +189,11 @@ def _dummies(values: pd.Series) -> pd.DataFrame:
 
 
 def shares(designs: pd.DataFrame, rate: str = "ss_rate") -> pd.DataFrame:
-    """Question (b): each factor's Shapley share of R2, with its interval and the answer, largest first.
+    """Question (b): each factor's Shapley share of R2, interval and answer, largest first.
 
     Returns:
-        Indexed by factor, columns "share", "low", "high", "answer"; the last row, "all", is R2 itself, without an answer.
+        Indexed by factor, columns "share", "low", "high", "answer"; the last row, "all", is R2
+        itself, without an answer.
     """
     found = fit.shapley(designs[rate], factors(designs), designs["lineage"])
     found["answer"] = np.select(
@@ -201,8 +204,25 @@ def shares(designs: pd.DataFrame, rate: str = "ss_rate") -> pd.DataFrame:
     return found.loc[[*order, "all"]]
 
 
+def usual_scale(designs: pd.DataFrame) -> pd.DataFrame:
+    """The designs whose mean distance is from 1e-4 to 1e4; a cut made with the answers known."""
+    return designs[designs["log_distance"].abs() < 4 * np.log(10)]
+
+
+def vanishing(runs: pd.DataFrame) -> dict[str, int]:
+    """Designs and how many of their layers have a mean distance below 1e-12.
+
+    1 + theta is rounded there, and with it SS_rate.
+    """
+    layers = {}
+    for run in runs.to_dict("records"):
+        if _is_measured(run) and (n := sum(mean < 1e-12 for mean in run["metrics.distance_mean"])):
+            layers[run["config.model"]] = max(n, layers.get(run["config.model"], 0))
+    return layers
+
+
 def seed_share(designs: pd.DataFrame, rate: str = "ss_rate") -> float:
-    """The share of all variance of SS_rate that lies between seeds of one design; NaN with one seed of each."""
+    """The share of all variance of SS_rate between seeds of one design; NaN without repeats."""
     repeated = designs[designs["seeds"] >= 2]
     if len(repeated) < 2:
         return float("nan")
@@ -212,7 +232,7 @@ def seed_share(designs: pd.DataFrame, rate: str = "ss_rate") -> float:
 
 
 def standing(designs: pd.DataFrame, rate: str = "ss_rate") -> pd.DataFrame:
-    """Question (c): the paper's nine, each with its percentile among all designs and in its own family."""
+    """Question (c): the paper's nine, with percentiles among all designs and in their families."""
     everywhere = designs[rate].rank(pct=True)
     at_home = designs.groupby("family")[rate].rank(pct=True)
     nine = designs["paper"] != ""
@@ -231,8 +251,8 @@ def nine(designs: pd.DataFrame, rate: str = "ss_rate") -> dict[str, Any]:
     """Question (c): global less local among the paper's nine, beside nine designs drawn at random.
 
     Returns:
-        "estimate", the paper's difference; "low" and "high", between which 95 % of the draws lie; "answer", "like" or
-        "unlike".
+        "estimate", the paper's difference; "low" and "high", between which 95 % of the draws lie;
+        "answer", "like" or "unlike".
     """
     groups = {reach: designs[designs["reach"] == reach] for reach in ("global", "local")}
     paper = {reach: group.loc[group["paper"] != "", rate] for reach, group in groups.items()}

@@ -1,4 +1,4 @@
-"""A design and a seed in, a record out: the layers of an untrained network, measured as Table 2's are."""
+"""A design and a seed in, a record out: an untrained network's layers, measured as Table 2's."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ def untrained(name: str, seed: int, *, options: Mapping[str, Any] | None = None)
 
 
 def measure(network: nn.Module, images: ImageSet) -> dict[str, Any]:
-    """The metrics of one network: what its modules are, and per module those of ``layer_metrics`` and the scale-free
-    rate; a list per metric, in the order of "modules".
+    """The metrics of one network: its modules, and a list per metric in their order.
+
+    Per module, those of ``layer_metrics`` and the scale-free rate.
 
     Inputs are normalised as timm's configuration of the network says.
 
@@ -84,12 +85,13 @@ def measure(network: nn.Module, images: ImageSet) -> dict[str, Any]:
 
 
 def initialisation(network: nn.Module) -> str:
-    """How the branches of the blocks start: "zero" where some gain is 0, "small" where some are a constant below 0.5
-    (layer scale), else "plain".
+    """How the branches of the blocks start: "zero", "small" or "plain".
+
+    "zero" where some gain is 0, "small" where some is a constant below 0.5 (layer scale).
 
     >>> layer = nn.LayerNorm(4)
-    >>> initialisation(layer), initialisation(nn.Sequential(layer, nn.LayerNorm(4).requires_grad_(False)))
-    ('plain', 'plain')
+    >>> initialisation(layer)
+    'plain'
     >>> nn.init.zeros_(layer.weight).sum().item(), initialisation(layer)
     (0.0, 'zero')
     """
@@ -105,7 +107,7 @@ def initialisation(network: nn.Module) -> str:
 
 
 def _is_gain(name: str, parameter: nn.Parameter) -> bool:
-    """Weights of normalisations and layer scales: one value per channel, nothing that is added rather than multiplied."""
+    """Gains of normalisations and layer scales: a factor per channel, nothing that is added."""
     last = name.rpartition(".")[2]
     long_sides = sum(side > 1 for side in parameter.shape)
     added = ("bias", "beta", "token", "pos", "temperature")
@@ -128,8 +130,8 @@ def run(
 ) -> Iterator[Path]:
     """Measure designs, a record each, and yield their paths; what is done is skipped.
 
-    All designs get a seed before the next seed begins, in the order given. A design that cannot be measured has a
-    record too: its metrics are the reason alone, under "skipped".
+    All designs get a seed before the next seed begins, in the order given. A design that cannot be
+    measured has a record too: its metrics are the reason alone, under "skipped".
 
     Raises:
         ValueError: as ``sslib.data.load_images`` does for images that are not there.

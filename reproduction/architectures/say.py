@@ -27,11 +27,6 @@ _HEADS = {
         "open": "Whether an effect of the family is left stays open.",
     },
 }
-_MODELS = {
-    "mixed": "mixed model, lineage as a random intercept",
-    "clustered": "least squares with errors clustered by lineage, as the mixed model found no variance of lineages",
-    "resampled": "least squares, whole lineages resampled",
-}
 
 
 def in_short(contrasts: pd.DataFrame, shares: pd.DataFrame, nine: Mapping[str, Any]) -> str:
@@ -58,25 +53,26 @@ def contrast(row: Mapping[str, Any]) -> str:
     """
     if row["outcome"] == "directions":
         numbers = (
-            f"designs that mix globally spread over {row['estimate']:.2f} times as many directions in their first module "
-            f"as local ones of their size (95 % interval {row['low']:.2f} to {row['high']:.2f})"
-        )
-    elif row["question"] == "d":
-        numbers = (
-            f"at equal mean, variation and skewness of the distances, SS_rate differs by {signed(row['estimate'])} "
-            f"({signed(row['low'])} to {signed(row['high'])})"
+            f"Designs that mix globally spread over {row['estimate']:.2f} times as many directions "
+            "in their first module as local ones of their size "
+            f"(95 % interval {row['low']:.2f} to {row['high']:.2f})"
         )
     else:
+        subject = (
+            "At equal mean, variation and skewness of the distances, SS_rate"
+            if row["question"] == "d"
+            else "Their SS_rate"
+        )
         numbers = (
-            f"their SS_rate differs by {signed(row['estimate'])} "
+            f"{subject} differs by {signed(row['estimate'])} "
             f"(95 % interval {signed(row['low'])} to {signed(row['high'])})"
         )
-    return f"**{_HEADS[row['question']][row['answer']]}** {numbers[0].upper()}{numbers[1:]}."
-
-
-def basis(row: Mapping[str, Any]) -> str:
-    """What a contrast rests on: designs, lineages, model."""
-    return f"{row['n']} designs of {row['lineages']} lineages; {_MODELS[row['model']]}."
+    model = (
+        "; by least squares with errors clustered by lineage, as the mixed model found no variance "
+        "of lineages"
+    )
+    suffix = model if row["model"] == "clustered" else ""
+    return f"**{_HEADS[row['question']][row['answer']]}** {numbers}{suffix}."
 
 
 def the_nine(nine: Mapping[str, Any]) -> str:
@@ -91,8 +87,9 @@ def the_nine(nine: Mapping[str, Any]) -> str:
         else "The paper's nine are not like any nine."
     )
     return (
-        f"**{head}** Their global networks differ from their local ones by {signed(nine['estimate'])} in SS_rate; "
-        f"95 % of draws of as many designs lie between {signed(nine['low'])} and {signed(nine['high'])}."
+        f"**{head}** Their global networks differ from their local ones by "
+        f"{signed(nine['estimate'])} in SS_rate; 95 % of draws of as many designs lie between "
+        f"{signed(nine['low'])} and {signed(nine['high'])}."
     )
 
 
@@ -109,16 +106,19 @@ def parts(shares: pd.DataFrame) -> str:
         ]
         for verdict in ("a good part", "little", "open")
     }
-    said = [f"{verdict}: {', '.join(names)}" for verdict, names in groups.items() if names]
+    listed = "; ".join(
+        f"{verdict}: {', '.join(names)}" for verdict, names in groups.items() if names
+    )
     nothing = "" if groups["a good part"] else " No factor is certain to make a good part of it."
     return (
-        f"**What SS_rate is made of.** Seven factors together account for {whole['share']:.0%} of its variance between "
-        f"designs.{nothing} {'; '.join(said)[0].upper()}{'; '.join(said)[1:]}."
+        "**What SS_rate is made of.** Seven factors together account for "
+        f"{percent(whole['share'])} of its variance between designs.{nothing} "
+        f"{listed[0].upper()}{listed[1:]}."
     )
 
 
 def _share(name: str, row: pd.Series) -> str:
-    return f"{name} {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+    return f"{name} {percent(row['share'])} ({100 * row['low']:.0f} to {percent(row['high'])})"
 
 
 def seeds(share: float) -> str:
@@ -129,7 +129,43 @@ def seeds(share: float) -> str:
     """
     if pd.isna(share):
         return "How much the draw of the weights adds is not known: one seed was run."
-    return f"The draw of the weights, one design with one seed against another, is {share:.1%} of all variance."
+    return (
+        "The draw of the weights, one design with one seed against another, is "
+        f"{percent(share)} of all variance."
+    )
+
+
+def afterwards(shares: pd.DataFrame, n: int, left_out: int) -> str:
+    """What the shares are among designs of a usual scale; not in the plan.
+
+    Args:
+        shares: what ``read.shares`` gives for ``read.usual_scale``.
+        n: designs in it.
+        left_out: designs of the table that are not.
+    """
+    top = shares.drop(index="all").iloc[0]
+    return (
+        f"Looked at afterwards, outside the plan: {left_out} designs have mean distances more than "
+        "four powers of ten away from 1, and they weigh heavily in the curve that is fitted to "
+        f"scale. Among the other {n}, the seven factors account for "
+        f"{percent(shares.loc['all', 'share'])}, and the largest share is that of "
+        f"{_share(top.name, top)}."
+    )
+
+
+def vanishing(layers: Mapping[str, int]) -> str:
+    """Where distances are too small for double precision.
+
+    Args:
+        layers: what ``read.vanishing`` gives.
+    """
+    if not layers:
+        return "In no layer are the distances too small for double precision."
+    where = ", ".join(f"{n} layer{'s' if n > 1 else ''} of {name}" for name, n in layers.items())
+    return (
+        f"In {where} the mean distance is below 10⁻¹², where 1 + θ is rounded even in double "
+        "precision; SS_rate is not exact there."
+    )
 
 
 def coverage(designs: pd.DataFrame, left_out: Mapping[str, str]) -> str:
@@ -140,7 +176,8 @@ def coverage(designs: pd.DataFrame, left_out: Mapping[str, str]) -> str:
     )
     without = "; ".join(f"{name} ({_plain(reason)})" for name, reason in left_out.items())
     left = f" Left out: {without}." if without else " None was left out."
-    return f"Measured: {len(designs)} designs of {designs['lineage'].nunique()} lineages, {with_seeds}.{left}"
+    lineages = designs["lineage"].nunique()
+    return f"Measured: {len(designs)} designs of {lineages} lineages, {with_seeds}.{left}"
 
 
 def _plain(reason: str) -> str:
@@ -149,6 +186,15 @@ def _plain(reason: str) -> str:
     return (
         f"{kind}: {message}".rstrip(": ").replace("|", "/").replace("_", "\\_").replace("*", "\\*")
     )
+
+
+def percent(share: float) -> str:
+    """A share in whole per cent.
+
+    >>> percent(0.408)
+    '41 %'
+    """
+    return f"{100 * share:.0f} %"
 
 
 def signed(number: float) -> str:
@@ -169,7 +215,8 @@ _OUTCOMES = {
 
 
 def contrast_table(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """All contrasts as text: the three that answer a question first, then those described beside them.
+    """All contrasts as text: the three that answer a question first, then those described beside
+    them.
 
     Args:
         contrasts: what ``read.contrasts`` gives.
@@ -187,7 +234,7 @@ def contrast_table(contrasts: pd.DataFrame) -> pd.DataFrame:
                 else "attention and MLP",
                 "difference": number(row["estimate"]),
                 "95 % interval": f"{number(row['low'])} to {number(row['high'])}",
-                "n": row["n"],
+                "designs": row["n"],
                 "lineages": row["lineages"],
                 "model": row["model"],
                 "answer": _ANSWERS[row["answer"]],

@@ -1,4 +1,6 @@
-"""The room "a hundred architectures": the rule for modules, the file of designs, records, tables, sentences."""
+"""The room "a hundred architectures": the rule for modules, the file of designs, records, tables,
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,7 @@ def test_layers_are_lists_in_the_order_of_the_modules(tmp_path: Path) -> None:
     } == {4}
 
 
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Records to tables
 
 
@@ -107,7 +109,9 @@ def record(name: str, seed: int, *, released=(0.1, 0.3), directions=(2.0, 8.0)) 
 
 
 def many(effect: float = 0.0, noise: float = 0.05, n: int = 90) -> pd.DataFrame:
-    """A table of made-up designs in which global ones differ by `effect` in SS_rate and in the log of directions."""
+    """A table of made-up designs in which global ones differ by `effect` in SS_rate and in the log
+    of directions.
+    """
     rng = np.random.default_rng(0)
     families = list(REACH)
     lineage = rng.integers(0, 30, n)
@@ -177,7 +181,22 @@ def test_layers_without_ss_rate_and_designs_without_layers_are_left_out() -> Non
     assert "1 with 1 seed" in said and "c (ValueError: refused)" in said
 
 
-# ---------------------------------------------------------------------------------------------------------
+def test_where_distances_vanish_is_said() -> None:
+    rows = [record("a", 0), record("b", 0)]
+    rows[1]["metrics.distance_mean"] = [1e-14, 0.5]
+    assert read.vanishing(pd.DataFrame(rows)) == {"b": 1}
+    assert "1 layer of b" in say.vanishing({"b": 1}) and "no layer" in say.vanishing({})
+
+
+def test_usual_scale_leaves_the_extreme_out() -> None:
+    table = many()
+    table.loc[table.index[:3], "log_distance"] = [-12.0, 17.0, 9.0]
+    usual = read.usual_scale(table)
+    assert len(usual) == 88
+    assert "2 designs have" in say.afterwards(read.shares(usual), 88, 2)
+
+
+# --------------------------------------------------------------------------------------------------
 # Statistics
 
 
@@ -292,7 +311,7 @@ def test_the_nine_can_be_like_any_nine_or_not(shift: float, expected: str) -> No
     assert len(say.standing_table(read.standing(table))) == (table["paper"] != "").sum()
 
 
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # What a page shows
 
 
