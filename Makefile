@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+# One thread: where other processes compete, threads that wait for each other take ten times as long.
+THREADS ?= 1
 OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test clean lock
+.PHONY: help book pdf test notebooks clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 	@$(PY) book/build.py
@@ -18,16 +20,20 @@ book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 pdf: book ## print the book with Chromium: _build/book.pdf
 	@$(PY) book/pdf.py
 
-test: $(STAMP) ## run all tests: sslib and its doctests, the notebooks, the book in a browser
-	$(PY) -m pytest sslib tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg
+test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks, the book in a browser
+	$(PY) -m ruff check && $(PY) -m ruff format --check
+	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest sslib reproduction tests notebooks/*.ipynb --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 clean: ## delete what was built, keep .venv
 	rm -rf _build .pytest_cache .hypothesis sslib.egg-info
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
+notebooks: $(STAMP) ## run all notebooks in place, as they are committed
+	@$(PY) book/commit_notebooks.py
+
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra reproduction --extra book --extra test --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml

@@ -2,12 +2,12 @@
 
     python benchmarks/constraint.py [--device cuda] [--batch 64] [--repeats 5] [--record]
 
-"ours" is the constraint alone, from the hooks to the gradient of the tapped output: it runs on a stand-in for
-the model, twelve modules that hand on a real output of the sixth block. "plain" and "pdist" are the same
-penalty on the two transcriptions of benchmarks/ss_rate.py, without the hooks. "added" is how much longer the
-whole step takes with the constraint in it, where a GPU can hide some of the work. All are timed in turn,
-within one run, and compared by their medians. On a GPU the step runs under bfloat16 autocast.
---record keeps the run as data/results/benchmark-constraint/*.json.
+"ours" is the constraint alone, from the hooks to the gradient of the tapped output: it runs on a
+stand-in for the model, twelve modules that hand on a real output of the sixth block. "plain" and
+"pdist" are the same penalty on the two transcriptions of benchmarks/ss_rate.py, without the hooks.
+"added" is how much longer the whole step takes with the constraint in it, where a GPU can hide some
+of the work. All are timed in turn, within one run, and compared by their medians. On a GPU the step
+runs under bfloat16 autocast. --record keeps the run as data/results/benchmark-constraint/*.json.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import statistics
 import time
 
 import torch
+from ss_rate import plain
 from torch import nn
 
-from sslib import models, records
+from reproduction import models, records
+from reproduction.machine import describe_device
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
-from ss_rate import plain
 
 MODEL = "vit_small_patch16_224"
 SETTINGS = {"target": 0.3, "weight": 1e-4}
@@ -60,10 +61,13 @@ def measure(batch, device, repeats):
             step(constraint)
 
     outputs = []
-    handle = model.blocks[5].register_forward_hook(lambda _, __, output: outputs.append(output.detach()))
+    handle = model.blocks[5].register_forward_hook(
+        lambda _, __, output: outputs.append(output.detach())
+    )
     step()
     handle.remove()
-    # A gradient is there already, as the task loss leaves one in the model: adding to it is part of the cost.
+    # A gradient is there already, as the task loss leaves one in the model: adding to it is part of
+    # the cost.
     output = outputs[0].requires_grad_()
     output.grad = torch.zeros_like(output)
     stand_in = StandIn(len(model.blocks))
@@ -78,8 +82,11 @@ def measure(batch, device, repeats):
         (SETTINGS["weight"] * (plain(F, pdist=pdist) - SETTINGS["target"]) ** 2).backward()
 
     calls = {
-        "step": step, "step_with": step_with, "ours": ours,
-        "plain": lambda: transcription(False), "pdist": lambda: transcription(True),
+        "step": step,
+        "step_with": step_with,
+        "ours": ours,
+        "plain": lambda: transcription(False),
+        "pdist": lambda: transcription(True),
     }
     times = {name: [] for name in calls}
     for turn in range(repeats + 1):  # one round to warm up
@@ -121,10 +128,17 @@ def main():
     for name in ("ours", "pdist", "plain"):
         print(f"{name:5s} {row[f'{name}_ms']:9.2f} ms {row[f'{name}_share']:8.2%} of a step")
     if arguments.record:
-        machine = records.describe_device(arguments.device)["name"]  # part of what names a record
-        config = {"model": MODEL, "size": 224, "batch": arguments.batch, "device": arguments.device, "machine": machine}
+        machine = describe_device(arguments.device)["name"]  # part of what names a record
+        config = {
+            "model": MODEL,
+            "size": 224,
+            "batch": arguments.batch,
+            "device": arguments.device,
+            "machine": machine,
+        }
         record = records.new_record(
-            "benchmark-constraint", config, 0, row, device=arguments.device, seconds=took)
+            "benchmark-constraint", config, 0, row, device=arguments.device, seconds=took
+        )
         print(records.write(record).name)
 
 

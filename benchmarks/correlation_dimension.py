@@ -1,12 +1,14 @@
-"""Time and peak memory of the correlation dimension of 5,000 points in 30 dimensions, against the full distance matrix.
+"""Time and peak memory of the correlation dimension of 5,000 points in 30 dimensions, against the
+full distance matrix.
 
     python benchmarks/correlation_dimension.py [--points 5000] [--repeats 5] [--record]
 
-"ours" is sslib's all-pairs estimator: a histogram of the logarithms of all distances, filled block by block. "matrix" is
-what one would write first: all N x N distances at once, T(r) counted at the same number of radii over the same range,
-and a line fitted where T lies between the same limits. "released" is sslib's copy of the released estimator, which looks
-at 29 neighbours only. All are timed in turn and compared by their medians; memory is how far the process rises above its
-input. --record keeps the run as data/results/benchmark-correlation-dimension/*.json, which the book shows.
+"ours" is sslib's all-pairs estimator: a histogram of the logarithms of all distances, filled block
+by block. "matrix" is what one would write first: all N x N distances at once, T(r) counted at the
+same number of radii over the same range, and a line fitted where T lies between the same limits.
+"released" is sslib's copy of the released estimator, which looks at 29 neighbours only. All are
+timed in turn and compared by their medians; memory is how far the process rises above its input.
+--record keeps the run as data/results/benchmark-correlation-dimension/*.json, which the book shows.
 """
 
 from __future__ import annotations
@@ -22,19 +24,24 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from sslib import records
-from sslib.invariance import correlation_dimension
+from reproduction import records
+from reproduction.machine import describe_device
+from sslib.dimension import correlation_dimension
 
 DIMENSIONS = 30
 NAMES = ("ours", "matrix", "released")
 
 
 def points(n):
-    """A five-dimensional ball, turned into 30 dimensions, with a little noise: what UMAP's output is like."""
+    """A five-dimensional ball, turned into 30 dimensions, with a little noise: what UMAP's output
+    is like.
+    """
     rng = np.random.default_rng(0)
     ball = rng.standard_normal((n, 5))
     ball *= rng.random((n, 1)) ** 0.2 / np.linalg.norm(ball, axis=1, keepdims=True)
-    return ball @ np.linalg.qr(rng.standard_normal((DIMENSIONS, 5)))[0].T + 0.001 * rng.standard_normal((n, DIMENSIONS))
+    return ball @ np.linalg.qr(rng.standard_normal((DIMENSIONS, 5)))[
+        0
+    ].T + 0.001 * rng.standard_normal((n, DIMENSIONS))
 
 
 def matrix(x):
@@ -52,7 +59,9 @@ def work(name, n):
     x = points(n)
     if name == "matrix":
         return lambda: matrix(x)
-    return lambda: float(correlation_dimension(x, estimator="printed" if name == "ours" else "released"))
+    return lambda: float(
+        correlation_dimension(x, estimator="printed" if name == "ours" else "released")
+    )
 
 
 def peak_bytes(name, n):
@@ -62,7 +71,9 @@ def peak_bytes(name, n):
 
 
 def print_own_peak(name, n):
-    """In a process of its own: how far the resident set rises above what it is before the first large call."""
+    """In a process of its own: how far the resident set rises above what it is before the first
+    large call.
+    """
     work(name, 300)()  # libraries loaded
     call = work(name, n)
     before = high_water()
@@ -96,7 +107,9 @@ def measure(n, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--record", action="store_true")
@@ -107,12 +120,25 @@ def main():
     start = time.perf_counter()
     row = measure(arguments.points, arguments.repeats)
     for name in NAMES:
-        print(f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  dimension {row[f'{name}_dimension']:.3f}")
+        print(
+            f"{name:>9}: {row[f'{name}_s']:7.3f} s {row[f'{name}_MB']:7.0f} MB  "
+            f"dimension {row[f'{name}_dimension']:.3f}"
+        )
     if arguments.record:
-        config = {"N": arguments.points, "dimensions": DIMENSIONS, "threads": torch.get_num_threads()}
-        config["machine"] = records.describe_device("cpu")["name"]
+        config = {
+            "N": arguments.points,
+            "dimensions": DIMENSIONS,
+            "threads": torch.get_num_threads(),
+        }
+        config["machine"] = describe_device("cpu")["name"]
         seconds = time.perf_counter() - start
-        print(records.write(records.new_record("benchmark-correlation-dimension", config, 0, row, seconds=seconds)).name)
+        print(
+            records.write(
+                records.new_record(
+                    "benchmark-correlation-dimension", config, 0, row, seconds=seconds
+                )
+            ).name
+        )
 
 
 if __name__ == "__main__":

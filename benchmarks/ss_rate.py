@@ -1,19 +1,20 @@
-"""Time and peak memory of SS_rate's forward and backward pass, against plain transcriptions and against the floor.
+"""Time and peak memory of SS_rate's forward and backward pass, against plain transcriptions and
+against the floor.
 
     python benchmarks/ss_rate.py [--device cuda] [--repeats 15] [--record]
 
-"plain" is Algorithm 2 as one would first vectorise it: differences of all pairs of rows, then a tensor of thresholds
-x pairs, differentiated by autograd. "pdist" is the same with torch.pdist for the distances, the better of the two.
-"floor" is what no exact method can do without: two D x D x B products and one pass over D^2 numbers. All are timed
-in turn within one run and compared by their medians; memory is how far the process rises above its inputs.
---record keeps the run as data/results/benchmark-ss-rate/*.json, which the book's page on speed reads.
+"plain" is Algorithm 2 as one would first vectorise it: differences of all pairs of rows, then a
+tensor of thresholds x pairs, differentiated by autograd. "pdist" is the same with torch.pdist for
+the distances, the better of the two. "floor" is what no exact method can do without: two D x D x B
+products and one pass over D^2 numbers. All are timed in turn within one run and compared by their
+medians; memory is how far the process rises above its inputs. --record keeps the run as
+data/results/benchmark-ss-rate/*.json, which the book's page on speed reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import torch
 
-from sslib import records
+from reproduction import records
+from reproduction.machine import describe_device
 from sslib.rate import ss_rate
 
 SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)]
@@ -30,7 +32,9 @@ T = 256
 
 
 def plain(F, pdist=False):
-    """Released formula: counts by the straight-through trick, gradient by autograd, T x pairs in memory."""
+    """Released formula: counts by the straight-through trick, gradient by autograd, T x pairs in
+    memory.
+    """
     D, B = F.shape
     if pdist:
         C = torch.pdist(F) / math.sqrt(B)
@@ -73,7 +77,9 @@ def seconds(call, device):
 
 
 def peak_bytes(name, D, B, device):
-    """Peak memory above the inputs: torch's own count on a GPU, the high-water mark of a fresh process on a CPU."""
+    """Peak memory above the inputs: torch's own count on a GPU, the high-water mark of a fresh
+    process on a CPU.
+    """
     if device == "cuda":
         call = work(name, D, B, device)
         call()
@@ -82,13 +88,18 @@ def peak_bytes(name, D, B, device):
         call()
         return torch.cuda.max_memory_allocated() - before
     out = subprocess.run(
-        [sys.executable, __file__, "--peak", name, str(D), str(B)], capture_output=True, text=True, check=True
+        [sys.executable, __file__, "--peak", name, str(D), str(B)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return int(out.stdout)
 
 
 def print_own_peak(name, D, B):
-    """In a process of its own: how far the resident set rises above what it is before the first large call."""
+    """In a process of its own: how far the resident set rises above what it is before the first
+    large call.
+    """
     work(name, 64, 16, "cpu")()  # libraries loaded, thread pools started
     call = work(name, D, B, "cpu")
     before = high_water()
@@ -128,7 +139,9 @@ def measure(D, B, device, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--record", action="store_true")
@@ -137,24 +150,42 @@ def main():
     if arguments.peak:
         name, D, B = arguments.peak
         return print_own_peak(name, int(D), int(B))
-    machine = records.describe_device(arguments.device)["name"]  # part of what names a record
-    print("   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB")
+    machine = describe_device(arguments.device)["name"]  # part of what names a record
+    print(
+        "   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB"
+    )
     for D, B in SIZES:
         start = time.perf_counter()
         row = measure(D, B, arguments.device, arguments.repeats)
 
         def over(name, unit, row=row):
-            return f"{row[f'{name}_{unit}'] / row[f'ours_{unit}']:.0f}" if f"{name}_{unit}" in row else "-"
+            return (
+                f"{row[f'{name}_{unit}'] / row[f'ours_{unit}']:.0f}"
+                if f"{name}_{unit}" in row
+                else "-"
+            )
 
         print(
-            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} {over('plain', 'ms'):>11} "
-            f"{over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} {over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
+            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} "
+            f"{over('plain', 'ms'):>11} {over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} "
+            f"{over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
             flush=True,
         )
         if arguments.record:
-            config = {"D": D, "B": B, "thresholds": T, "device": arguments.device, "machine": machine}
+            config = {
+                "D": D,
+                "B": B,
+                "thresholds": T,
+                "device": arguments.device,
+                "machine": machine,
+            }
             record = records.new_record(
-                "benchmark-ss-rate", config, 0, row, device=arguments.device, seconds=time.perf_counter() - start
+                "benchmark-ss-rate",
+                config,
+                0,
+                row,
+                device=arguments.device,
+                seconds=time.perf_counter() - start,
             )
             print("      ", records.write(record).name)
 

@@ -1,7 +1,9 @@
-"""Run the notebooks and build the book: python book/build.py [--params FILE] [--output FOLDER] [--as-committed].
+"""Run the notebooks and build the book: python book/build.py [--scale NAME] [--output FOLDER]
+[--reuse].
 
-The book is built from a mirror of the repository under the output folder, in which papermill has run every
-notebook. Building from the repository itself would drag .venv in, and overwrite committed outputs.
+The book is built from a mirror of the repository under the output folder. papermill runs every
+notebook beside it, so that committed outputs stay as they are; building from the repository itself
+would also drag .venv in.
 """
 
 from __future__ import annotations
@@ -19,67 +21,101 @@ from pathlib import Path
 import fragments
 import nbformat
 import provenance
+import scorecard
 import yaml
 
-from sslib.paths import ROOT
+from reproduction.paths import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cores
 
 
-def run_notebook(source: Path, target: Path, params: Path) -> float | str:
-    """Run one notebook into target, its reading of records into a log beside it; return the seconds, or what went wrong."""
-    command = [sys.executable, "-m", "papermill", str(source), str(target), "-f", str(params)]
+def run_notebook(source: Path, target: Path, scale: str) -> float | str:
+    """Run one notebook into target, with a log beside it of the records that it read.
+
+    Returns:
+        The seconds, or what went wrong.
+    """
+    command = [sys.executable, "-m", "papermill", str(source), str(target), "-p", "scale", scale]
     command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
-    log = {"SSLIB_READS": str(target.with_suffix(".reads"))}
+    log = target.with_suffix(".reads")
+    log.unlink(missing_ok=True)
     start = time.perf_counter()
-    # Two notebooks whose threads outnumber the cores wait for each other: a training loop then takes ten times as long.
+    # Two notebooks whose threads outnumber the cores wait for each other: a training loop then
+    # takes ten times as long.
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // AT_ONCE))}
-    environment = threads | os.environ | log
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    environment = threads | os.environ | {"SSLIB_READS": str(log)}
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     if done.returncode:
         return f"{source.name} failed (as far as it came: {target})\n{done.stdout}"
     notebook = nbformat.read(target, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     if errors := [output for output in outputs if output.output_type == "error"]:
         return f"{source.name} shows an error: {errors[0].ename}: {errors[0].evalue}"
+    if wrong := provenance.complaints(notebook, provenance.experiments_read(log)):
+        return "\n".join([f"{source.name} says the wrong thing about its sources:", *wrong])
     seconds = time.perf_counter() - start
     print(f"  {source.name}: {seconds:.0f} s", flush=True)
     return seconds
 
 
-def run_all(notebooks: list[Path], folder: Path, params: Path) -> dict[str, float]:
-    """Run the notebooks into folder; return the seconds of each. SystemExit says what went wrong in each that failed."""
-    print(f"Running {len(notebooks)} notebook(s) with {params.name}", flush=True)
+def run_all(notebooks: list[Path], folder: Path, scale: str) -> dict[str, float]:
+    """Run the notebooks into folder; return the seconds of each.
+
+    Raises:
+        SystemExit: a notebook failed; it says what went wrong in each that did.
+    """
+    print(f"Running {len(notebooks)} notebook(s) at scale {scale}", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        run = list(pool.map(lambda source: run_notebook(source, folder / source.name, params), notebooks))
+        run = list(
+            pool.map(lambda source: run_notebook(source, folder / source.name, scale), notebooks)
+        )
     if failures := [failure for failure in run if isinstance(failure, str)]:
         raise SystemExit("\n".join(failures))
-    return {source.stem: seconds for source, seconds in zip(notebooks, run)}
+    return {source.stem: seconds for source, seconds in zip(notebooks, run, strict=True)}
 
 
-def finish(folder: Path, seconds: dict[str, float]) -> list[fragments.NotebookRun]:
-    """Stamp the notebooks in folder with where they come from and make them fit to be shown; return what is known of each."""
+def unchanged(source: Path, target: Path) -> bool:
+    """Whether target is source as it was run, so that its outputs may be shown again."""
+    if not target.exists():
+        return False
+    own, run = (nbformat.read(path, as_version=4) for path in (source, target))
+    kept = [
+        cell for cell in run.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    return [cell.source for cell in own.cells] == [cell.source for cell in kept]
+
+
+def finish(
+    notebooks: list[Path], executed: Path, stage: Path, seconds: dict[str, float]
+) -> list[fragments.NotebookRun]:
+    """Copy the notebooks that were run to the stage, each figure and table with a line that says
+    where it comes from; return what is known of each notebook.
+    """
     build, known, runs = provenance.Build.now(), fragments.known_records(), []
-    for path in sorted(folder.glob("*.ipynb")):
-        notebook, reads = nbformat.read(path, as_version=4), provenance.load_reads(path.with_suffix(".reads"))
-        provenance.stamp(notebook, path.stem, reads, build, known, ran=path.stem in seconds)
+    for name in (source.name for source in notebooks):
+        path = executed / name
+        notebook = nbformat.read(path, as_version=4)
+        read = provenance.experiments_read(path.with_suffix(".reads"))
+        provenance.stamp(notebook, path.stem, build, known, ran=path.stem in seconds)
         _publish(notebook)
-        nbformat.write(notebook, path)
-        read = tuple(dict.fromkeys(read.experiment for read in reads))
-        runs.append(fragments.NotebookRun(path.stem, seconds.get(path.stem), read))
+        nbformat.write(notebook, stage / "notebooks" / name)
+        taken = seconds.get(path.stem)
+        runs.append(fragments.NotebookRun(path.stem, taken, tuple(sorted(read))))
     return runs
 
 
-def write_fragments(stage: Path, runs: list[fragments.NotebookRun], params: Path) -> None:
+def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) -> None:
     """What pages under book/ include: {include} `_generated/NAME.md`."""
     pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
     made = {
-        "scorecard": fragments.scorecard(pages),
-        "verdicts": fragments.verdicts(pages),
+        "scorecard": scorecard.scorecard(pages),
+        "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
-        "status": fragments.status(provenance.Build.now(), runs, params.name, pages),
+        "status": fragments.status(provenance.Build.now(), runs, scale, pages),
     }
     (stage / "book/_generated").mkdir()
     for name, text in made.items():
@@ -87,7 +123,7 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], params: Path
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
-    """Remove papermill's traces and fold the cell that it injected, which has no switch for that."""
+    """Remove papermill's traces and fold the cell that it injected: it has no switch for it."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -99,12 +135,17 @@ def _publish(notebook: nbformat.NotebookNode) -> None:
 
 
 def mirror(stage: Path) -> list[Path]:
-    """Copy what the book is built from, with links to data and benchmarks; return the notebooks to run."""
-    shutil.copytree(ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    """Copy what the book is built from, with links to data and benchmarks; return the notebooks to
+    run.
+    """
+    shutil.copytree(
+        ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
     for folder in ("data", "benchmarks"):
         if (ROOT / folder).is_dir():
             (stage / folder).symlink_to(ROOT / folder, target_is_directory=True)
-    # One script renders all equations, from the package that the lock pins, so that pages need no network.
+    # One script renders all equations, from the package that the lock pins, so that pages need no
+    # network.
     package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
     (stage / "book/_static/mathjax").mkdir()
     shutil.copy(package / "static/mathjax/tex-svg-full.js", stage / "book/_static/mathjax")
@@ -123,24 +164,34 @@ def _pages(node: object) -> list[str]:
     return []
 
 
-def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
-    """Build the book into output/_build/html, from nothing; return its first page."""
+def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
+    """Build the book into output/_build/html; return its first page.
+
+    Args:
+        output: the folder in which _build/ is made.
+        scale: what every notebook is run at.
+        reuse: show what the last build's run gave, where a notebook has not changed since.
+    """
     made = output / "_build"
-    stage, html = made / "stage", made / "html"
+    stage, html, executed = made / "stage", made / "html", made / "notebooks"
     # Kept .doctrees hide warnings, kept pages outlive their removal from the table of contents.
     for folder in (stage, html, made / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
+    executed.mkdir(parents=True, exist_ok=True)
     notebooks = mirror(stage)
-    seconds: dict[str, float] = {}
-    if as_committed:
-        for source in notebooks:
-            shutil.copy(source, stage / "notebooks")
-    else:
-        seconds = run_all(notebooks, stage / "notebooks", params)
-    write_fragments(stage, finish(stage / "notebooks", seconds), params)
+    todo = [path for path in notebooks if not (reuse and unchanged(path, executed / path.name))]
+    seconds = run_all(todo, executed, scale) if todo else {}
+    write_fragments(stage, finish(notebooks, executed, stage, seconds), scale)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(stage), "--path-output", str(output)]
-    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--all", "-q"]
+    command += [
+        "--config",
+        str(ROOT / "_config.yml"),
+        "--toc",
+        str(ROOT / "book/_toc.yml"),
+        "--all",
+        "-q",
+    ]
     # Without -W a warning, and even a notebook that failed, would exit 0. Warnings come on stderr.
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
@@ -150,18 +201,20 @@ def build(output: Path, params: Path, *, as_committed: bool = False) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the notebooks and build the book.")
     parser.add_argument(
-        "--params", type=Path, default=NOTEBOOKS / "params/quick.yml", help="notebook parameters (YAML)"
+        "--scale", default="quick", choices=("quick", "gpu", "paper"), help="of every notebook"
     )
     parser.add_argument("--output", type=Path, default=ROOT, help="folder in which _build/ is made")
     parser.add_argument(
-        "--as-committed",
+        "--reuse",
         action="store_true",
-        help="do not run the notebooks, show the outputs they are committed with: a quick look at the pages",
+        help="run only notebooks that have changed since the last build: a quick look at the pages",
     )
     arguments = parser.parse_args()
     start = time.perf_counter()
-    page = build(arguments.output.resolve(), arguments.params.resolve(), as_committed=arguments.as_committed)
-    print(f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}")
+    page = build(arguments.output.resolve(), arguments.scale, reuse=arguments.reuse)
+    print(
+        f"The book is built ({time.perf_counter() - start:.0f} s). Open it in a browser:\n  {page}"
+    )
 
 
 if __name__ == "__main__":

@@ -8,12 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sslib.paths import ROOT
+from reproduction.paths import ROOT
 
-FOOT = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
-#: Only what is read: no navigation, no buttons, no dark mode, and not the hundred pages of the reference by module.
+FOOT = (
+    '<div style="font-size: 8px; width: 100%; text-align: center">'
+    '<span class="pageNumber"></span></div>'
+)
+#: Only what is read: no navigation, no buttons, no dark mode, and not the hundred pages of the
+#: reference by module.
 STYLE = """
-.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .headerlink, .copybtn, footer
+.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer,
+.headerlink, .copybtn, footer
 { display: none !important; }
 .bd-main .bd-content .bd-article-container { max-width: none !important; }
 span[id^="document-book/api_"] + section, #by-module { display: none !important; }
@@ -23,7 +28,8 @@ h3 { font-size: 1.3rem !important; } h4 { font-size: 1.1rem !important; }
 h2, h3, h4, figcaption { break-after: avoid; }
 h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
-.pst-scrollable-table-container, .cell_output .output, div.math { overflow: visible !important; } /* a box that scrolls is never cut */
+.pst-scrollable-table-container, .cell_output .output, div.math
+{ overflow: visible !important; } /* a box that scrolls is never cut */
 details.hide > summary { display: none !important; }
 """
 
@@ -33,8 +39,22 @@ def one_page(output: Path) -> Path:
     stage = output / "_build/stage"
     if not stage.is_dir():
         raise SystemExit(f"{stage} is not there: run `make book` first")
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(stage), "--path-output", str(output)]
-    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "book/_toc.yml"), "--builder", "singlehtml", "-q"]
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        str(stage),
+        "--path-output",
+        str(output),
+    ]
+    command += [
+        "--config",
+        str(ROOT / "_config.yml"),
+        "--toc",
+        str(ROOT / "book/_toc.yml"),
+        "--builder",
+        "singlehtml",
+        "-q",
+    ]
     if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         raise SystemExit("The book could not be put on one page.")
     made = output / "_build/singlehtml"
@@ -48,25 +68,42 @@ def print_page(page: Path, target: Path) -> None:
 
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
-        found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+        found = map(
+            shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        )
         executable = str(own) if own.exists() else next(filter(None, found), None)
         if executable is None:
-            raise SystemExit("no Chromium: install the package chromium, or run `python -m playwright install chromium`")
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+            raise SystemExit(
+                "no Chromium: install the package chromium, "
+                "or run `python -m playwright install chromium`"
+            )
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
         tab = browser.new_page()
         tab.goto(page.as_uri(), timeout=120_000)
         tab.wait_for_function("window.MathJax?.startup?.promise", timeout=120_000)
         tab.evaluate("MathJax.startup.promise.then(() => true)")
         tab.add_style_tag(content=STYLE)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
-        tab.pdf(path=target, format="A4", scale=0.75, margin=margin, print_background=True, display_header_footer=True,
-                header_template="<span></span>", footer_template=FOOT)
+        tab.pdf(
+            path=target,
+            format="A4",
+            scale=0.75,
+            margin=margin,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOT,
+        )
         browser.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT, help="folder in which book/build.py made _build/")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT, help="folder in which book/build.py made _build/"
+    )
     output = parser.parse_args().output.resolve()
     target = output / "_build/book.pdf"
     print_page(one_page(output), target)

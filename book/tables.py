@@ -1,4 +1,6 @@
-"""Sphinx extension: a table that code prints is numbered as a table, though its caption makes it a figure to myst-nb."""
+"""Sphinx extension: a table that code prints is numbered as a table, though its caption makes it a
+figure to myst-nb.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ class NumberAsTable(SphinxTransform):
 
 
 def setup(app: Any) -> dict[str, bool]:
-    as_figure = (lambda writer, node: writer.visit_figure(node), lambda writer, node: writer.depart_figure(node))
+    as_figure = (
+        lambda writer, node: writer.visit_figure(node),
+        lambda writer, node: writer.depart_figure(node),
+    )
     app.add_enumerable_node(code_table, "table", html=as_figure)
     app.add_transform(NumberAsTable)
     return {"parallel_read_safe": True}

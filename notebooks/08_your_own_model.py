@@ -29,17 +29,6 @@ epochs = None  # of the small training runs at the end
 seed = 0  # of the random weights, the draw of images and the noise
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
-
-scales = {
-    "quick": {"images": "photographs", "n_images": 48, "epochs": 4},
-    "gpu": {"images": "photographs", "n_images": 512, "epochs": 20},
-    "paper": {"images": "imagenet-sample", "n_images": 512, "epochs": 20},
-}
-allowed = {"images": str, "n_images": range(8, 100_001), "epochs": range(1, 1001), "seed": range(2**31)}
-settings = check_parameters(globals(), allowed, scales)
-
-import pandas as pd
 import timm
 import torch
 import torchvision
@@ -48,10 +37,11 @@ from torch import nn
 from transformers import ViTConfig, ViTModel
 
 import sslib
-from sslib import data, plots
+from reproduction.images import load_images
+from reproduction.own_model import draw, live, read, say
+from reproduction.settings import start
 
-plots.use_style()
-# %config InlineBackend.figure_formats = ["svg"]
+settings = start("08_your_own_model", globals())
 
 # %% [markdown]
 # ## One call
@@ -59,11 +49,8 @@ plots.use_style()
 # `sslib.self_similarity` runs the model once over the images, without gradients, and returns a row per layer. The model
 # comes back as it was.
 
-# %% mystnb={"figure": {"caption": "**A row per layer**: what `sslib.self_similarity` returns for a ResNet18 with random weights. What to see: SS_rate is to be read against null, the value of noise.", "name": "tab-one-call"}}
-seed = settings["seed"]
-pictures = data.load_images(
-    settings["images"], settings["n_images"], seed=seed
-)
+# %% mystnb={"figure": {"caption": "**A row per layer**: what `sslib.self_similarity` returns for a ResNet18 with random weights. What to see: SS_rate is to be read against null, the value of noise.", "name": "tab-one-call"}} tags=["live"]
+pictures = load_images(settings["images"], settings["n_images"], seed=seed)
 batch = pictures.normalised()
 torch.manual_seed(seed)
 resnet = torchvision.models.resnet18()  # weights=None: random
@@ -71,7 +58,7 @@ by_layer = sslib.self_similarity(resnet, batch, "layer*.*")
 by_layer.rename_axis(None).round(3)
 
 # %% tags=["hide-input"]
-Markdown(f"Images: {pictures.description}")
+Markdown(say.images(pictures.description))
 
 # %% [markdown]
 # `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
@@ -85,44 +72,30 @@ Markdown(f"Images: {pictures.description}")
 # %%
 torch.manual_seed(seed)
 mixer = timm.create_model("mixer_s32_224")
-
 torch.manual_seed(seed)
 vit = ViTModel(ViTConfig(hidden_size=192, num_hidden_layers=6,
                          num_attention_heads=3, intermediate_size=768))
-
 tables = {
     "torchvision ResNet18": by_layer,
     "timm Mixer-S/32": sslib.self_similarity(mixer, batch, "blocks.*"),
     "Hugging Face ViT": sslib.self_similarity(vit, batch, "layers.*"),
 }
 
-
 # %%
-def stack(seed):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Conv2d(3, 32, 7, stride=4), nn.ReLU(),
-                         nn.Conv2d(32, 64, 3, stride=2), nn.ReLU(),
-                         nn.Conv2d(64, 128, 3, stride=2), nn.ReLU())
+torch.manual_seed(seed)
+stack = nn.Sequential(nn.Conv2d(3, 32, 7, stride=4), nn.ReLU(),
+                      nn.Conv2d(32, 64, 3, stride=2), nn.ReLU(),
+                      nn.Conv2d(64, 128, 3, stride=2), nn.ReLU())
+tables["nn.Sequential"] = sslib.self_similarity(stack, batch, "*")
 
+# %% mystnb={"figure": {"caption": "**Four models beside noise**: SS_rate and the null value of Gaussian noise, averaged over the layers, random weights. What to see: noise has an SS_rate of its own, and it is not the same for all four.", "name": "tab-four-models"}} tags=["hide-input", "nbval-check-output", "live"]
+read.averages(tables)
 
-tables["nn.Sequential"] = sslib.self_similarity(stack(seed), batch, "*")
-
-# %% mystnb={"figure": {"caption": "**Four models beside noise**: SS_rate and the null value of Gaussian noise, averaged over the layers, random weights. What to see: noise has an SS_rate of its own, and it is not the same for all four.", "name": "tab-four-models"}} tags=["hide-input", "nbval-check-output"]
-everything = pd.concat(tables, names=["model"])
-means = everything.groupby("model", sort=False)[["SS_rate", "null"]].mean()
-means.rename(columns={"null": "noise"}).rename_axis(None).round(2)
-
-# %% mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input"]
-plots.plot_self_similarity(tables);
+# %% mystnb={"figure": {"caption": "**SS_rate of four models along their layers**, random weights. Grey: noise of the same shape and scale, mean and two standard deviations. What to see: where a line lies within the grey band, its SS_rate would be the same if the features were noise.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input", "live"]
+draw.plot_self_similarity(tables);
 
 # %% tags=["hide-input"]
-inside = everything["z"].abs() < 2
-low, high = everything["null"].min(), everything["null"].max()
-Markdown(
-    f"Layers within two standard deviations of noise: {inside.sum()} of {len(everything)}; below: {(everything['z'] <= -2).sum()}; "
-    f"above: {(everything['z'] >= 2).sum()}. **Noise itself has an SS_rate of {low:.2f} to {high:.2f}** here: "
-    "a value in that range is no sign of structure, and a small one is a small one only next to its own null value."
-)
+Markdown(say.against_noise(read.against_noise(tables)))
 
 # %% [markdown]
 # ## Which layers
@@ -140,9 +113,7 @@ Markdown(
 # - **Before or after a ReLU matters.** Half of the values become zero, and distances change.
 
 # %% tags=["hide-input", "nbval-check-output"]
-relu = tables["nn.Sequential"]["SS_rate"]
-for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
-    print(f"convolution {before}: {relu[before]:.2f}, after its ReLU: {relu[after]:.2f}")
+print(say.relus(tables["nn.Sequential"]))
 
 # %% [markdown]
 # ## How many images, how many channels
@@ -153,18 +124,9 @@ for before, after in (("0", "1"), ("2", "3"), ("4", "5")):
 # matters for your layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D
 # comparable, at the price of noise.
 
-# %% mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output"]
+# %% mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output", "live"]
 F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]
-D, B = F.shape
-rows = []
-for b in (3, 6, 12, 24, 48):
-    rows.append([f"all {D}", f"the first {b}", f"{float(sslib.ss_rate(F[:, :b])):.2f}"])
-generator = torch.Generator().manual_seed(seed)
-for d in (8, 32, 128):
-    drawn = (F[torch.randperm(D, generator=generator)[:d]] for _ in range(20))
-    rates = [float(sslib.ss_rate(part)) for part in drawn]
-    rows.append([f"{d} drawn", f"all {B}", f"{min(rates):.2f} to {max(rates):.2f}"])
-pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channels").rename_axis(None)
+read.how_many(live.how_many(F, seed=seed))
 
 # %% [markdown]
 # ## How to read the number
@@ -176,10 +138,8 @@ pd.DataFrame(rows, columns=["channels", "images", "SS_rate"]).set_index("channel
 #   [what moves SS_rate](06_what_moves_ss_rate.ipynb).
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
-# %% mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}} tags=["hide-input", "nbval-check-output"]
-factors = (0.01, 0.1, 1, 10, 100)
-rates = [f"{float(sslib.ss_rate(factor * F)):.2f}" for factor in factors]
-pd.DataFrame([rates], index=["SS_rate"], columns=[f"× {factor:g}" for factor in factors])
+# %% mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}} tags=["hide-input", "nbval-check-output", "live"]
+read.scaled(live.scaled(F))
 
 # %% [markdown]
 # - **Say which formula.** The default is the released code's; `formula="printed"` is the one in the paper's text.
@@ -187,9 +147,7 @@ pd.DataFrame([rates], index=["SS_rate"], columns=[f"× {factor:g}" for factor in
 #   the [page on Table 2](02_ss_rate_averages) does the same for nine networks:
 
 # %% tags=["hide-input", "nbval-check-output"]
-for formula in ("released", "printed"):
-    rates = [sslib.self_similarity(stack(s), batch, "5", formula=formula).loc["5", "SS_rate"] for s in range(5)]
-    print(f"{formula:8}: SS_rate = {min(rates):.2f} to {max(rates):.2f} over five seeds")
+print(say.seeds(live.over_seeds(stack, batch, "5", range(5))))
 
 # %% [markdown]
 # ## The constraint in your own loop
@@ -199,47 +157,32 @@ for formula in ("released", "printed"):
 # few steps show an effect.
 
 # %%
-train = data.load_images("digits", 1280, seed=seed, size=16)
-test = data.load_images("digits", None, size=16, split="test")
+train = load_images("digits", 1280, seed=seed, size=16)
+test = load_images("digits", None, size=16, split="test")
+batches = [*zip(train.normalised().split(64), train.labels.split(64), strict=True)]
+convnet = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+                        nn.Conv2d(32, 64, 3), nn.ReLU(),
+                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def fit(weight):
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
-                          nn.Conv2d(32, 64, 3), nn.ReLU(),
-                          nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                          nn.Linear(64, 10))
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    constraint = sslib.SelfSimilarityConstraint(  # 1: once
-        model, ["0", "3"], target=0.1, weight=weight)
-    batches = train.normalised().split(64), train.labels.split(64)
-    for _ in range(settings["epochs"]):
-        for x, y in zip(*batches):
-            loss = nn.functional.cross_entropy(model(x), y)
-            loss = loss + constraint()  # 2: in every step
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    constraint.remove()  # 3: at the end
-    return model
+# %%
+model = live.reseeded(convnet, seed)  # a copy that begins with the weights of this seed
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+constraint = sslib.SelfSimilarityConstraint(  # 1: once
+    model, ["0", "3"], target=0.1, weight=0.1)
+for x, y in settings["epochs"] * batches:
+    loss = nn.functional.cross_entropy(model(x), y) + constraint()  # 2: in every step
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+constraint.remove()  # 3: at the end
 
 
-# %% mystnb={"figure": {"caption": "**With and without the constraint**, target 0.1: SS_rate of the two convolutions and top-1 accuracy on the test digits; one seed. What to see: how far each SS_rate lies from the target.", "name": "tab-own-loop"}} tags=["hide-input"]
-rows = {}
-for name, weight in (("without", 0.0), ("with constraint", 0.1)):
-    model = fit(weight)
-    rates = sslib.self_similarity(model, train.normalised()[:64], ["0", "3"])["SS_rate"]
-    right = (model(test.normalised()).argmax(1) == test.labels).double().mean().item()
-    rows[name] = {"SS_rate, layer 0": rates["0"], "SS_rate, layer 3": rates["3"], "test accuracy, %": 100 * right}
-outcome = pd.DataFrame(rows).T
-pd.DataFrame({name: column.map(("{:.0f}" if "%" in name else "{:.2f}").format) for name, column in outcome.items()})
+# %% mystnb={"figure": {"caption": "**With and without the constraint**, target 0.1: SS_rate of the two convolutions and top-1 accuracy on the test digits; one seed. What to see: how far each SS_rate lies from the target.", "name": "tab-own-loop"}} tags=["hide-input", "live"]
+without = live.fit(live.reseeded(convnet, seed), batches, settings["epochs"])
+both = {"without": without, "with constraint": model}
+outcome = live.trained_models(both, ["0", "3"], train, test)
+read.trained_models(outcome)
 
 # %% tags=["hide-input"]
-gap = (outcome.iloc[:, :2] - 0.1).abs().mean(axis=1)
-nearer = "nearer to" if gap["with constraint"] < gap["without"] else "no nearer to"
-change = outcome.loc["with constraint", "test accuracy, %"] - outcome.loc["without", "test accuracy, %"]
-Markdown(
-    f"With the constraint, the two layers end {nearer} the target 0.1: {gap['with constraint']:.2f} away from it on average, "
-    f"{gap['without']:.2f} without. The accuracy differs by {change:+.0f} points; one seed and {settings['epochs']} epochs on {len(train)} "
-    "small images say nothing about whether the constraint helps."
-)
+Markdown(say.constraint(read.effect(outcome, 0.1), settings["epochs"], len(train)))

@@ -33,17 +33,14 @@
 scale = "quick"  # this notebook reads records and does the same at every scale
 
 # %% tags=["hide-input"]
-from sslib.parameters import check_parameters
-
-settings = check_parameters(globals(), {}, {"quick": {}, "gpu": {}, "paper": {}})
-
-import pandas as pd
 from IPython.display import Markdown
 
-from sslib import records
+from reproduction import records
+from reproduction.benchmarks import read, say
+from reproduction.settings import start
 
-runs = records.read_all("benchmark-ss-rate").sort_values(["config.device", "config.D", "config.B"])
-ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}
+settings = start("09_speed_and_memory", globals())
+runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
 
 # %% [markdown]
 # {numref}`tab-speed` holds `sslib` against two rivals and a floor. "Plain" is Algorithm 2 as one would first vectorise it (differences of all pairs, thresholds × pairs, autograd);
@@ -51,24 +48,11 @@ ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}
 # pass over $D^2$ numbers. Forward and backward pass together; medians of one run in which all are timed in turn; peak
 # memory above the inputs. The ratios carry over to other machines better than the milliseconds do.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**Time and memory of SS_rate with its gradient**, by number of channels D and of images B: ours in milliseconds and megabytes, and its time over that of the floor; then what plain and pdist take, as multiples of ours; -: does not fit into memory. What to see: both rivals take tens to hundreds of times as much of both, and the larger B, the nearer ours comes to the floor.", "name": "tab-speed"}}
-columns = {("ours", "ms"): ours["ms"].map("{:.1f}".format), ("ours", "MB"): ours["MB"].map("{:.0f}".format)}
-columns["ours", "over floor"] = (ours["ms"] / runs["metrics.floor_ms"]).map("{:.1f}×".format)
-for rival in ("plain", "pdist"):
-    for unit, what in (("ms", "time"), ("MB", "memory")):
-        ratio = runs[f"metrics.{rival}_{unit}"] / ours[unit]
-        columns[rival, what] = ratio.map(lambda r: "-" if pd.isna(r) else f"{r:.0f}×")
-sizes = [f"{D} × {B}" for D, B in zip(runs["config.D"], runs["config.B"])]
-pd.DataFrame(columns).set_axis(sizes)
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-ss-rate"] mystnb={"figure": {"caption": "**Time and memory of SS_rate with its gradient**, by number of channels D and of images B: ours in milliseconds and megabytes, and its time over that of the floor; then what plain and pdist take, as multiples of ours; -: does not fit into memory. What to see: both rivals take tens to hundreds of times as much of both, and the larger B, the nearer ours comes to the floor.", "name": "tab-speed"}}
+read.speed(runs)
 
 # %% tags=["hide-input", "nbval-check-output"]
-one = runs[(runs["config.D"] == 768) & (runs["config.B"] == 512)].iloc[0]
-threads = one["device.threads"]
-Markdown(
-    f"Measured on {one['device.name']}, {threads} thread{'' if threads == 1 else 's'}, torch {one['versions.torch']}. For D = 768 and B = 512, "
-    f"`sslib` is {one['metrics.plain_ms'] / one['metrics.ours_ms']:.0f} times as fast as plain and takes "
-    f"{one['metrics.ours_ms'] / one['metrics.floor_ms']:.1f} times the floor."
-)
+Markdown(say.speed(read.speed_at(runs)))
 
 # %% [markdown]
 # For small B the floor is out of reach: sorting the pairs and looking up thresholds cost a time that grows with
@@ -80,22 +64,11 @@ Markdown(
 # the tapped output, measured on a stand-in so that the step's own noise does not drown it. "In the step" is the whole
 # step with the constraint against the one without, noise included.
 
-# %% tags=["hide-input", "nbval-check-output"] mystnb={"figure": {"caption": "**What the constraint adds to a training step** of ViT-S/16: the time of a step without it, and by device and batch size the cost of the constraint in per cent of that step, as `sslib` computes it (ours) and as the two rivals do. What to see: all three are small beside the step, ours the smallest.", "name": "tab-step"}}
-steps = records.read_all("benchmark-constraint")
-shown = pd.DataFrame({"device": steps["config.device"].str.upper(), "batch": steps["config.batch"]})
-shown["step, s"] = (steps["metrics.step_ms"] / 1000).map("{:.2f}".format)
-for name in ("ours", "pdist", "plain"):
-    shown[f"{name}, %"] = (100 * steps[f"metrics.{name}_share"]).map("{:.2f}".format)
-shown["in the step, %"] = (100 * steps["metrics.added_share"]).map("{:+.2f}".format)
-shown.set_index("device").rename_axis(None)
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-constraint"] mystnb={"figure": {"caption": "**What the constraint adds to a training step** of ViT-S/16: the time of a step without it, and by device and batch size the cost of the constraint in per cent of that step, as `sslib` computes it (ours) and as the two rivals do. What to see: all three are small beside the step, ours the smallest.", "name": "tab-step"}}
+read.step(steps)
 
 # %% tags=["hide-input"]
-kinds, machines = sorted(set(steps["config.device"])), dict.fromkeys(steps["device.name"])
-Markdown(
-    f"The constraint costs {steps['metrics.ours_share'].max():.2%} of a step at most; written down plainly it would cost at least "
-    f"{(steps['metrics.plain_ms'] / steps['metrics.ours_ms']).min():.1f} times as much. Measured on {', '.join(machines)}"
-    + ("." if "cuda" in kinds else "; **on a GPU: not run**.")
-)
+Markdown(say.cost(read.cost(steps)))
 
 # %% [markdown]
 # To measure another machine: `python benchmarks/ss_rate.py` and `python benchmarks/constraint.py`, with `--device cuda` on a

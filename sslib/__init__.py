@@ -9,17 +9,13 @@ SS_rate and G_M of any PyTorch model in three lines:
 
 __version__ = "0.1.0"
 
+from sslib.boxes import BoxCurve, box_curve
 from sslib.constraint import SelfSimilarityConstraint
+from sslib.dimension import correlation_dimension, fluctuation, geometric_invariance
+from sslib.distances import adjacency, pair_distances
 from sslib.features import feature_matrices
-from sslib.graph import adjacency
-from sslib.invariance import (
-    correlation_dimension,
-    fluctuation,
-    geometric_invariance,
-    powerlaw_exponent,
-    scale_invariance,
-)
-from sslib.rate import BoxCurve, box_curve, pair_distances, ss_rate
+from sslib.powerlaw import powerlaw_exponent, scale_invariance
+from sslib.rate import ss_rate
 from sslib.report import self_similarity
 
 __all__ = [

@@ -1,100 +1,66 @@
-"""Eq. 6 in anybody's training loop: the penalty that holds the SS_rate of a model's modules near gamma.
+"""Eq. 6 in anybody's training loop: the penalty that holds a model's SS_rate near gamma.
 
-The paper prints alpha * (SS_rate - gamma)^2; the released code halves it and damps it by a factor z. Both are
-here, as `penalty`; which box number SS_rate uses is a choice of its own, as `formula`.
+The paper prints alpha * (SS_rate - gamma)^2; the released code halves it and damps it by a factor
+z. Both are here, as `penalty`; which box number SS_rate uses is a choice of its own, as `formula`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from sslib.features import LAYOUTS, reduce_mean, resolve_modules
+from sslib import checks
+from sslib.features import LAYOUTS, reduce_mean
 from sslib.rate import ss_rate
+from sslib.taps import activations, in_backward, resolve_modules, tap, unwrapped
 
 PENALTIES = ("printed", "released")
 
 
 class Draw(NamedTuple):
-    """What one call of the constraint did.
+    """What one call of the constraint did: 0-d tensors where the model ran, without gradient."""
 
-    Attributes:
-        module: name of the module drawn.
-        ss_rate: 0-d, detached: its SS_rate on this batch; NaN where it is undefined, and nothing was added.
-        penalty: 0-d, detached: what was returned, `weight` and damping included.
-
-    The tensors lie where the model ran; reading one, as ``float(last.ss_rate)`` does, waits for a GPU.
-    """
-
-    module: str
-    ss_rate: Tensor
-    penalty: Tensor
+    module: str  #: name of the module drawn
+    ss_rate: Tensor  #: its SS_rate on this batch; NaN where it is undefined, and nothing was added
+    penalty: Tensor  #: what was returned, `weight` and damping included
 
 
 class SelfSimilarityConstraint(nn.Module):
     """The constraint of Eq. 6: a penalty on the SS_rate of one module, drawn anew for every batch.
 
-    Call it after each forward pass in training mode; it returns the 0-d tensor to add to the task loss::
+    Call it after each forward pass in training mode; it returns the 0-d tensor to add to the task
+    loss::
 
         "printed"   weight * (SS_rate - gamma)^2
-        "released"  weight * z * 1/2 * (SS_rate - gamma)^2,   z = 1 - min(|S - S_old| / S_old, a) / a
+        "released"  weight * z / 2 * (SS_rate - gamma)^2,  z = 1 - min(|S - S_old| / S_old, a) / a
 
-    In z, S is this call's SS_rate and S_old the mean of those drawn in an earlier epoch, both without
-    gradient; z = 0 until the first `end_epoch`. F is the module's output on the first images of the batch,
-    averaged over space. It keeps its gradient, so the penalty trains the layers up to the module.
+    In z, S is this call's SS_rate and S_old the mean of those drawn in an earlier epoch, both
+    without gradient; z = 0 until the first `end_epoch`. F is the module's output on the first
+    images of the batch, averaged over space. It keeps its gradient, so the penalty trains the
+    layers up to the module.
 
-    Args:
-        model: the model to be trained; one in DistributedDataParallel or from torch.compile is looked into.
-        modules: names or patterns such as "blocks.*", see `sslib.features.resolve_modules`. Each must run
-            once in every forward pass, with one row per image.
-        target: gamma, in [0, 1], or a function from progress to gamma, see `set_progress`.
-        weight: alpha, 0 or above. The released one counts half.
-        penalty: "printed" (Eq. 6) or "released".
-        formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
-        samples: how many images of a batch F has at most (the B of SS_rate); the authors' GPUs saw 64.
-        layout: how outputs are averaged, see `sslib.features.reduce_mean`.
-        seed: of the constraint's own generator, which draws uniformly and touches no other. Processes that
-            train together must pass the same one; they then draw the same module in every step.
-        damping: a, above 0, for "released" only.
-        every: S_old is set after epochs 0, every, 2 * every, ..., for "released" only.
-
-    Attributes:
-        names: the tapped modules.
-        gamma: the current target.
-        last: a `Draw`, what the latest call in training mode did; None before it.
-
-    It taps the model by forward hooks, in this way:
-
-    - The module is drawn one step ahead, so that the other hooks do nothing. Only a compiled model reduces
-      the outputs of all of them, and the call chooses: the program is the same in every step.
-    - A forward pass is used once: a new one drops what an earlier one left. Several calls and backward passes
-      before one optimizer step (gradient accumulation) are fine: forward, call, forward, call, ...
-    - The first forward pass of a compiled model must come after the constraint: torch ignores later hooks.
-      With checkpoints inside, it runs eagerly, unless torch's option
+    - The module is drawn one step ahead, so that the hooks of the others do nothing. A compiled
+      model reduces the outputs of all, and the call chooses: the program is the same in every step.
+    - A forward pass is used once: a new one drops what an earlier one left. Several calls and
+      backward passes before one optimizer step (gradient accumulation) are fine.
+    - The first forward pass of a compiled model must come after the constraint: torch ignores later
+      hooks. With checkpoints inside, it runs eagerly, unless torch's option
       ``torch._dynamo.config.skip_fwd_side_effects_in_bwd_under_checkpoint`` is True.
-    - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call returns zero.
-    - Where SS_rate is undefined (all distances equal, overflow under AMP), penalty and gradient are 0.
-    - No call waits for a GPU; only `end_epoch` and `state_dict` do.
-    - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be pickled
-      (its state_dict can), and copies of it are not tapped.
-    - The model is not a submodule: `parameters()` is empty. `state_dict()` holds the generator, S_old and
-      progress, so that a training run can be resumed exactly.
-
-    Raises:
-        ValueError: an argument, or in a forward pass the output of a module, is not as said above; a module
-            ran without gradient within a forward pass that has one, as reentrant checkpointing makes it.
-        RuntimeError: called without a forward pass of its own, or after `remove`.
+    - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call
+      returns zero. Where SS_rate is undefined (all distances equal, overflow under AMP), penalty
+      and gradient are 0. No call waits for a GPU; only `end_epoch` and `state_dict` do.
+    - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be
+      pickled (its state_dict can), and copies of it are not tapped. It is not a submodule:
+      `parameters()` is empty. `state_dict()` holds what exact resuming needs.
 
     >>> _ = torch.manual_seed(0)
-    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 2))
     >>> constraint = SelfSimilarityConstraint(model, ["0", "2"], target=0.3, weight=0.1)
     >>> images, labels = torch.rand(16, 4), torch.zeros(16, dtype=torch.long)
     >>> loss = nn.functional.cross_entropy(model(images), labels) + constraint()
@@ -102,6 +68,25 @@ class SelfSimilarityConstraint(nn.Module):
     >>> constraint.last.module in ("0", "2"), 0 <= float(constraint.last.ss_rate) <= 1
     (True, True)
     >>> constraint.remove()
+
+    Args:
+        model: what is trained; one in DistributedDataParallel or from torch.compile is looked into.
+        modules: names or patterns such as "blocks.*", see `sslib.taps.resolve_modules`. Each must
+            run once in every forward pass, with one row per image.
+        target: gamma, in [0, 1], or a function from progress to gamma, see `set_progress`.
+        weight: alpha, 0 or above. The released one counts half.
+        penalty: "printed" (Eq. 6) or "released".
+        formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
+        samples: how many images of a batch F has at most: B of SS_rate; the authors' GPUs saw 64.
+        layout: how outputs are averaged, see `sslib.features.reduce_mean`.
+        seed: of the constraint's own generator. Processes that train together must pass the same
+            one; they then draw the same module in every step.
+        damping, every: a, above 0; S_old is set after epochs 0, every, 2 * every, ... ("released").
+
+    Raises:
+        ValueError: an argument, or in a forward pass the output of a module, is not as said above;
+            a module ran without gradient within a forward pass that has one (checkpointing).
+        RuntimeError: called without a forward pass of its own, or after `remove`.
     """
 
     def __init__(
@@ -123,34 +108,24 @@ class SelfSimilarityConstraint(nn.Module):
         every: int = 5,
     ) -> None:
         super().__init__()
-        model = _unwrapped(model)
-        self.names = tuple(resolve_modules(model, modules))
-        _check_number("weight", weight)
-        if penalty not in PENALTIES:
-            raise ValueError(f"penalty: expected one of {', '.join(PENALTIES)}, got {penalty!r}")
-        _check_integer("samples", samples, 1)
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
-        _check_integer("seed", seed, 0)
-        _check_number("damping", damping, positive=True)
-        _check_integer("every", every, 1)
-        self._options: dict[str, Any] = {
-            "formula": formula, "thresholds": thresholds,
-            "smoothing": smoothing, "gradient_factor": gradient_factor,
-        }
+        model = unwrapped(model)
+        self.names = tuple(resolve_modules(model, modules))  #: the tapped modules
+        self._target, self.weight = target, checks.number("weight", weight, least=0)
+        self.penalty = checks.choice("penalty", penalty, PENALTIES)
+        self.samples = checks.integer("samples", samples, 1)
+        self.layout = checks.choice("layout", layout, LAYOUTS)
+        self.damping = checks.number("damping", damping, above=0)
+        self.every = checks.integer("every", every, 1)
+        self._options: dict[str, Any] = {"formula": formula, "thresholds": thresholds}
+        self._options |= {"smoothing": smoothing, "gradient_factor": gradient_factor}
         ss_rate(torch.eye(3), **self._options, check=False)  # so that bad options fail now
-        self._target, self.weight, self.penalty = target, weight, penalty
-        self.samples, self.layout = samples, layout
-        self.damping, self.every = damping, every
-        self.last: Draw | None = None
+        self.last: Draw | None = None  #: what the latest call in training mode did
         self.set_progress(0.0)
-
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(checks.integer("seed", seed, 0))
         self._drawn = self._draw()
         self._epoch = 0
         self._reference: float | None = None  # S_old
         self._rates: list[Tensor | float] = []  # the S of this epoch, for the next S_old
-
         self._model = (model,)  # in a tuple, which keeps it from being registered as a submodule
         self._taps: dict[str, Tensor] = {}
         self._began = False  # has a forward pass begun since the last call?
@@ -158,7 +133,7 @@ class SelfSimilarityConstraint(nn.Module):
         self._batch: int | None = None  # its number of images, where that is known
         self._handles = self._attach(model)
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self) -> Tensor:
         """The penalty for the forward pass just made, 0-d; the module for the next one is drawn."""
         model = self._model[0]
@@ -170,14 +145,17 @@ class SelfSimilarityConstraint(nn.Module):
         if not self._handles:
             raise RuntimeError("the constraint was removed from its model; make a new one")
         if reduced is None and not began:
-            raise RuntimeError("no forward pass of the model in training mode since the last call of the "
-                               "constraint; call the model, then the constraint")
+            raise RuntimeError(
+                "no forward pass of the model in training mode since the last call of the "
+                "constraint; call the model, then the constraint"
+            )
         if reduced is None:
-            raise RuntimeError(f"module {name!r} was not called in the forward pass; expected modules that "
-                               "run in every one. If the model is compiled: torch goes on with what it "
-                               "compiled before the constraint was there, even for another model of the same "
-                               "class. Make the constraint before the first compiled call, or call "
-                               "torch._dynamo.reset() after making it")
+            raise RuntimeError(
+                f"module {name!r} was not called in the forward pass; expected modules that run in "
+                "every one. If the model is compiled: torch goes on with what it compiled before, "
+                "even for another model of the same class. Make the constraint before the first "
+                "compiled call, or call torch._dynamo.reset() after making it"
+            )
         rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
         deviation = (rate - self.gamma).nan_to_num(0.0)
@@ -187,28 +165,26 @@ class SelfSimilarityConstraint(nn.Module):
         return penalty
 
     def set_progress(self, progress: float) -> None:
-        """Tell how far training is, from 0 to 1; gamma becomes ``target(progress)``, if that is a function.
-
-        Raises ValueError for another progress, or if gamma is not in [0, 1].
+        """Tell how far training is, from 0 to 1: gamma becomes ``target(progress)``, if a function.
 
         >>> model = nn.Sequential(nn.Linear(4, 8))
-        >>> constraint = SelfSimilarityConstraint(model, "0", target=lambda progress: 0.4 - 0.1 * progress)
+        >>> constraint = SelfSimilarityConstraint(model, "0", target=lambda t: 0.4 - 0.1 * t)
         >>> constraint.set_progress(0.5)
-        >>> constraint
-        SelfSimilarityConstraint(1 module, gamma=0.35, weight=0.0001, penalty='printed', formula='released')
+        >>> constraint.extra_repr()
+        "1 module, gamma=0.35, weight=0.0001, penalty='printed', formula='released'"
         """
-        _check_share("progress", progress)
+        checks.share("progress", progress)
         if callable(self._target):
-            self.gamma = _check_share(f"target at progress {progress}", self._target(progress))
+            self.gamma = checks.share(f"target at progress {progress}", self._target(progress))
         else:
-            self.gamma = _check_share("target", self._target)
+            self.gamma = checks.share("target", self._target)
         self._progress = float(progress)
 
     def end_epoch(self) -> None:
-        """Tell that an epoch is over; for penalty="released", this sets S_old after epochs 0, every, ...
+        """Tell that an epoch is over: "released" may set S_old, the mean of the S drawn in it.
 
-        S_old is the mean of the S drawn in that epoch, over all processes where torch.distributed is in use:
-        call it in each of them. Undefined S do not count; if none is left, S_old stays.
+        Call it in each process of torch.distributed: the mean is over all of them. Undefined S do
+        not count; if none is left, S_old stays.
         """
         if self.penalty == "released" and self._epoch % self.every == 0:
             rates = [rate for rate in map(float, self._rates) if not math.isnan(rate)]
@@ -250,8 +226,8 @@ class SelfSimilarityConstraint(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """What `load_state_dict` does. Raises ValueError if the state is that of other modules."""
         if tuple(state["modules"]) != self.names:
-            raise ValueError(f"the state is of the modules {', '.join(state['modules'])}; "
-                             f"expected {', '.join(self.names)}")
+            expected = f"a state of the modules {', '.join(self.names)}"
+            raise checks.error("state", expected, f"one of {', '.join(state['modules'])}")
         self._generator.set_state(state["generator"].cpu())
         self._drawn = state["drawn"]
         self.set_progress(state["progress"])
@@ -261,8 +237,8 @@ class SelfSimilarityConstraint(nn.Module):
 
     def extra_repr(self) -> str:
         count = f"{len(self.names)} module{'s' * (len(self.names) > 1)}"
-        return (f"{count}, gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}, "
-                f"formula={self._options['formula']!r}")
+        numbers = f"gamma={self.gamma:g}, weight={self.weight:g}, penalty={self.penalty!r}"
+        return f"{count}, {numbers}, formula={self._options['formula']!r}"
 
     def _features(self, reduced: Tensor) -> Tensor:
         """F (D, B) from the averaged output (B, D); a control may look at something else."""
@@ -273,7 +249,8 @@ class SelfSimilarityConstraint(nn.Module):
         return None if parameter is None else parameter.device
 
     def _draw(self) -> str:
-        return self.names[int(torch.randint(len(self.names), (), generator=self._generator, device="cpu"))]
+        number = torch.randint(len(self.names), (), generator=self._generator, device="cpu")
+        return self.names[int(number)]
 
     def _damped(self, rate: Tensor) -> float | Tensor:
         """The factor of the released penalty: z / 2."""
@@ -286,72 +263,33 @@ class SelfSimilarityConstraint(nn.Module):
         return (1 - change.nan_to_num(1.0).clamp(max=1)) / 2
 
     def _attach(self, model: nn.Module) -> list[RemovableHandle]:
-        # Local functions, since deepcopy leaves these as they are: a copy of the model must not be tapped.
-        def begin(module: nn.Module, inputs: tuple) -> None:
-            if module is model and not _in_backward():
+        def begin(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            if module is model and not in_backward():
                 self._taps.clear()
                 self._began = True
                 self._recording = torch.is_grad_enabled()
                 self._batch = len(inputs[0]) if inputs and isinstance(inputs[0], Tensor) else None
 
-        def keep(name: str, own: nn.Module) -> Callable[..., None]:
-            def hook(module: nn.Module, _: tuple, output: Any) -> None:
-                if module is own and self.training and model.training and not _in_backward():
-                    self._keep(name, output)
+        def keep(name: str, output: Any) -> None:
+            if self.training and model.training and not in_backward():
+                self._keep(name, output)
 
-            return hook
-
-        tapped = ((name, model.get_submodule(name)) for name in self.names)
-        return [model.register_forward_pre_hook(begin),
-                *(own.register_forward_hook(keep(name, own)) for name, own in tapped)]
+        return [model.register_forward_pre_hook(begin), *tap(model, self.names, keep)]
 
     def _keep(self, name: str, output: Any) -> None:
         """Keep the mean over space of the module's output, if the module is the one drawn."""
         if not torch.compiler.is_compiling():
             if self._recording and not torch.is_grad_enabled():
-                raise ValueError(f"modules: {name!r} ran without gradient in a forward pass that has one; "
-                                 "with checkpointing, pass use_reentrant=False")
+                lost = "ran without gradient in a forward pass that has one"
+                hint = "with checkpointing, pass use_reentrant=False"
+                raise ValueError(f"modules: {name!r} {lost}; {hint}")
             if name != self._drawn:
                 return
         if name in self._taps:
-            raise ValueError(f"modules: {name!r} was called twice before the constraint was; expected "
-                             "modules that run once in a forward pass of the model")
-        if isinstance(output, (tuple, list)):
-            output = next((entry for entry in output if isinstance(entry, Tensor)), None)
-        if isinstance(output, Tensor) and output.ndim:
-            if self._batch is not None and len(output) != self._batch:
-                raise ValueError(f"modules: the output of {name!r} has a batch of {len(output)} for "
-                                 f"{self._batch} images (windowed attention?); expected one row per image")
-            output = output[: self.samples]
+            hint = "expected modules that run once in a forward pass of the model"
+            raise ValueError(
+                f"modules: {name!r} was called twice before the constraint was; {hint}"
+            )
+        output = activations(output, name, self._batch)[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.
-        self._taps[name] = reduce_mean(output, self.layout, module=name)  # type: ignore[arg-type]
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """The user's own model, whose names the modules have."""
-    if isinstance(model, DistributedDataParallel):
-        return _unwrapped(model.module)
-    inner = getattr(model, "_orig_mod", None)  # of torch.compile
-    return model if inner is None else _unwrapped(inner)
-
-
-def _in_backward() -> bool:
-    """Whether a checkpoint runs its part of the model again; torch's own ModuleTracker asks in this way."""
-    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
-
-
-def _check_number(name: str, value: float, *, positive: bool = False) -> None:
-    if not isinstance(value, Real) or not math.isfinite(value) or value < 0 or (positive and value == 0):
-        raise ValueError(f"{name}: expected a finite number {'above 0' if positive else 'of at least 0'}, "
-                         f"got {value!r}")
-
-
-def _check_integer(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-
-
-def _check_share(name: str, value: float) -> float:
-    if not isinstance(value, Real) or not 0 <= value <= 1:
-        raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
-    return float(value)
+        self._taps[name] = reduce_mean(output, self.layout, module=name)

@@ -1,4 +1,4 @@
-"""The whole measurement in one call: SS_rate of a model's layers, each beside what noise of its shape would have."""
+"""The whole measurement in one call: SS_rate of layers, each beside noise of its shape."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from sslib import checks
+from sslib.boxes import FORMULAS, DegenerateDistances, curve_of
+from sslib.distances import distance_matrix, pair_distances
 from sslib.features import feature_matrices
-from sslib.rate import FORMULAS, DegenerateDistances, box_curve, pair_distances, ss_rate
+from sslib.noise import gaussian_features
+from sslib.rate import ss_rate
+from sslib.taps import Images
 
-# Imported where it is used, as is what imports it: `import sslib` would take half as long again with pandas.
 if TYPE_CHECKING:
     import pandas as pd
+
+COLUMNS = ["D", "B", "SS_rate", "TZ", "TV", "null", "null_std", "z"]
 
 
 def self_similarity(
     model: nn.Module,
-    images: Tensor | Iterable[Tensor | tuple | list],
+    images: Images,
     modules: str | Iterable[str],
     *,
     formula: str = "released",
@@ -30,26 +36,11 @@ def self_similarity(
     draws: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module; prints nothing.
+    """SS_rate of every tapped module (Alg. 1 and 2) beside its null value, one row per module.
 
-    The null value is what features without structure have: SS_rate of Gaussian noise with the module's D and B, and
-    with its mean pair distance, since SS_rate depends on scale. An SS_rate within about two z of it says
-    nothing about the layer; one far from it, on either side, says that its distances are not those of noise.
-
-    Args:
-        model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
-        formula: "released" or "printed", see ``sslib.ss_rate``.
-        draws: of the noise, 2 or more; null_std, and z with it, is known to about 1 in sqrt(2 draws).
-        seed: of the first draw of the noise, 0 or above; the global random state is not touched.
-
-    Returns:
-        A DataFrame indexed by module, in the order of `modules`: D and B, channels and images; SS_rate (Eq. 3, 0 to
-        1); TZ and TV, smallest and largest pair distance in the unit of the module's output; null and null_std, mean
-        and standard deviation of the noise's SS_rate; z = (SS_rate - null) / null_std. Where all distances of a module
-        are equal, SS_rate, null, null_std and z are NaN, with a `DegenerateDistances` warning that names it.
-
-    Raises:
-        ValueError: an argument is not as said above; a module's F has D < 2 or values that are not finite.
+    The null value is SS_rate of Gaussian noise with the module's D, B and mean pair distance, since
+    SS_rate depends on scale. An SS_rate within about two z of it says nothing about the layer; one
+    far from it, on either side, says that its distances are not those of noise.
 
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
@@ -58,47 +49,50 @@ def self_similarity(
     ['D', 'B', 'SS_rate', 'TZ', 'TV', 'null', 'null_std', 'z']
     >>> table.loc["2", ["D", "B"]].astype(int).tolist(), bool(table["SS_rate"].between(0, 1).all())
     ([32, 20], True)
+
+    Args:
+        model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
+        formula: "released" or "printed", see ``sslib.ss_rate``.
+        draws: of the noise, 2 or more; z is known to about 1 in sqrt(2 draws).
+        seed: of the first draw of the noise, 0 or above; the global random state is not touched.
+
+    Returns:
+        A DataFrame indexed by module, in the order of `modules`: D and B, channels and images;
+        SS_rate, 0 to 1; TZ and TV, smallest and largest pair distance in the unit of the module's
+        output; null and null_std, mean and standard deviation of the noise's SS_rate; z = (SS_rate
+        - null) / null_std. Where all distances of a module are equal, SS_rate, null, null_std and z
+        are NaN, with a `DegenerateDistances` warning that names it.
+
+    Raises:
+        ValueError: an argument is not as said above; a module's F has D < 2 or is not finite.
+        ImportError: pandas is not installed.
     """
-    import pandas as pd
-
-    from sslib.measures import gaussian_features
-
-    if formula not in FORMULAS:
-        raise ValueError(f"formula is {formula!r}; expected one of {FORMULAS}")
-    for argument, value, least in (("draws", draws, 2), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{argument}: expected an integer of at least {least}, got {value!r}")
-    features = feature_matrices(model, images, modules, layout=layout, batch_size=batch_size, device=device)
+    pd = checks.extra("pandas")
+    checks.choice("formula", formula, FORMULAS)
+    checks.integer("draws", draws, 2)
+    checks.integer("seed", seed, 0)
+    features = feature_matrices(
+        model, images, modules, layout=layout, batch_size=batch_size, device=device
+    )
     rows = {}
     for name, F in features.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DegenerateDistances)  # said below, with the module's name
-                curve = box_curve(F, formula=formula)
-        except ValueError as error:
-            raise ValueError(f"module {name!r}: {error}") from error
-        rate = float(curve.ss_rate)
+        C, _ = distance_matrix(checks.matrix(f"module {name!r}: F", F))
+        curve = curve_of(C, formula, 256)
+        (D, B), rate = F.shape, float(curve.ss_rate)
+        null = torch.full((draws,), math.nan)
         if math.isnan(rate):
             warnings.warn(
-                f"module {name!r}: all distances between the D = {len(F)} rows of F are equal, so its SS_rate is NaN",
+                f"module {name!r}: all distances between the D = {D} rows of F are equal, "
+                "so its SS_rate is NaN",
                 DegenerateDistances,
                 stacklevel=2,
             )
-            null = torch.full((draws,), math.nan)
         else:
-            D, B = F.shape
             apart = float(pair_distances(F).double().sum()) / (D * (D - 1))
             noise = (gaussian_features(D, B, apart, seed=seed + k) for k in range(draws))
-            null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise]).double().cpu()
-        mean, std = float(null.mean()), float(null.std())
-        rows[name] = {
-            "D": F.shape[0],
-            "B": F.shape[1],
-            "SS_rate": rate,
-            "TZ": float(curve.theta_min),
-            "TV": float(curve.theta_max),
-            "null": mean,
-            "null_std": std,
-            "z": (rate - mean) / std if std > 0 else math.nan,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("module")
+            null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise])
+        mean, std = float(null.double().mean()), float(null.double().std())
+        z = (rate - mean) / std if std > 0 else math.nan
+        ends = float(curve.theta_min), float(curve.theta_max)
+        rows[name] = D, B, rate, *ends, mean, std, z
+    return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis("module")

@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from reproduction.architectures.designs import designs
-from reproduction.architectures.run import IMAGES, N_IMAGES, run, skipped
-from sslib.paths import RESULTS
+from reproduction.architectures.run import IMAGES, N_IMAGES, run_architectures, skipped
+from reproduction.paths import RESULTS
 
 
 def main() -> None:
@@ -29,13 +29,13 @@ def main() -> None:
     parser.add_argument(
         "--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the random weights"
     )
-    parser.add_argument("--images", default=IMAGES, help="as for sslib.data.load_images")
+    parser.add_argument("--images", default=IMAGES, help="as for reproduction.images.load_images")
     parser.add_argument("--n-images", type=int, default=N_IMAGES)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     names = arguments.models or [design["name"] for design in designs()]
     paths = []
-    for path in run(
+    for path in run_architectures(
         names,
         arguments.seeds,
         images=arguments.images,

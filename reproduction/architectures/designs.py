@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sslib.paths import ROOT
+from reproduction.paths import ROOT
 
 #: A line per design: timm's name, family, lineage and so on. Add a line to add a design.
 DESIGNS = ROOT / "data" / "architectures.csv"

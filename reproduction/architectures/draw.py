@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-INK, GREY = "#222222", "#767676"
+from reproduction.style import GREY, INK
+
 #: A sign per family: Okabe and Ito's colours, told apart without red-green vision, and a marker.
 SIGNS = {
     "global attention": ("#0072B2", "o"),

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from reproduction import grid, records
 from reproduction.architectures.modules import modules_of
-from sslib import records
-from sslib.data import ImageSet, load_images
-from sslib.experiments import layer_metrics, written
+from reproduction.grid import Asked, Job, Measurement, default_device
+from reproduction.images import ImageSet, load_images
+from reproduction.paths import RESULTS
+from reproduction.ss_rate.layer import layer_metrics
+from sslib.boxes import scale_free_rate
 from sslib.features import feature_matrices
-from sslib.measures import scale_free_rate
-from sslib.paths import RESULTS
 
 EXPERIMENT = "architectures"
 IMAGES, N_IMAGES, SIZE = "imagenet-sample", 128, 224
@@ -54,7 +55,7 @@ def untrained(name: str, seed: int, *, options: Mapping[str, Any] | None = None)
         return timm.create_model(name, **(options or {})).eval()
 
 
-def measure(network: nn.Module, images: ImageSet) -> dict[str, Any]:
+def measure(network: nn.Module, images: ImageSet, *, device: str | None = None) -> dict[str, Any]:
     """The metrics of one network: its modules, and a list per metric in their order.
 
     Per module, those of ``layer_metrics`` and the scale-free rate.
@@ -67,9 +68,11 @@ def measure(network: nn.Module, images: ImageSet) -> dict[str, Any]:
     cfg = network.pretrained_cfg
     mean, std = cfg["mean"], cfg["std"]
     level, names = modules_of(network, images.normalised(mean, std)[:2])
-    features = feature_matrices(network, images.batches(mean, std, size=BATCH), names)
+    batches = images.batches(mean, std, size=BATCH)
+    features = feature_matrices(network, batches, names, device=device)
     layers: dict[str, list[float]] = {}
     for name, F in features.items():
+        F = F.cpu()
         if not F.isfinite().all():
             raise ValueError(f"{name}: the activations are not finite")
         metrics = layer_metrics(F) | {"scale_free_rate": scale_free_rate(F, axis="mean")}
@@ -120,40 +123,71 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def run(
+def jobs(
     names: Sequence[str],
     seeds: Iterable[int],
     *,
     images: str = IMAGES,
     n_images: int = N_IMAGES,
-    root: Path = RESULTS,
-) -> Iterator[Path]:
-    """Measure designs, a record each, and yield their paths; what is done is skipped.
+    device: str | None = None,
+) -> Iterator[Job]:
+    """A job per design and seed; all designs get a seed before the next seed begins.
 
-    All designs get a seed before the next seed begins, in the order given. A design that cannot be
-    measured has a record too: its metrics are the reason alone, under "skipped".
+    A design that cannot be measured has a record too: its metrics are the reason alone, under
+    "skipped".
 
-    Raises:
-        ValueError: as ``sslib.data.load_images`` does for images that are not there.
+    Args:
+        names: timm's.
+        seeds: of the random weights.
+        images, n_images: as for ``images.load_images``; they are loaded when the first is needed.
+        device: None means ``grid.default_device``.
     """
-    pictures = load_images(images, n_images, seed=0, size=SIZE)
-    data = {"name": pictures.name, "n": len(pictures), "fingerprint": pictures.fingerprint}
+
+    @cache
+    def pictures() -> ImageSet:
+        return load_images(images, n_images, seed=0, size=SIZE)
+
+    def measurement(lacking: tuple[Asked, ...]) -> Iterator[Measurement]:
+        ((config, seed),) = lacking
+        shown = pictures()
+        data = {"name": shown.name, "n": len(shown), "fingerprint": shown.fingerprint}
+        try:
+            metrics = measure(untrained(config["model"], seed), shown, device=device)
+        except _REFUSALS as error:
+            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+            metrics = {"skipped": f"{type(error).__name__}: {reason}"[:300]}
+        yield Measurement(config, seed, metrics, data)
+
     for seed in seeds:
         for name in names:
             config = config_of(name, images=images, n_images=n_images)
-            if records.exists(EXPERIMENT, config, seed, root):
-                continue
-            start = time.perf_counter()
-            try:
-                metrics = measure(untrained(name, seed), pictures)
-            except _REFUSALS as error:
-                reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-                metrics = {"skipped": f"{type(error).__name__}: {reason}"[:300]}
-            seconds = round(time.perf_counter() - start, 2)
-            record = records.new_record(
-                EXPERIMENT, config, seed, metrics, data=data, seconds=seconds
-            )
-            yield from written(record, root)
+            yield Job(EXPERIMENT, ((config, seed),), measurement)
+
+
+def run_architectures(
+    names: Sequence[str],
+    seeds: Iterable[int],
+    *,
+    images: str = IMAGES,
+    n_images: int = N_IMAGES,
+    device: str | None = None,
+    root: Path = RESULTS,
+) -> Iterator[Path]:
+    """Work through `jobs`, a record each; what is done is skipped.
+
+    Args:
+        names, seeds, images, n_images, device: as for `jobs`.
+        root: folder of the records.
+
+    Returns:
+        The paths of new records.
+
+    Raises:
+        ValueError, FileNotFoundError: for images that are not there.
+    """
+    device = device or default_device()
+    asked = jobs(names, seeds, images=images, n_images=n_images, device=device)
+    return grid.run(asked, root, device=device)
 
 
 def skipped(paths: Iterable[Path]) -> dict[str, str]:

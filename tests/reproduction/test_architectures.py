@@ -16,10 +16,10 @@ import yaml
 from scipy import optimize
 from torch import nn
 
+from reproduction import records
 from reproduction.architectures import browse, draw, fit, modules, read, run, say
 from reproduction.architectures.designs import REACH, designs
-from sslib import records
-from sslib.paths import RESULTS, ROOT
+from reproduction.paths import RESULTS, ROOT
 
 
 def block(width: int = 4) -> nn.Module:
@@ -71,14 +71,16 @@ def test_file_of_designs() -> None:
 
 def test_record_and_skipped(tmp_path: Path) -> None:
     arguments = {"images": "photographs", "n_images": 4, "root": tmp_path}
-    paths = list(run.run(["test_vit", "no_such_design"], [0], **arguments))
+    paths = list(run.run_architectures(["test_vit", "no_such_design"], [0], **arguments))
     assert len(paths) == 2
-    assert list(run.run(["test_vit", "no_such_design"], [0], **arguments)) == []
+    assert list(run.run_architectures(["test_vit", "no_such_design"], [0], **arguments)) == []
     assert list(run.skipped(paths)) == ["no_such_design"]
 
 
 def test_layers_are_lists_in_the_order_of_the_modules(tmp_path: Path) -> None:
-    (path,) = run.run(["resnet10t"], [0], images="photographs", n_images=4, root=tmp_path)
+    (path,) = run.run_architectures(
+        ["resnet10t"], [0], images="photographs", n_images=4, root=tmp_path
+    )
     metrics = records.read(path)["metrics"]
     assert metrics["level"] == "blocks"
     assert metrics["modules"] == ["layer1.0", "layer2.0", "layer3.0", "layer4.0"]

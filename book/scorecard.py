@@ -1,0 +1,240 @@
+"""The first page's answer and the page of verdicts, as MyST text."""
+
+from __future__ import annotations
+
+import html
+import subprocess
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from reproduction.paths import RESULTS, ROOT
+from reproduction.verdicts import claims
+
+#: A sign beside each word, so that colour is not the only one.
+SIGNS = {
+    "reproduced": "✓",
+    "partly": "◐",
+    "not reproduced": "✗",
+    "not testable here": "?",
+    "not run": "○",
+    "agrees": "✓",
+    "agrees in part": "◐",
+    "disagrees": "✗",
+    "undecided": "?",
+    "holds": "✓",
+    "holds in part": "◐",
+    "does not hold": "✗",
+    "no numbers in print": "–",
+    "–": "–",
+}
+
+#: Results in small that say nothing: the claim has no smaller form, or it was not run.
+SILENT = ("–", "not run")
+
+NOTE = (
+    "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not "
+    "decided; – nothing to compare. A verdict counts the paper's own networks and image sizes "
+    "only; what small networks found stands beside it (recipe cpu: a CIFAR-10 subset, 32 px, 10 "
+    "epochs). {where}“Marked” are the models that Table 3 marks with an arrow: ResMLP, MLP-Mixer "
+    "and both ViTs. ±: in claim 3 one standard deviation over seeds, in claims 8 to 10 half a 95 % "
+    "interval. [Every claim, its rule and its evidence](verdicts.md)."
+)
+
+
+def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
+    """The landing page's answer: counts by verdict, two sentences, and the table, a row per
+    claim.
+    """
+    table = claims.scorecard(root)
+    common = _commonest(table)
+    lines = [answer(table), "", ":::{div} scorecard", ""]
+    heads = ("", "the paper claims", "verdict", "in print", "its own tables", "ours", "chapter")
+    lines += [_row(heads).replace("|  |", "| |"), "|-" * 7 + "|"]
+    for number, row in table.iterrows():
+        cells = (
+            str(number),
+            row["claim"],
+            _verdict(number, row),
+            row["paper"],
+            _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–",
+            _ours(row, common),
+            _links(row["evidence"], pages),
+        )
+        lines.append(_row(cells))
+    where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
+    return "\n".join([*lines, "", NOTE.format(where=where), "", ":::", ""])
+
+
+def _row(cells: Collection[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _verdict(number: object, row: pd.Series) -> str:
+    verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
+    if row["in small"] not in SILENT:
+        verdict += f"<br>small: {_badge(row['in small'])}"
+    return verdict
+
+
+def _ours(row: pd.Series, common: str) -> str:
+    """What was measured, at the paper's settings and in small; common: a machine that goes without
+    saying.
+    """
+    ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
+    if row["in small"] not in SILENT:
+        ours.append(f"<i>small:</i> {_measured(*_in_small(row), common)}")
+    return "<br>".join(ours) or "–"
+
+
+def _in_small(row: pd.Series) -> tuple[str, str, str]:
+    return row["in small: ours"], row["in small: n"], row["in small: hardware"]
+
+
+def answer(table: pd.DataFrame) -> str:
+    """The first lines of the landing page: the question, how many claims have which verdict, what
+    follows for a reader.
+    """
+    counts = table["verdict"].value_counts()
+    told = ", ".join(f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts)
+    against = (table["in print"] == "does not hold").sum()
+    small = table.loc[~table["in small"].isin(SILENT), "in small"].value_counts()
+    if len(small):
+        told += "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items())
+    return (
+        "**Can I believe *Self-similarity Analysis in Deep Neural Networks* "
+        "{cite:p}`ding2025selfsimilarity`, and can I use its method?** SS_rate says how far a "
+        "layer's channels are from self-similar, 0 to 1; the constraint holds it at a target in "
+        f"training. The paper makes {len(table)} claims that can be tested. At its own settings: "
+        f"{told}. By its own tables and equations alone, {against} do not hold.\n\n"
+        f"{_believe(table)} {_use(table)}"
+    )
+
+
+def _believe(table: pd.DataFrame) -> str:
+    row = claims.by_key(table)
+    gain = row["helps"]
+    values = {
+        "reproduced": "its measurements of untrained networks, yes",
+        "partly": "its measurements of untrained networks, mostly",
+    }
+    first = values.get(
+        row["table2-untrained"]["verdict"], "its measurements have not been confirmed here"
+    )
+    improves = {"reproduced": "yes", "partly": "in part", "not reproduced": "no"}
+    second = "that its constraint improves accuracy"
+    if gain["verdict"] in improves:
+        second += f", {improves[gain['verdict']]}"
+    else:
+        second += " is open"
+        if gain["in small"] not in SILENT:
+            second += f" (in small runs: {gain['in small: ours'].replace(';', ',')})"
+    third = ""
+    if row["invariance"]["in print"] == "does not hold":
+        third = "; its explanation of who gains is not borne out by its own tables"
+    return f"**Believe:** {first}; {second}{third}."
+
+
+def _use(table: pd.DataFrame) -> str:
+    row = claims.by_key(table)
+    cheap = {
+        "reproduced": "yes, it is cheap and has a usable gradient",
+        "partly": "yes, with a careful implementation",
+    }
+    first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
+    moves = row["toward-target"]
+    full = {
+        "reproduced": "the constraint does move it to its target",
+        "partly": "the constraint moves it to its target in part",
+        "not reproduced": "the constraint does not move it",
+    }
+    small = {
+        "agrees": "in small runs the constraint moves it to its target",
+        "agrees in part": (
+            "in small runs the constraint moves it toward its target in some networks"
+        ),
+        "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
+    }
+    open_ = "whether the constraint moves it is open"
+    second = full.get(moves["verdict"]) or small.get(moves["in small"], open_)
+    boxes = ", and it does not count boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
+    return (
+        f"**Use:** SS_rate, as a measure: {first}, but compare values only at equal "
+        f"[feature scale](#scale-matters){boxes}; {second}."
+    )
+
+
+def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
+    """Every claim in full: what is claimed, the test, the rule, what is printed, what was
+    measured.
+    """
+    table = claims.scorecard(root)
+    first = _first_commit("data/paper/claims.yml")
+    parts = [f"Date of the rules: {claims.rules_written()}{first}.", ""]
+    for claim in claims.load_claims():
+        row = table.loc[claim.number]
+        parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", ""]
+        parts += [f"{claim.claim} *({claim.where})*", ""]
+        measured = _told(row["ours"], row["n"], row["hardware"])
+        parts += [f"**{SIGNS[row['verdict']]} {row['verdict']}**{measured}", ""]
+        if row["in small"] != "–":
+            small = f"**{SIGNS[row['in small']]} {row['in small']}**{_told(*_in_small(row))}"
+            parts += [f"In small: {small}", ""]
+        parts += [f"Its own tables: **{row['in print']}**: {row['in print: why']}.", ""]
+        fields = {
+            "Test": claim.test,
+            "Rule": claim.rule,
+            "Outcome known when the rule was written": claim.known,
+            "Evidence": _links(claim.evidence, pages, full=True),
+        }
+        for name, text in fields.items():
+            parts += [name, f": {' '.join(text.split())}", ""]
+    return "\n".join(parts)
+
+
+def _first_commit(path: str) -> str:
+    """When a file was first committed, in words; "" outside a git checkout."""
+    command = ["git", "log", "--diff-filter=A", "--format=%h on %cs", "--", path]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    found = done.stdout.split("\n")[0]
+    return f"; first committed in {found}" if found else ""
+
+
+def _badge(word: str, text: str = "") -> str:
+    """A word, or a text that it stands for, with its sign and colour."""
+    kind, shown = word.replace(" ", "-"), html.escape(text or word)
+    return f'<span class="verdict v-{kind}" title="{word}">{SIGNS[word]} {shown}</span>'
+
+
+def _measured(ours: str, n: str, hardware: str, common: str) -> str:
+    where = "" if hardware in (common, "") else f", {hardware}"
+    return f'{html.escape(ours)} <span class="n">{html.escape(n + where)}</span>'
+
+
+def _told(ours: str, n: str, hardware: str) -> str:
+    return f": {ours}. *{'; '.join(part for part in (n, hardware) if part)}.*" if ours else "."
+
+
+def _commonest(table: pd.DataFrame) -> str:
+    used = pd.concat([table["hardware"], table["in small: hardware"]])
+    used = used[used != ""]
+    return "" if used.empty else used.value_counts().index[0]
+
+
+def _links(evidence: Collection[str], pages: Sequence[str], *, full: bool = False) -> str:
+    """Links to those evidence pages that the book has, from a page in book/."""
+    links = []
+    for page in evidence:
+        if page in pages:
+            folder, name = page.split("/")
+            target = f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"
+            number = name.partition("_")[0]
+            if full:
+                links.append(f"[]({target})")  # the page's title
+            elif number.isdigit():  # by the number that the chapter has in the book
+                links.append(f"[{pages.index(page) + 1}]({target})")
+    return ", ".join(links) or "none yet" if full else " ".join(links)

@@ -1,0 +1,205 @@
+"""Make records: a JSON per cell, in data/results unless --results says otherwise. What is there is
+skipped, so a command can be stopped and called again; several processes may share a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from reproduction import machine
+from reproduction.covering.run import run_covers
+from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
+from reproduction.invariance.run import run_invariance, run_noise
+from reproduction.invariance.trained import run_before_training, run_trained
+from reproduction.paths import CHECKOUT, RESULTS
+from reproduction.sensitivity.run import run_cka, run_measures
+from reproduction.ss_rate.factors import run_factors
+from reproduction.ss_rate.run import run_ss_rate
+from reproduction.table_1 import TABLE_1
+from reproduction.training.recipes import RECIPES
+from reproduction.training.run import grid, progress, run_grid
+
+Add = Callable[..., object]
+Made = Iterable[Path] | None
+Make = Callable[[argparse.Namespace], Made]
+
+WEIGHTS = "untrained, pretrained, or a folder of <model>.safetensors"
+IMAGES = "as for reproduction.images.load_images"
+KEPT = "of matrices that training has kept, .npz"
+
+
+def ss_rate(add: Add) -> Make:
+    """Table 2: SS_rate of nine networks."""
+    add("--weights", default="untrained", help=WEIGHTS)
+    add("--models", nargs="+", default=[*TABLE_1, "pvt_v2_b1"], metavar="NAME")
+    add("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    add("--draws", nargs="+", type=int, default=[0], help="seeds of the draw of images")
+    add("--images", default="imagenet-sample", help=IMAGES)
+    add("--n-images", type=int, default=512)
+    return lambda asked: run_ss_rate(
+        asked.models,
+        asked.seeds,
+        asked.draws,
+        weights=asked.weights,
+        images=asked.images,
+        n_images=asked.n_images,
+        device=asked.device,
+        root=asked.results,
+    )
+
+
+def factors(add: Add) -> Make:
+    """What moves SS_rate of the two networks furthest from Table 2."""
+    two = ["vit_small_patch16_224", "resmlp_12_224"]
+    add("--models", nargs="+", default=two, metavar="NAME")
+    add("--seeds", type=int, default=5, help="how many, for each factor")
+    add("--baseline-seeds", type=int, default=12)
+    return lambda asked: run_factors(
+        asked.models,
+        asked.seeds,
+        baseline_seeds=asked.baseline_seeds,
+        device=asked.device,
+        root=asked.results,
+    )
+
+
+def train(add: Add) -> Make:
+    """Table 3: training with and without the constraint."""
+    arms = "baseline, constrained, released or placebo; also constrained:alpha=1, baseline@1e-4"
+    add("--recipe", default="cpu", choices=RECIPES, help="how networks are trained")
+    add("--dataset", default="cifar10", help=IMAGES)
+    add("--models", nargs="+", default=[*TABLE_1], metavar="NAME")
+    add("--arms", nargs="+", default=["baseline", "constrained"], metavar="ARM", help=arms)
+    add("--seeds", nargs="+", type=int, default=[0])
+    add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
+    add("--list", action="store_true", help="show what is done and what is not, and stop")
+
+    def make(asked: argparse.Namespace) -> Made:
+        cells = grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
+        if asked.list:
+            print(progress(cells, asked.results).to_string(index=False))
+            return None
+        return run_grid(cells, device=asked.device, root=asked.results, minutes=asked.minutes)
+
+    return make
+
+
+def invariance(add: Add) -> Make:
+    """Tables 4 and 5: invariances of seven networks."""
+    add("--models", nargs="+", default=[*MODELS], metavar="NAME")
+    add("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    add("--images", nargs="+", default=["cifar10", "imagenette"], help=IMAGES)
+    add("--n-images", type=int, default=N_IMAGES)
+    add("--weights", default="untrained", help=WEIGHTS)
+    add("--umap-settings", action="store_true", help="other UMAP settings than the released one")
+    add("--memory", type=float, default=2, metavar="GIB", help="activations kept at once")
+    add("--noise", action="store_true", help="null values: noise in place of every layer")
+    add("--recipe", help="the networks of this training recipe, before training")
+    add("--trained", type=Path, metavar="FOLDER", help=KEPT)
+
+    def make(asked: argparse.Namespace) -> Made:
+        ways = [way for way in ("noise", "recipe", "trained") if getattr(asked, way)]
+        if len(ways) > 1:
+            raise ValueError(f"--{ways[1]}: not allowed with argument --{ways[0]}")
+        root, device = asked.results, asked.device
+        if asked.trained:
+            return run_trained(asked.trained, root=root)
+        if asked.noise:
+            return run_noise(asked.models, asked.seeds, n_images=asked.n_images, root=root)
+        if asked.recipe:
+            return run_before_training(
+                asked.models, asked.seeds, asked.images, asked.recipe, device=device, root=root
+            )
+        return run_invariance(
+            asked.models,
+            asked.seeds,
+            asked.images,
+            weights=asked.weights,
+            n_images=asked.n_images,
+            settings=UMAP_SETTINGS if asked.umap_settings else [RELEASED_UMAP],
+            memory=int(asked.memory * 2**30),
+            device=device,
+            root=root,
+        )
+
+    return make
+
+
+def measures(add: Add) -> Make:
+    """What moves SS_rate, and true covering numbers."""
+    add("--models", nargs="+", default=[*TABLE_1], metavar="NAME")
+    add("--seeds", nargs="+", type=int, default=[0], help="of the random weights")
+    add("--images", default="imagenet-sample", help=IMAGES)
+    add("--n-images", type=int, default=512)
+    add("--trained", type=Path, metavar="FOLDER", help=f"only CKA, {KEPT}")
+    add("--no-covers", action="store_true", help="no point sets and graphs, which need no images")
+
+    def make(asked: argparse.Namespace) -> Made:
+        if asked.trained:
+            return run_cka(asked.trained, device=asked.device, root=asked.results)
+        networks = run_measures(
+            asked.models,
+            asked.seeds,
+            images=asked.images,
+            n_images=asked.n_images,
+            device=asked.device,
+            root=asked.results,
+        )
+        if asked.no_covers:
+            return networks
+        return itertools.chain(run_covers(root=asked.results), networks)
+
+    return make
+
+
+#: Name of the command -> the function that adds its options and gives what makes the records.
+COMMANDS = {
+    "ss-rate": ss_rate,
+    "factors": factors,
+    "train": train,
+    "invariance": invariance,
+    "measures": measures,
+}
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        own = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        own.set_defaults(make=command(own.add_argument))
+        own.add_argument(
+            "--device", help="where the networks run; default: cuda where there is one"
+        )
+        own.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
+    asked = parser.parse_args()
+    if asked.results == RESULTS and not CHECKOUT:
+        parser.exit(2, "no checkout of the repository is around the package: pass --results\n")
+
+    machine.provenance()  # now, before the checkout can move on
+    count = 0
+    try:
+        made = asked.make(asked)
+        if made is None:  # asked for a look
+            return
+        print(f"Records go to {asked.results}; one can take minutes.", file=sys.stderr, flush=True)
+        for path in made:
+            print(path, flush=True)
+            count += 1
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        parser.exit(2, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(
+            130, f"Stopped after {count} new record(s); the same command goes on from here.\n"
+        )
+    print(f"{count} new record(s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Speed and memory of SS_rate and of the constraint, from the records of benchmarks/."""

@@ -1,0 +1,116 @@
+"""Speed and memory of SS_rate and of the constraint, from records."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+#: Records of benchmarks/ss_rate.py and benchmarks/constraint.py.
+SPEED, STEP = "benchmark-ss-rate", "benchmark-constraint"
+
+
+def speed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Time and memory of SS_rate with its gradient: ours, and the rivals' as multiples of ours.
+
+    Args:
+        runs: ``records.read_all(SPEED)``.
+
+    Returns:
+        By D × B, columns under "ours", "plain" and "pdist"; -: does not fit into memory.
+    """
+    if runs.empty:
+        return pd.DataFrame()
+    runs = runs.sort_values(["config.device", "config.D", "config.B"])
+    ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}
+    columns = {
+        ("ours", "ms"): ours["ms"].map("{:.1f}".format),
+        ("ours", "MB"): ours["MB"].map("{:.0f}".format),
+        ("ours", "over floor"): (ours["ms"] / runs["metrics.floor_ms"]).map("{:.1f}×".format),
+    }
+    for rival in ("plain", "pdist"):
+        for unit, what in (("ms", "time"), ("MB", "memory")):
+            ratio = runs[f"metrics.{rival}_{unit}"] / ours[unit]
+            columns[rival, what] = ratio.map(lambda r: "-" if pd.isna(r) else f"{r:.0f}×")
+    sizes = [f"{D} × {B}" for D, B in zip(runs["config.D"], runs["config.B"], strict=True)]
+    return pd.DataFrame(columns).set_axis(sizes)
+
+
+class Speed(NamedTuple):
+    """One size: what it was measured on, and times as multiples of ours and of the floor."""
+
+    D: int
+    B: int
+    device: str
+    threads: int
+    torch: str
+    plain_over_ours: float
+    ours_over_floor: float
+
+
+def speed_at(runs: pd.DataFrame, D: int = 768, B: int = 512) -> Speed | None:
+    """The outcome of the benchmark at one size; None where it was not run.
+
+    Args:
+        runs: ``records.read_all(SPEED)``.
+        D: channels.
+        B: images.
+    """
+    part = runs[(runs["config.D"] == D) & (runs["config.B"] == B)] if len(runs) else runs
+    if part.empty:
+        return None
+    run = part.sort_values("config.device").iloc[0]
+    return Speed(
+        D,
+        B,
+        device=run["device.name"],
+        threads=int(run["device.threads"]),
+        torch=run["versions.torch"],
+        plain_over_ours=run["metrics.plain_ms"] / run["metrics.ours_ms"],
+        ours_over_floor=run["metrics.ours_ms"] / run["metrics.floor_ms"],
+    )
+
+
+def step(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the constraint adds to a training step, in per cent of the step without it.
+
+    Args:
+        runs: ``records.read_all(STEP)``.
+    """
+    if runs.empty:
+        return pd.DataFrame()
+    columns = {
+        "batch": runs["config.batch"],
+        "step, s": (runs["metrics.step_ms"] / 1000).map("{:.2f}".format),
+    }
+    for name in ("ours", "pdist", "plain"):
+        columns[f"{name}, %"] = (100 * runs[f"metrics.{name}_share"]).map("{:.2f}".format)
+    columns["in the step, %"] = (100 * runs["metrics.added_share"]).map("{:+.2f}".format)
+    return pd.DataFrame(columns).set_axis(list(runs["config.device"].str.upper()))
+
+
+class Cost(NamedTuple):
+    """The constraint's cost: its largest share of a step, the smallest multiple that it costs
+    written down plainly, the machines, and whether a GPU is among them.
+    """
+
+    share: float
+    plain_over_ours: float
+    machines: tuple[str, ...]
+    on_gpu: bool
+
+
+def cost(runs: pd.DataFrame) -> Cost | None:
+    """The outcome of the benchmark of a training step; None where it was not run.
+
+    Args:
+        runs: ``records.read_all(STEP)``.
+    """
+    if runs.empty:
+        return None
+    return Cost(
+        runs["metrics.ours_share"].max(),
+        (runs["metrics.plain_ms"] / runs["metrics.ours_ms"]).min(),
+        tuple(dict.fromkeys(runs["device.name"])),
+        "cuda" in set(runs["config.device"]),
+    )

@@ -1,0 +1,28 @@
+"""What the page on speed and memory says, where it turns on the outcome."""
+
+from __future__ import annotations
+
+from reproduction.benchmarks.read import Cost, Speed
+
+
+def speed(outcome: Speed | None) -> str:
+    """How sslib compares with the plain way and with the floor at one size."""
+    if outcome is None:
+        return "Time and memory of SS_rate: **not run**."
+    threads = f"{outcome.threads} thread{'' if outcome.threads == 1 else 's'}"
+    return (
+        f"Measured on {outcome.device}, {threads}, torch {outcome.torch}. For D = {outcome.D} and "
+        f"B = {outcome.B}, `sslib` is {outcome.plain_over_ours:.0f} times as fast as plain and "
+        f"takes {outcome.ours_over_floor:.1f} times the floor."
+    )
+
+
+def cost(outcome: Cost | None) -> str:
+    """What the constraint costs in a training step."""
+    if outcome is None:
+        return "The constraint in a training step: **not run**."
+    return (
+        f"The constraint costs {outcome.share:.2%} of a step at most; written down plainly it "
+        f"would cost at least {outcome.plain_over_ours:.1f} times as much. Measured on "
+        f"{', '.join(outcome.machines)}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")
+    )

@@ -1,0 +1,1 @@
+"""Appendix A: whether N_theta stands in for a true cover."""

@@ -1,0 +1,337 @@
+"""Images in one place: photographs, digits, CIFAR-10 and -100, Imagenette, any image folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPException
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from reproduction.paths import data_root
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+NAMES = ("photographs", "digits", "cifar10", "cifar100", "imagenette", "imagenet-sample")
+
+# The splits, and the sub-folders that may hold each, in the order they are looked for.
+_FOLDERS = {"train": ["train"], "test": ["test", "val"]}
+
+_IMAGENETTE_FILES = {"train": 9469, "test": 3925}
+
+_CROP = 224  # of the photographs, whatever the size asked for
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """N images of one size, and where they come from.
+
+    Attributes:
+        name: the name given to `load_images`.
+        pixels: (N, 3, H, W) uint8, 0 to 255.
+        labels: (N,) int64, class indices from 0.
+        fingerprint: 16 hexadecimal digits of SHA-256 over the shape and bytes of `pixels`.
+        description: one sentence for captions.
+    """
+
+    name: str
+    pixels: Tensor
+    labels: Tensor
+    fingerprint: str
+    description: str
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def normalised(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> Tensor:
+        """The pixels as a network expects them: scaled to 0..1, less `mean`, over `std` (each per
+        channel).
+
+        Shape (N, 3, H, W), float32. Raises ValueError unless both are three finite numbers, `std`
+        above 0.
+
+        >>> load_images("digits", 4, size=32).normalised().shape
+        torch.Size([4, 3, 32, 32])
+        """
+        return _normalised(self.pixels, mean, std)
+
+    def batches(
+        self,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        *,
+        size: int = 64,
+    ) -> Iterator[Tensor]:
+        """``normalised``, at most `size` images at a time: all of them as float32 take four times
+        the room.
+
+        >>> [len(batch) for batch in load_images("digits", 5, size=32).batches(size=2)]
+        [2, 2, 1]
+        """
+        for pixels in self.pixels.split(size):
+            yield _normalised(pixels, mean, std)
+
+
+def _normalised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    shift, scale = (
+        torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1) for values in (mean, std)
+    )
+    if len(shift) != 3 or not shift.isfinite().all():
+        raise ValueError(f"mean must be three finite numbers, got {mean!r}")
+    if len(scale) != 3 or not scale.isfinite().all() or scale.min() <= 0:
+        raise ValueError(f"std must be three finite numbers above 0, got {std!r}")
+    return pixels.float().div_(255).sub_(shift).div_(scale)
+
+
+def load_images(
+    name: str,
+    n: int | None = 512,
+    *,
+    seed: int = 0,
+    size: int = 224,
+    split: str = "train",
+    crop_pct: float = 0.875,
+) -> ImageSet:
+    """`n` images of the set `name`, as `size` x `size` RGB pixels, the same on every call.
+
+    - "photographs": 512 overlapping crops of scikit-learn's two sample photographs; no download;
+      train only.
+    - "digits": scikit-learn's 8 x 8 digits, a fixed stratified 80/20 train/test split; no download.
+    - "cifar10", "cifar100": the folder of that name in SSLIB_DATA, else downloaded by torchvision.
+    - "imagenette": the same; torchvision's copy is the 320-pixel one, its val split is "test" here.
+    - "imagenet-sample": the folder of that name in SSLIB_DATA; cannot be downloaded.
+    - "imagefolder:PATH": any folder of class folders, or of images alone (label 0).
+
+    Folders are laid out ``<class>/<file>`` (train only), or ``train/<class>/<file>`` beside
+    ``test`` or ``val``; labels count the classes by sorted name. Downloads go to SSLIB_DATA, by
+    default ~/.cache/sslib.
+
+    Which images: the first `n` of ``numpy.random.default_rng(seed).permutation(total)`` over the
+    sorted files: drawn without replacement, a smaller `n` being the start of a larger one.
+    ``n=None`` takes all, in that order. Only what is drawn is decoded. "photographs" has one fixed
+    order, whatever the seed: the two pictures alternate, and the crops fill a 16 x 16 grid of
+    positions from coarse to fine.
+
+    Which pixels: the shorter side is scaled to ``round(size / crop_pct)`` (bicubic) and the centre
+    cropped; the default, 224 of 256, is the released evaluation's. `crop_pct` is in (0, 1], and 1
+    keeps the whole shorter side. Digits and the photographs' crops are scaled to `size` directly.
+
+    >>> images = load_images("photographs", 8)
+    >>> images.pixels.shape, images.labels.tolist()
+    (torch.Size([8, 3, 224, 224]), [0, 1, 0, 1, 0, 1, 0, 1])
+
+    Raises:
+        ValueError: an unknown name or split, `n`, `seed` or `size` out of range, more images
+            than there are, a file that is no image.
+        FileNotFoundError: a set that is neither here nor could be downloaded.
+    """
+    # Imported here, and others below, so that `import sslib` does not pay for them.
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    for argument, value, least in (
+        ("n", 1 if n is None else n, 1),
+        ("seed", seed, 0),
+        ("size", size, 1),
+    ):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise ValueError(
+                f"{argument} must be a whole number of at least {least}, got {value!r}"
+            )
+    if isinstance(crop_pct, bool) or not isinstance(crop_pct, Real) or not 0 < crop_pct <= 1:
+        raise ValueError(f"crop_pct must be a number above 0 and at most 1, got {crop_pct!r}")
+    if split not in _FOLDERS:
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    source = _source(name, split)
+    total = len(source.labels)
+    count = total if n is None else n
+    if count > total:
+        raise ValueError(f"n={n}, but {name} ({split}) holds {total} images; n=None takes them all")
+    order = (
+        np.arange(total)
+        if name == "photographs"
+        else np.random.default_rng(seed).permutation(total)
+    )
+    order = order[:count].tolist()
+    short = round(size / crop_pct)
+    pixels = np.empty((count, 3, size, size), np.uint8)
+
+    def fill(k: int) -> None:
+        image = source.open(order[k])
+        if source.centre:
+            image = functional.center_crop(
+                functional.resize(image, [short], InterpolationMode.BICUBIC), size
+            )
+        else:
+            image = image.resize((size, size), Image.Resampling.BICUBIC)
+        pixels[k] = np.asarray(image).transpose(2, 0, 1)
+
+    # Pillow decodes and scales without holding the interpreter's lock, and each image has its own
+    # place.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill, range(count)))
+
+    drawn = "" if name == "photographs" else f", drawn with seed {seed}"
+    fitted = f"shorter side {short}, centre crop " if source.centre else ""
+    digest = hashlib.sha256(f"{pixels.shape}".encode())
+    digest.update(pixels)
+    return ImageSet(
+        name=name,
+        pixels=torch.from_numpy(pixels),
+        labels=torch.tensor([source.labels[i] for i in order], dtype=torch.int64),
+        fingerprint=digest.hexdigest()[:16],
+        description=f"{count} {source.about}{drawn}; {fitted}{size} x {size} pixels.",
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    labels: Sequence[int]
+    open: Callable[[int], Image.Image]
+    about: str
+    centre: bool = True  # whether the images still need the centre crop
+
+
+def _source(name: str, split: str) -> _Source:
+    if not isinstance(name, str) or not (name in NAMES or name.startswith("imagefolder:")):
+        raise ValueError(
+            f"name must be one of {', '.join(NAMES)} or imagefolder:PATH, got {name!r}"
+        )
+    if name == "photographs":
+        return _photographs(split)
+    if name == "digits":
+        return _digits(split)
+    if name.startswith("imagefolder:"):
+        folder = Path(name.removeprefix("imagefolder:")).expanduser()
+        if name == "imagefolder:" or not folder.is_dir():
+            raise FileNotFoundError(
+                f"name={name!r}: PATH in imagefolder:PATH must be an existing folder"
+            )
+        return _folder(folder.name, folder, split)
+    root = data_root()
+    if root and (root / name).is_dir():
+        return _folder(name, root / name, split)
+    if name == "imagenet-sample":
+        raise FileNotFoundError(
+            f"{name} is no download: set SSLIB_DATA to a folder with {name}/<wnid>/*.jpg"
+        )
+    return _download(name, split, root or Path.home() / ".cache" / "sslib")
+
+
+def _photographs(split: str) -> _Source:
+    from sklearn.datasets import load_sample_images
+
+    if split != "train":
+        raise ValueError(f"photographs has the split 'train' only, got split={split!r}")
+    pictures = [
+        Image.fromarray(picture) for picture in load_sample_images().images
+    ]  # china.jpg, flower.jpg
+    columns, rows = (
+        np.linspace(0, d - _CROP, 16).round().astype(int).tolist() for d in pictures[0].size
+    )
+
+    def crop(index: int) -> Image.Image:
+        # Reversed bits, dealt out to row and column: the first 4**m positions form a 2**m x 2**m
+        # grid.
+        bits = f"{index // 2:08b}"[::-1]
+        top, left = rows[int(bits[0::2], 2)], columns[int(bits[1::2], 2)]
+        return pictures[index % 2].crop((left, top, left + _CROP, top + _CROP))
+
+    about = (
+        f"overlapping {_CROP}-pixel crops of two photographs, "
+        "scikit-learn's china.jpg and flower.jpg"
+    )
+    return _Source([0, 1] * 256, crop, about, centre=False)
+
+
+def _digits(split: str) -> _Source:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    vectors, labels = load_digits(return_X_y=True)
+    parts = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
+    chosen = parts[0 if split == "train" else 1]
+    grey = (
+        (vectors[chosen].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
+    )  # stored as 0 to 16
+    about = f"images of scikit-learn's digits ({split})"
+    return _Source(
+        labels[chosen], lambda i: Image.fromarray(grey[i]).convert("RGB"), about, centre=False
+    )
+
+
+def _folder(name: str, folder: Path, split: str) -> _Source:
+    from torchvision.datasets import ImageFolder
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    def folders() -> set[str]:
+        return {
+            entry.name
+            for entry in folder.iterdir()
+            if entry.is_dir() and not entry.name.startswith(".")
+        }
+
+    if "train" in folders() and folders() <= {"train", "test", "val"}:  # else they are classes
+        found = [part for part in _FOLDERS[split] if part in folders()]
+        if not found:
+            raise ValueError(
+                f"split={split!r}: {folder} holds no folder {' or '.join(_FOLDERS[split])}"
+            )
+        folder = folder / found[0]
+    elif split != "train":
+        raise ValueError(f"split={split!r}: {folder} is not divided; all of it is split='train'")
+    loose = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in IMG_EXTENSIONS)
+    if loose and folders():
+        raise ValueError(f"{folder} holds both images and folders; the labels would be guesswork")
+    try:
+        samples = [(file, 0) for file in loose] or ImageFolder(folder).samples
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{folder} holds no images as <class>/<file>: {error}") from error
+
+    def read(index: int) -> Image.Image:
+        path = samples[index][0]
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except Exception as error:  # Pillow's decoders raise errors of many kinds at a damaged file
+            raise ValueError(
+                f"{path} cannot be read as an image ({error}); restore or remove it"
+            ) from error
+
+    return _Source(
+        [label for _, label in samples], read, f"images of {name} ({split}), from image files"
+    )
+
+
+def _download(name: str, split: str, root: Path) -> _Source:
+    from torchvision import datasets
+
+    try:
+        if name == "imagenette":
+            datasets.Imagenette(root, _FOLDERS[split][-1], size="320px", download=True)
+            source = _folder(name, root / "imagenette2-320", split)
+            if (
+                len(source.labels) != _IMAGENETTE_FILES[split]
+            ):  # torchvision takes half an archive for all
+                raise RuntimeError(f"{root / 'imagenette2-320'} is incomplete: delete that folder")
+            return source
+        kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+        arrays = kind(root, train=split == "train", download=True)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise FileNotFoundError(
+            f"{name} is not in {root} and torchvision could not download it ({error}); "
+            "run once with a network, or set SSLIB_DATA to a folder with "
+            f"{name}/train/<class>/*.jpg and {name}/test/..."
+        ) from error
+    about = f"images of {name} ({split}), torchvision's copy"
+    return _Source(arrays.targets, lambda i: Image.fromarray(arrays.data[i]), about)

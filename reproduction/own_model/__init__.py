@@ -1,0 +1,1 @@
+"""SS_rate of any PyTorch model, and the constraint in any training loop."""

@@ -1,0 +1,1 @@
+"""The printed tables, and what arithmetic says of them."""

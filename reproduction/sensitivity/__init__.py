@@ -1,0 +1,1 @@
+"""What moves SS_rate, and what it is held against."""

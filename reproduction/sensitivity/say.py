@@ -1,0 +1,127 @@
+"""What the page on SS_rate says of its tables: each function words an outcome decided elsewhere."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reproduction.sensitivity.cells import middle
+from reproduction.sensitivity.read import NoiseComparison, Order, clear
+from reproduction.sensitivity.read_factors import Comparability
+from reproduction.sensitivity.read_graphs import SmallWorlds
+
+_NOT_RUN = "This study was **not run**."
+
+
+def layer(model: str, shape: tuple[int, int]) -> str:
+    """Which layer a live table shows: its name, and the shape (D, B) of its features.
+
+    >>> layer("resnet34", (256, 16))
+    'The layer is layer3, with 256 channels; it saw 16 images.'
+    """
+    channels, images = shape
+    return f"The layer is {middle(model)}, with {channels} channels; it saw {images} images."
+
+
+def explained(layers: pd.DataFrame, fits: pd.DataFrame) -> str:
+    """How much of SS_rate the scale and the shape of the histogram explain (``read.fits``)."""
+    if layers.empty:
+        return _NOT_RUN
+    released, printed = fits.loc["released"], fits.loc["printed"]
+    scale, shape, best = (
+        released.loc[step] for step in ("scale", "scale and shape", "and squares, products")
+    )
+    return (
+        f"These are {len(layers):,} layers of {layers['model'].nunique()} networks, over all seeds "
+        f"and draws. Scale and shape of the histogram explain {shape['r2']:.0%} of the released "
+        f"SS_rate's variance [{shape['low']:.0%}, {shape['high']:.0%}], scale alone "
+        f"{scale['r2']:.0%}; with squares and products it is {best['r2']:.0%}, and a standard "
+        f"deviation of {best['left']:.3f} is left of {layers['released'].std():.3f}. For the "
+        f"printed formula these are {printed.loc['scale and shape', 'r2']:.0%} and "
+        f"{printed.loc['and squares, products', 'r2']:.0%}. The intervals are wide and the fits "
+        "carry over poorly to an unseen network: so few networks say little. What is left is the "
+        "finer shape of the same histogram and the number of channels, as nothing else enters "
+        "SS_rate."
+    )
+
+
+def noise(comparison: NoiseComparison | None) -> str:
+    """How SS_rate of layers stands to that of noise (``read.against_noise``)."""
+    if comparison is None:
+        return _NOT_RUN
+    low, high, n, below, below_line, gap = comparison
+    return (
+        "The paper reads a small SS_rate as strong self-similarity. By that reading Gaussian noise "
+        f"is self-similar too: its SS_rate is {low:.2f} to {high:.2f}, and of the {n} layers "
+        f"{below:.0%} lie below the noise of their own shape, the others above; on average they "
+        f"differ by {gap:.2f}. {below_line:.0%} lie below the same channels put on one line."
+    )
+
+
+def beside(correlations: pd.DataFrame) -> str:
+    """Which known measures the released SS_rate goes with (``read.correlations``)."""
+    if correlations.empty:
+        return _NOT_RUN
+    rhos = correlations["released"]
+    names = clear(rhos)
+    those = f": {', '.join(f'{name} ({rhos[name]})' for name in names)}. " if names else ". "
+    return (
+        f"Over {max(rho.n for rho in rhos)} layers, for the released SS_rate the interval excludes "
+        f"zero for {len(names)} of {len(rhos)} measures{those}The participation ratio and the "
+        "TwoNN dimension say how many directions and dimensions the cloud of channels has; "
+        f"SS_rate's rank correlation with them is {rhos['participation ratio']} and "
+        f"{rhos['TwoNN dimension']}."
+    )
+
+
+def order(found: Order | None) -> str:
+    """What becomes of the order of networks without a unit (``read.order``)."""
+    if found is None:
+        return _NOT_RUN
+    return (
+        f"With the mean distance as the unit, the order of the {found.n} networks has a rank "
+        f"correlation with the default's of **{found.mean}** (Spearman, 95 % interval over "
+        f"networks; one seed); {found.mover} moves most, by {found.places:.0f} places. With θ "
+        f"itself it is {found.linear}. log θ is undefined for "
+        f"{', '.join(found.undefined) or 'none'}, where some channels are equal (after a ReLU, "
+        "dead ones). So few networks leave wide intervals, but a table of raw values should not be "
+        "read as an order of geometries."
+    )
+
+
+def small_worlds(found: SmallWorlds | None) -> str:
+    """How often sigma says "small world", as from ``read_graphs.small_worlds``."""
+    if found is None:
+        return _NOT_RUN
+    return (
+        f"σ is above 1 in {found.features:.0%} of the {found.n} graphs of features, and in "
+        f"{found.noise:.0%} of those of noise: **joining near points gives a small world of any "
+        "cloud of points**, so σ alone says nothing about a network. Features have the larger σ in "
+        f"{found.larger:.0%}."
+    )
+
+
+def comparability(found: Comparability | None, comparison: NoiseComparison | None) -> str:
+    """What a raw SS_rate can be compared across, and what not.
+
+    Args:
+        found: as from ``read_factors.comparability``.
+        comparison: as from ``read.against_noise``.
+    """
+    if found is None or comparison is None:
+        return _NOT_RUN
+    gap, gap_low, gap_high = found.formulas
+    shift, low, high = found.scale
+    return (
+        "> **What a raw SS_rate can and cannot be compared across**\n>\n"
+        f"> - **Can**: {'; '.join(found.yes) or 'nothing that was tried'}.\n"
+        f"> - **Cannot**: {'; '.join(found.no)}; nor the two formulas: the printed one is larger "
+        f"by {gap:.2f} in the median layer, {gap_low:.2f} to {gap_high:.2f} in 95 % of them.\n"
+        f"> - Features three times as large or small already move it by {shift:.3f} "
+        f"[{low:.3f}, {high:.3f}], up to {found.times:.0f} times the spread over images. The mean "
+        f"distance of the recorded layers runs from {found.unit[0]:.2g} to {found.unit[1]:.2g}, so "
+        "a difference in SS_rate between two networks, or before and after training, may be one of "
+        "unit. `scale_free_rate` on both sides tells.\n"
+        "> - A value below that of Gaussian noise of the same shape "
+        f"({comparison.low:.2f} to {comparison.high:.2f} here) is no proof of self-similarity, nor "
+        f"one above it of its absence: {comparison.below:.0%} of layers are below."
+    )

@@ -1,0 +1,1 @@
+"""Table 3: training with and without the constraint."""

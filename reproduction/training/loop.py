@@ -1,0 +1,384 @@
+"""One training run: a recipe, a network, the constraint of Eq. 6 in its loop, and what is measured
+on the way.
+
+Nothing here knows of records or grids. A run is a function of its `Run`, its `Pictures` and the
+number of CPU threads: every random number of an epoch comes from (seed, epoch), so two arms of one
+seed see the same weights, images, order and augmentation, and a run that was stopped goes on from
+its last epoch as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from reproduction.table_1 import find
+from reproduction.training.pictures import Pictures, augment, normalise
+from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
+from reproduction.training.watch import _Placebo, _Watch
+from sslib.constraint import SelfSimilarityConstraint
+from sslib.features import feature_matrices
+from sslib.grams import activation_grams
+from sslib.rate import ss_rate
+
+
+def train(
+    run: Run,
+    pictures: Pictures,
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    deadline: float = math.inf,
+    matrices: Path | None = None,
+) -> dict[str, Any] | None:
+    """Train one network and return what was measured; None if `deadline` came first.
+
+    Args:
+        run: what is trained, how, and with which penalty.
+        pictures: its data, on `device`.
+        device: where it is trained.
+        checkpoint: file that keeps the state after every epoch, and is gone on from if it is there.
+            The caller deletes it.
+        deadline: a ``time.time()``; looked at after every epoch.
+        matrices: .npz file for what Tables 4 and 5 and Figure 2 need of the trained network (tens
+            of MB).
+
+    Returns:
+        The metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
+        "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that
+        is best on the held-out images). "history" has a list per quantity, one entry an epoch.
+        SS_rates are by the released formula.
+
+    Raises:
+        ValueError: there are fewer training images than a batch.
+        RuntimeError: the loss is no longer finite.
+    """
+    if len(pictures.train[0]) < run.recipe.batch:
+        raise ValueError(
+            f"pictures: expected at least a batch of {run.recipe.batch} training images, "
+            f"got {len(pictures.train[0])}"
+        )
+    with _own_random_numbers():
+        loop = _Loop(run, pictures, device)
+        if checkpoint and checkpoint.exists():
+            loop.load(torch.load(checkpoint, map_location=device, weights_only=True))
+        try:
+            while loop.epoch < run.recipe.epochs:
+                if time.time() > deadline:
+                    return None
+                loop.run_epoch()
+                if checkpoint:
+                    _replace(checkpoint, loop.state())
+            return loop.results(matrices)
+        finally:
+            loop.close()
+
+
+_HISTORY = (
+    "test",
+    "heldout",
+    "train_loss",
+    "lr",
+    "ss_rate_train",
+    "penalty",
+    "gradient_ratio",
+    "seconds",
+)
+
+
+@dataclass
+class _Steps:
+    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, and
+    the penalty's gradient over the task's at the first step.
+    """
+
+    losses: list[Tensor] = field(default_factory=list)
+    penalties: list[Tensor] = field(default_factory=list)
+    rates: list[dict[str, float]] = field(default_factory=list)
+    gradient_ratio: float = math.nan
+
+
+class _Loop:
+    """The state of one run between epochs."""
+
+    def __init__(self, run: Run, pictures: Pictures, device: str) -> None:
+        from timm.data import Mixup
+        from timm.data.random_erasing import RandomErasing
+        from timm.optim import create_optimizer_v2
+        from timm.scheduler import create_scheduler_v2
+
+        recipe = run.recipe
+        self.run, self.pictures, self.device = run, pictures, device
+        self.epoch, self.seconds = 0, 0.0
+        self.architecture = find(run.model)
+        network, self.modules = network_of(run, pictures.classes)
+        # Convolutions are faster with channels last; to tokens the format means nothing.
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.lr = (run.lr or recipe.lr) * recipe.batch / 512
+        self.optimizer = create_optimizer_v2(
+            self.network, "adamw", lr=self.lr, weight_decay=recipe.weight_decay
+        )
+        self.steps = len(pictures.train[0]) // recipe.batch
+        self.scheduler, _ = create_scheduler_v2(
+            self.optimizer,
+            "cosine",
+            num_epochs=recipe.epochs,
+            warmup_epochs=recipe.warmup_epochs,
+            warmup_lr=recipe.warmup_lr,
+            min_lr=recipe.min_lr,
+            step_on_epochs=recipe.by_epoch,
+            updates_per_epoch=self.steps,
+        )
+        mixed = 1.0 if recipe.mixup or recipe.cutmix else 0.0
+        self.mix = Mixup(
+            recipe.mixup,
+            recipe.cutmix,
+            prob=mixed,
+            label_smoothing=recipe.smoothing,
+            num_classes=pictures.classes,
+        )
+        self.erase = (
+            RandomErasing(recipe.erasing, mode="pixel", device=device) if recipe.erasing else None
+        )
+        self.constraint: SelfSimilarityConstraint | None = None
+        if run.penalty:
+            kind = _Placebo if run.penalty.placebo else SelfSimilarityConstraint
+            self.constraint = kind(
+                self.network,
+                self.modules,
+                target=run.penalty.gamma,
+                weight=run.penalty.alpha,
+                penalty=run.penalty.form,
+                seed=run.seed,
+            )
+        self.watch = _Watch(self.network, self.modules)
+        self.history: dict[str, list[float]] = {key: [] for key in _HISTORY}
+        self.before = self._probe()
+        self.by_module: dict[str, float] = {}
+
+    def close(self) -> None:
+        self.watch.remove()
+        if self.constraint:
+            self.constraint.remove()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "run": repr(self.run),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "constraint": self.constraint.get_extra_state() if self.constraint else None,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "history": self.history,
+            "before": self.before,
+            "by_module": self.by_module,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        if state["run"] != repr(self.run):
+            raise ValueError(
+                f"checkpoint: it is of {state['run']}, expected {self.run!r}; delete it to begin "
+                "anew"
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.constraint:
+            self.constraint.set_extra_state(state["constraint"])
+        self.epoch, self.seconds, self.before = state["epoch"], state["seconds"], state["before"]
+        self.history, self.by_module = state["history"], state["by_module"]
+        if self.run.recipe.by_epoch and self.epoch:
+            self.scheduler.step(self.epoch - 1)
+        elif self.epoch:
+            self.scheduler.step_update(self.epoch * self.steps)
+
+    def run_epoch(self) -> None:
+        """Train for one epoch and look at what came out."""
+        start = time.perf_counter()
+        steps = self._train_epoch()
+        lr = self.optimizer.param_groups[0]["lr"]
+        if self.run.recipe.by_epoch:
+            self.scheduler.step(self.epoch)
+        if self.constraint:
+            self.constraint.end_epoch()
+        train_loss = torch.stack(steps.losses).mean().item()
+        if not math.isfinite(train_loss):
+            raise RuntimeError(
+                f"the loss became {train_loss} in epoch {self.epoch + 1}; use a smaller learning "
+                "rate or alpha"
+            )
+        took = time.perf_counter() - start
+        self.by_module = {
+            name: float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules
+        }
+        entry = {
+            "test": self._top1(*self.pictures.test),
+            "heldout": self._top1(*self.pictures.heldout),
+            "train_loss": train_loss,
+            "lr": lr,
+            "ss_rate_train": float(np.mean(list(self.by_module.values()))),
+            "penalty": torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0,
+            "gradient_ratio": steps.gradient_ratio,
+            "seconds": took,
+        }
+        for key in _HISTORY:
+            self.history[key].append(entry[key])
+        self.seconds += took
+        self.epoch += 1
+
+    def _train_epoch(self) -> _Steps:
+        recipe, (pixels, labels) = self.run.recipe, self.pictures.train
+        _seed(self.run.seed, self.epoch)
+        order = torch.randperm(len(labels)).to(self.device)
+        self.network.train()
+        steps = _Steps()
+        description = f"epoch {self.epoch + 1}/{recipe.epochs}"
+        for step in tqdm(range(self.steps), desc=description, disable=None, leave=False):
+            batch = order[step * recipe.batch : (step + 1) * recipe.batch]
+            images, targets = self._augmented(pixels[batch], labels[batch])
+            self.watch.on = step >= self.steps - WATCHED
+            with self._autocast():
+                logits = self.network(images)
+                loss = torch.sum(-targets * functional.log_softmax(logits.float(), -1), -1).mean()
+            total = loss
+            if self.constraint:
+                self.constraint.set_progress((self.epoch + step / self.steps) / recipe.epochs)
+                penalty = self.constraint()
+                steps.penalties.append(penalty.detach())
+                total = loss + penalty
+                if step == 0:
+                    steps.gradient_ratio = self._gradient_ratio(loss, penalty)
+            steps.losses.append(loss.detach())
+            self.optimizer.zero_grad()
+            total.backward()
+            self.optimizer.step()
+            if not recipe.by_epoch:
+                self.scheduler.step_update(self.epoch * self.steps + step + 1)
+            if self.watch.on:
+                steps.rates.append(self.watch.rates())
+        return steps
+
+    def _augmented(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch as the network gets it, and its soft targets."""
+        images = augment(pixels, self.run.recipe, self.architecture)
+        if self.erase:
+            images = self.erase(images)
+        images, targets = self.mix(images, labels)
+        return images.contiguous(memory_format=torch.channels_last), targets
+
+    def results(self, matrices: Path | None) -> dict[str, Any]:
+        """What a record keeps of the finished run."""
+        test, heldout = self.history["test"], self.history["heldout"]
+        if matrices:
+            self._keep(matrices)
+        return {
+            "top1_last": test[-1],
+            "top1_best": max(test),
+            "top1_heldout": test[int(np.argmax(heldout))],
+            "best_epoch": int(np.argmax(test)),
+            "heldout_epoch": int(np.argmax(heldout)),
+            "ss_rate_train": self.history["ss_rate_train"][-1],
+            "ss_rate_train_modules": self.by_module,
+            "ss_rate_probe": self._probe(),
+            "ss_rate_probe_before": self.before,
+            "gamma": self.run.penalty.gamma if self.run.penalty else None,
+            "history": self.history,
+            "images_per_second": self.steps * self.run.recipe.batch * self.epoch / self.seconds,
+            "settings": {
+                "lr": self.lr,
+                "penalty": asdict(self.run.penalty) if self.run.penalty else None,
+                **asdict(self.run.recipe),
+            },
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "modules": self.modules,
+        }
+
+    def _autocast(self) -> torch.autocast:
+        """bfloat16 on a GPU; the small networks that a CPU is given are faster without."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")
+
+    def _gradient_ratio(self, loss: Tensor, penalty: Tensor) -> float:
+        """Norm of the penalty's gradient over that of the task's, over all parameters."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        norms = []
+        for term in (penalty, loss):
+            gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+            norms.append(sum(g.float().square().sum() for g in gradients if g is not None) ** 0.5)
+        return float(norms[0] / norms[1])
+
+    @torch.no_grad()
+    def _top1(self, pixels: Tensor, labels: Tensor) -> float:
+        self.network.eval()
+        correct = 0
+        for images, truth in zip(pixels.split(512), labels.split(512), strict=True):
+            with self._autocast():
+                guess = self.network(normalise(images, self.architecture)).argmax(1)
+                correct += (guess == truth).sum()
+        return 100 * int(correct) / len(labels)
+
+    def _probe(self) -> dict[str, dict[str, float]]:
+        """SS_rate in eval mode and full precision on the probe's first 64 and 512 images."""
+        images = normalise(self.pictures.probe[: PROBE[-1]], self.architecture)
+        F = feature_matrices(self.network, images, self.modules)
+        return {
+            str(n): {name: float(ss_rate(matrix[:, :n], check=False)) for name, matrix in F.items()}
+            for n in PROBE
+        }
+
+    def _keep(self, path: Path) -> None:
+        images = normalise(self.pictures.probe, self.architecture)
+        grams = activation_grams(self.network, images, self.modules)
+        first = self.modules[0]
+        F = feature_matrices(self.network, images[: PROBE[-1]], first)[first]
+        channels = torch.randperm(len(F), generator=torch.Generator().manual_seed(self.run.seed))[
+            :128
+        ]
+        arrays: dict[str, Any] = {f"F/{first}": F[channels.to(F.device)].cpu().numpy()}
+        for name, gram in grams.items():
+            arrays[f"gram/{name}"] = gram.products.cpu().numpy()
+            arrays[f"features/{name}"], arrays[f"nonzero/{name}"] = gram.features, gram.nonzero
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp.npz")
+        np.savez(temporary, **arrays)
+        temporary.replace(path)
+
+
+def _seed(seed: int, epoch: int) -> None:
+    """Set all three generators that torch, timm's Mixup and timm's RandomErasing draw from."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(3)
+    torch.manual_seed(int(state[0]))
+    np.random.seed(int(state[1]))
+    random.seed(int(state[2]))
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave the caller's generators as they were found."""
+    state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(numpy_state)
+
+
+def _replace(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)

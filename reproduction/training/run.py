@@ -1,0 +1,281 @@
+"""The cells of Table 3: a network, a data set, an arm and a seed; run, resumed, and shared between
+processes.
+
+Each finished cell is one record. What an unfinished one has reached lies beside it in a hidden
+checkpoint; a hidden lock tells other processes that it is taken, and goes with the process that
+holds it, however that ends.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from reproduction import records
+from reproduction.grid import _WAIT, Job, Measurement, _lock, default_device
+from reproduction.grid import run as run_jobs
+from reproduction.paths import RESULTS
+from reproduction.table_1 import TABLE_1, find
+from reproduction.training.arms import ALPHA, EXPERIMENT, RELEASED, Arm
+from reproduction.training.loop import train
+from reproduction.training.pictures import Pictures, load_pictures
+from reproduction.training.recipes import RECIPES, Penalty, Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid. Arguments are checked when it is made; model may be a name of Table 1 or
+    timm's.
+    """
+
+    recipe: str
+    dataset: str
+    model: str
+    arm: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.recipe not in RECIPES:
+            raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {self.recipe!r}")
+        object.__setattr__(self, "model", find(self.model).timm_name)
+        arm = Arm.parse(self.arm)
+        object.__setattr__(self, "arm", str(arm))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed: expected an integer of at least 0, got {self.seed!r}")
+        if arm.kind == "released" and (self.model, self._released_set) not in RELEASED:
+            raise ValueError(
+                f"arm: the release has no command with a constraint for {self.model} on "
+                f"{self.dataset}"
+            )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe,
+            "dataset": self.dataset,
+            "model": self.model,
+            "arm": self.arm,
+        }
+
+    @property
+    def _released_set(self) -> str:
+        return "cifar10" if self.dataset == "digits" else self.dataset
+
+    @property
+    def baseline(self) -> Cell | None:
+        """The cell whose SS_rate is this one's gamma, if it needs one."""
+        arm = Arm.parse(self.arm)
+        if arm.kind not in ("constrained", "placebo"):
+            return None
+        return replace(self, arm=str(Arm("baseline", lr=arm.lr)))
+
+    def path(self, root: Path) -> Path:
+        return records.record_path(EXPERIMENT, self.config, self.seed, root)
+
+    def done(self, root: Path) -> bool:
+        return records.exists(EXPERIMENT, self.config, self.seed, root)
+
+    def ready(self, root: Path) -> bool:
+        """Whether there is what it needs of its baseline."""
+        return self.baseline is None or self.baseline.done(root)
+
+    def run(self, root: Path) -> Run:
+        """What is to be trained; reads gamma from the baseline's record.
+
+        Raises:
+            FileNotFoundError: that record is needed and not there.
+        """
+        arm, recipe = Arm.parse(self.arm), RECIPES[self.recipe]
+        penalty, lr = None, arm.lr
+        if self.baseline:
+            gamma = records.read(self.baseline.path(root))["metrics"]["ss_rate_train"]
+            alpha = ALPHA if arm.alpha is None else arm.alpha
+            penalty = Penalty(alpha, gamma, placebo=arm.kind == "placebo")
+        elif arm.kind == "released":
+            released_lr, alpha, gamma = RELEASED[self.model, self._released_set]
+            penalty = Penalty(alpha, gamma, form="released")
+            # The scripts' learning rates are for the full-size networks.
+            lr = lr or (None if recipe.small else released_lr)
+        return Run(self.model, recipe, self.seed, penalty, lr)
+
+
+def grid(
+    recipe: str, dataset: str, names: Iterable[str], arms: Sequence[str], seeds: Iterable[int]
+) -> list[Cell]:
+    """The cells in order of priority: seed by seed, network by network, arms in the order given.
+
+    >>> cells = grid("quick", "digits", ["VGG"], ["baseline", "placebo"], [0])
+    >>> [f"{cell.model} {cell.arm} {cell.seed}" for cell in cells]
+    ['vgg11 baseline 0', 'vgg11 placebo 0']
+
+    Raises:
+        ValueError: as `Cell` does; nothing has run then.
+    """
+    return [
+        Cell(recipe, dataset, model, arm, seed) for seed, model, arm in product(seeds, names, arms)
+    ]
+
+
+def run_grid(
+    cells: Sequence[Cell],
+    *,
+    device: str | None = None,
+    root: Path = RESULTS,
+    minutes: float = math.inf,
+    matrices: bool = True,
+) -> Iterator[Path]:
+    """Work through the cells that have no record, in their order; yields the paths of new records.
+
+    Stops when all are done or `minutes` are over, to the next end of an epoch; what was reached is
+    gone on from at the next call. Several processes, on one machine or on machines that share the
+    folder, never do a cell twice: one waits for a cell that another holds, and takes it over where
+    that one died. That needs a folder whose file system has hard links and locks that reach as far
+    as the processes do (flock); without, a cell may be trained twice.
+
+    Args:
+        cells: see `grid`.
+        device: "cuda" where there is one, else "cpu", unless given.
+        root: folder of the records.
+        minutes: how long.
+        matrices: keep the trained network's matrices in an .npz beside the record, for Tables 4
+            and 5.
+
+    Raises:
+        FileNotFoundError: images are missing, or a baseline that is not among the cells.
+        ValueError: bad arguments.
+        RuntimeError: a loss is no longer finite.
+    """
+    if not minutes > 0:
+        raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
+    device, deadline = device or default_device(), time.time() + 60 * minutes
+    work = job(cells, root=root, device=device, deadline=deadline, matrices=matrices)
+    return run_jobs([work], root, device=device)
+
+
+def job(
+    cells: Sequence[Cell],
+    *,
+    root: Path,
+    device: str,
+    deadline: float = math.inf,
+    matrices: bool = True,
+) -> Job:
+    """The cells as a job of ``reproduction.grid``. Arguments as for `run_grid`; deadline: a
+    ``time.time()``.
+    """
+
+    def measure(lacking: Iterable[tuple[Mapping[str, Any], int]]) -> Iterator[Measurement]:
+        todo = [Cell(**config, seed=seed) for config, seed in lacking]
+        return _measure(todo, root, device, deadline, matrices)
+
+    return Job(EXPERIMENT, tuple((cell.config, cell.seed) for cell in cells), measure)
+
+
+def _measure(
+    todo: list[Cell], root: Path, device: str, deadline: float, matrices: bool
+) -> Iterator[Measurement]:
+    """Train what no other process holds, and wait for what one does, until all have a record."""
+    for cell in todo:
+        if not cell.ready(root) and cell.baseline not in todo:
+            raise FileNotFoundError(
+                f"{cell.arm} of {cell.model}, seed {cell.seed}, takes gamma from the record of "
+                f"{cell.baseline.arm}, which is not there; run that arm as well"
+            )
+    pictures = cache(lambda dataset, recipe: load_pictures(dataset, recipe, device=device))
+    while todo and time.time() < deadline:
+        for cell in todo:
+            if time.time() < deadline and cell.ready(root):
+                with _lock(cell.path(root)) as ours:
+                    if ours and not cell.done(root):
+                        images = pictures(cell.dataset, RECIPES[cell.recipe])
+                        yield from _trained(cell, images, device, root, deadline, matrices)
+        waiting = [cell for cell in todo if not cell.done(root)]
+        if len(waiting) == len(todo):
+            time.sleep(min(_WAIT, max(0.0, deadline - time.time())))
+        todo = waiting
+
+
+def _trained(
+    cell: Cell, pictures: Pictures, device: str, root: Path, deadline: float, matrices: bool
+) -> Iterator[Measurement]:
+    """Train one cell, from its checkpoint if there is one; nothing if the time was over before."""
+    path = cell.path(root)
+    checkpoint = path.with_name(f".{path.stem}.checkpoint.pt")
+    metrics = train(
+        cell.run(root),
+        pictures,
+        device=device,
+        checkpoint=checkpoint,
+        deadline=deadline,
+        matrices=path.with_suffix(".npz") if matrices else None,
+    )
+    if metrics is None:
+        return
+    data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
+    # What all epochs took, those before a stop included.
+    seconds = sum(metrics["history"]["seconds"])
+    try:
+        yield Measurement(cell.config, cell.seed, metrics, data, seconds)
+    finally:
+        if path.exists():
+            checkpoint.unlink(missing_ok=True)
+
+
+def progress(cells: Iterable[Cell], root: Path = RESULTS) -> pd.DataFrame:
+    """What is done and what is not: a row per cell with its state, "done", "running", "begun" or
+    "not run".
+    """
+    rows = []
+    for cell in cells:
+        path = cell.path(root)
+        state = "done" if cell.done(root) else "not run"
+        if state != "done" and path.with_name(f".{path.stem}.lock").exists():
+            with _lock(path) as free:
+                state = "begun" if free else "running"
+        rows.append({**cell.config, "seed": cell.seed, "state": state})
+    return pd.DataFrame(rows)
+
+
+# --- what the notebook of Table 3 runs ---
+
+
+def pairs(settings: Mapping[str, Any]) -> list[Cell]:
+    """Baseline and constrained arm as a notebook's settings have it: recipe, dataset, names (None:
+    all of Table 1) and n_seeds.
+    """
+    names, seeds = settings["names"] or TABLE_1, range(settings["n_seeds"])
+    arms = ["baseline", "constrained"]
+    return grid(settings["recipe"], settings["dataset"], names, arms, seeds)
+
+
+def at_scale(settings: Mapping[str, Any]) -> list[Job]:
+    """The jobs of a notebook's scale: none at "quick", whose pairs are trained by `trained`."""
+    if settings["scale"] == "quick":
+        return []
+    return [job(pairs(settings), root=RESULTS, device=default_device())]
+
+
+@contextmanager
+def trained(settings: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder with the records of a notebook's `pairs`.
+
+    At "quick" they are trained now, and the folder goes when it has been read; at the other scales
+    it is that of all records, see `at_scale`.
+    """
+    if settings["scale"] != "quick":
+        yield RESULTS
+        return
+    with TemporaryDirectory() as folder:
+        for _ in run_grid(pairs(settings), root=Path(folder), matrices=False):
+            pass
+        yield Path(folder)

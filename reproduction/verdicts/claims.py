@@ -1,0 +1,203 @@
+"""A verdict for every claim of the paper: rules written as data (data/paper/claims.yml), applied to
+the records.
+
+Three things are kept apart. The verdict is about runs at the paper's own settings. A result "in
+small" (small networks or images, few epochs) goes by the same rule and stands beside it. What the
+paper's own tables say comes from ``in_print`` and needs no record.
+
+A claim goes through three hands: ``read`` makes tables from records, ``rules`` a `Finding` from
+tables, ``say`` a sentence from the finding.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from reproduction import machine, records
+from reproduction.paths import PAPER, RESULTS
+from reproduction.verdicts import read, rules, say
+from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits
+from reproduction.verdicts.in_print import PRINT
+from reproduction.verdicts.read import Reader
+from reproduction.verdicts.say_in_print import PRINTED
+
+#: A verdict, and what a result in small is called under the same rule.
+IN_SMALL = {
+    "reproduced": "agrees",
+    "partly": "agrees in part",
+    "not reproduced": "disagrees",
+    "undecided": "undecided",
+    "not run": "not run",
+}
+
+VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here", "not run")
+
+Read = Callable[[Reader, Limits], Evidence | None]
+
+Judge = Callable[..., Finding]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, as data/paper/claims.yml has it; the file says what is what."""
+
+    number: int
+    key: str
+    short: str
+    claim: str
+    where: str
+    test: str
+    rule: str
+    limits: Mapping[str, float]
+    known: str
+    evidence: tuple[str, ...]
+    printed: str = ""
+
+
+def load_claims() -> list[Claim]:
+    """The claims in their order, numbered from 1, with the limits filled into the words of the
+    rule.
+
+    >>> claims = load_claims()
+    >>> len(claims), claims[7].short
+    (13, 'The constraint helps MLPs and ViTs, not CNNs')
+    """
+    entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
+    claims = []
+    for number, entry in enumerate(entries, start=1):
+        rule = entry["rule"].format(**entry["limits"])
+        claims.append(Claim(number, **entry | {"rule": rule, "evidence": tuple(entry["evidence"])}))
+    return claims
+
+
+def rules_written() -> str:
+    """The date on which the rules were written, year-month-day.
+
+    >>> rules_written()[:4]
+    '2026'
+    """
+    return str(yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["written"])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a claim is judged at the paper's settings and, where it has a smaller form, in small.
+
+    Attributes:
+        read, small_read: reader of records and limits -> the evidence, None if there is none.
+        judge, small_judge: limits and the tables of the evidence -> the finding.
+    """
+
+    read: Read
+    judge: Judge
+    small_read: Read | None = None
+    small_judge: Judge | None = None
+
+    def findings(self, limits: Limits, read_all: Reader) -> tuple[Finding, Finding | None]:
+        """What the records say at the paper's settings, and in small (None: no smaller form)."""
+        full = _finding(self.read, self.judge, limits, read_all)
+        if self.small_read is None or self.small_judge is None:
+            return full, None
+        return full, _finding(self.small_read, self.small_judge, limits, read_all)
+
+
+def _finding(read_evidence: Read, judge: Judge, limits: Limits, read_all: Reader) -> Finding:
+    evidence = read_evidence(read_all, limits)
+    if evidence is None:
+        return NOT_RUN
+    finding = judge(limits, *evidence.tables)
+    return finding if finding == NOT_RUN else replace(finding, devices=evidence.devices)
+
+
+def _on_pairs(judge: Judge) -> Rule:
+    """A rule on pairs of runs, applied to the paper's recipe and to the smaller ones."""
+    full = rules.at_paper_scale(judge)
+    return Rule(read.pairs_at_paper_scale, full, read.pairs_in_small, judge)
+
+
+RULES: Mapping[str, Rule] = {
+    "range": Rule(read.layer_rates, rules.in_range),
+    "cheap": Rule(read.costs, rules.cheap),
+    "table2-untrained": Rule(read.untrained_rates, rules.table_2),
+    "table2-trained": Rule(read.trained_rates, rules.table_2),
+    "rises": Rule(read.rises, rules.rises, read.rises_in_small, rules.rises_in_small),
+    "low-dimensional": Rule(read.directions, rules.low_dimensional),
+    "poolformer": Rule(read.directions, rules.poolformer),
+    "helps": _on_pairs(rules.helps),
+    "average-gain": _on_pairs(rules.average_gain),
+    "up-to-six": _on_pairs(rules.up_to_six),
+    "invariance": Rule(
+        read.invariances, rules.invariance, read.invariances_in_small, rules.invariance
+    ),
+    "boxes": Rule(read.covers, rules.boxes),
+    "toward-target": _on_pairs(rules.toward),
+}
+
+
+def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding, Finding | None]]:
+    """What the records say of each claim, by its key: at the paper's settings, and in small (None
+    where the claim has no smaller form).
+
+    >>> findings("no-such-folder")["cheap"][0].outcome
+    'not run'
+    """
+    # one reading of each experiment serves all claims
+    read_all = cache(partial(records.read_all, root=root))
+    return {claim.key: RULES[claim.key].findings(claim.limits, read_all) for claim in load_claims()}
+
+
+def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
+    """Every claim with its verdict, a row each, indexed by number.
+
+    >>> scorecard("no-such-folder")["verdict"].unique().tolist()
+    ['not run']
+
+    Args:
+        root: the folder of records. Whatever is missing there is "not run"; nothing fails.
+
+    Returns:
+        Columns claim (short), where, paper (what is printed), "in print" (one of `IN_PRINT`), "in
+        print: fact" and "in print: why", ours (value ± spread), n, hardware, verdict (one of
+        `VERDICTS`), "in small" (a value of `IN_SMALL`, or "–" where the claim has no smaller form),
+        "in small: ours", "in small: n", "in small: hardware", known, evidence.
+    """
+    rows, found = [], findings(root)
+    for claim in load_claims():
+        printed = PRINT[claim.key](claim.limits)
+        told = PRINTED[claim.key](printed.values)
+        full, small = found[claim.key]
+        row: dict[str, Any] = {"number": claim.number, "claim": claim.short, "where": claim.where}
+        row |= {"paper": told.paper or claim.printed, "in print": printed.verdict}
+        row |= {"in print: fact": told.fact, "in print: why": told.why}
+        row |= _words(claim.key, full)
+        row["verdict"] = "not testable here" if full.outcome == "undecided" else full.outcome
+        row["in small"] = IN_SMALL[small.outcome] if small else "–"
+        words = _words(claim.key, small or NOT_RUN)
+        row |= {f"in small: {name}": text for name, text in words.items()}
+        rows.append(row | {"known": claim.known, "evidence": claim.evidence})
+    return pd.DataFrame(rows).set_index("number")
+
+
+def _words(key: str, finding: Finding) -> dict[str, str]:
+    """A finding for a reader: the value, how much is behind it, what it ran on."""
+    return {
+        "ours": say.measured(key, finding),
+        "n": say.counts(finding),
+        "hardware": machine.names(finding.devices),
+    }
+
+
+def by_key(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The rows of a ``scorecard`` by the keys of data/paper/claims.yml.
+
+    >>> by_key(scorecard("no-such-folder"))["invariance"]["verdict"]
+    'not run'
+    """
+    return {claim.key: table.loc[claim.number] for claim in load_claims()}

@@ -1,0 +1,281 @@
+"""The rules of data/paper/claims.yml as functions: limits and tables in, a finding out.
+
+No rule reads a file, and none knows a sentence: the tables may be measured (``read``) or made up.
+What a table has to hold is said in ``read``, under the function that the rule is paired with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reproduction.paper.tables import DATASETS, FORMULAS, MARKED
+from reproduction.stats import Interval, mean_interval, sign_flip_test, spearman_exact
+from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
+
+#: Pairs below which no sign-flip test can reach p < 0.05.
+FEWEST = 6
+
+#: Runs below which no interval is given.
+FEWEST_OF_INTERVAL = 3
+
+#: Timm names of Fig. 2's two groups; PoolFormer, which changes sides, is a claim of its own.
+LOW = ("vit_small_patch16_224", "resmlp_12_224", "mixer_b16_224")
+
+EVEN = ("resnet34", "vgg11", "pvt_v2_b1")
+
+
+# --- measurements alone ---------------------------------------------------------------------------
+
+
+def in_range(limits: Limits, rates: pd.DataFrame, sets: pd.DataFrame) -> Finding:
+    """Whether SS_rate stays within 0…1, and is smaller for self-similar sets than for noise."""
+    held = bool(((rates >= 0) & (rates <= 1)).all(axis=None))
+    ordered = bool((sets["own"] < sets["low"]).all()) if len(sets) else None
+    values = {"low": rates.min(axis=None), "high": rates.max(axis=None), "ordered": ordered}
+    values["sets"] = {row.Index: (row.own, row.low, row.high) for row in sets.itertuples()}
+    # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of
+    # reach.
+    outcome = "partly" if held or ordered else "not reproduced"
+    return Finding(outcome, values, {"layer": len(rates)})
+
+
+def cheap(limits: Limits, costs: pd.DataFrame) -> Finding:
+    """Whether the penalty costs little, plainly written; on several machines the dearest counts."""
+    plain, ours = costs["plain"], costs["ours"]
+    if plain.max() <= limits["cheap"]:
+        outcome = "reproduced"
+    elif plain.max() <= limits["bearable"] or ours.max() <= limits["cheap"]:
+        outcome = "partly"
+    else:
+        outcome = "not reproduced"
+    values = {"plain": (plain.min(), plain.max()), "ours": (ours.min(), ours.max())}
+    return Finding(outcome, values, {"machine": len(costs)})
+
+
+def table_2(limits: Limits, table: pd.DataFrame) -> Finding:
+    """How many of nine printed values the measured ones come near."""
+    verdicts = table["verdict"]
+    run = table[verdicts != "not run"]
+    if run.empty:
+        return NOT_RUN
+    counts = {word: int((verdicts == word).sum()) for word in ("reproduced", "near", "differs")}
+    close = counts["reproduced"] + counts["near"]
+    outcome = "not reproduced" if close < limits["most"] else "partly"
+    if counts["reproduced"] == len(table):
+        outcome = "reproduced"
+    off = (run["ours"] - run["paper"]).abs().mean()
+    values = {"counts": counts, "off": off, "spread": run["std"].mean()}
+    return Finding(outcome, values, {"network": len(run), "seed": int(run["seeds"].min())})
+
+
+def rises(limits: Limits, table: pd.DataFrame) -> Finding:
+    """In how many pretrained networks SS_rate is higher than in untrained ones."""
+    change = table["change"]
+    up, down = int((change > 0.03).sum()), int((change < -0.03).sum())
+    outcome = _majority(up, down, len(change))
+    return Finding(outcome, {"up": up, "down": down}, {"network": len(change)})
+
+
+def rises_in_small(limits: Limits, runs: pd.DataFrame) -> Finding:
+    """In how many of our own networks SS_rate rises in training."""
+    n = {"run": len(runs), "model": runs["model"].nunique()}
+    intervals = _intervals(runs, ["model"], "change")
+    if not intervals:
+        return Finding("undecided", n=n)
+    up, down = _signs(intervals)
+    values = {"up": up, "down": down, "of": len(intervals), "mean": _mean(intervals)}
+    return Finding(_majority(up, down, len(intervals)), values, n)
+
+
+def _majority(up: int, down: int, n: int) -> str:
+    if up > n / 2 and down < up:
+        return "reproduced"
+    if up and up == down:
+        return "partly"
+    return "not reproduced" if up + down >= n / 2 else "undecided"
+
+
+def low_dimensional(limits: Limits, directions: pd.DataFrame) -> Finding:
+    """Whether Fig. 2's first group spreads over fewer directions than its second."""
+    values: dict[str, Any] = {}
+    kept, ordered = [], []
+    for state in ("untrained", "trained"):
+        low, even = (directions[state].reindex(list(group)).dropna() for group in (LOW, EVEN))
+        values[state] = None
+        if len(low) == len(LOW) and len(even) == len(EVEN):
+            values[state] = {"low": (low.min(), low.max()), "even": (even.min(), even.max())}
+            kept.append(low.max() < even.min())
+            ordered.append(low.median() < even.median())
+    if not kept:
+        return NOT_RUN
+    if sum(kept) == 2:
+        outcome = "reproduced"
+    else:
+        outcome = "partly" if any(kept) or all(ordered) else "not reproduced"
+    return Finding(outcome, values, {"network": len(LOW) + len(EVEN)})
+
+
+def poolformer(limits: Limits, directions: pd.DataFrame) -> Finding:
+    """Whether PoolFormer goes from the first group of Fig. 2 to the second in training."""
+    name = "poolformer_s12"
+    if name not in directions.index or directions.loc[name].isna().any():
+        return NOT_RUN
+    before, after = directions.loc[name, ["untrained", "trained"]]
+    cnn = directions["untrained"].reindex(["resnet34", "vgg11"])
+    low = directions["trained"].reindex(list(LOW))
+    if cnn.notna().all() and low.notna().all() and before < cnn.min() and after > low.max():
+        outcome = "reproduced"
+    else:
+        outcome = "partly" if after >= limits["factor"] * before else "not reproduced"
+    return Finding(outcome, {"before": before, "after": after}, {"network": 1})
+
+
+def invariance(limits: Limits, runs: pd.DataFrame) -> Finding:
+    """Whether small σ and Δ go with large gains."""
+    means = runs.groupby(["model", "images"])[["sigma", "delta", "gain"]].mean()
+    table = means.groupby("model").mean().dropna(subset=["sigma", "delta"])
+    n = {"network": len(table), "seed": runs["seed"].nunique()}
+    values: dict[str, Any] = {"untrained": bool((runs["weights"] == "untrained").all())}
+    if len(table) < limits["models"]:
+        return Finding("undecided", values, n)
+    tests = {name: spearman_exact(table[name], table["gain"]) for name in ("sigma", "delta")}
+    values["tests"] = {name: (test.estimate, test.p) for name, test in tests.items()}
+    sure = [test.p < 0.05 for test in tests.values()]
+    outcome = "not reproduced"
+    if all(test.estimate < 0 for test in tests.values()) and any(sure):
+        outcome = "reproduced" if all(sure) else "partly"
+    return Finding(outcome, values, n)
+
+
+def boxes(limits: Limits, covers: pd.DataFrame) -> Finding:
+    """Whether N_θ comes near the numbers of true covers, and ranks layers as they do."""
+    covering = (covers["rate: lower"] + covers["rate: upper"]) / 2
+    values, good = {}, []
+    for formula in sorted(FORMULAS):
+        off = covers[f"{formula}: worst"].median()
+        rank = float(covers[f"rate: {formula}"].corr(covering, method="spearman"))
+        values[formula] = {"off": off, "rank": rank}
+        good.append(int(off <= limits["factor"]) + int(rank >= limits["rank"]))
+    outcome = ("not reproduced", "partly", "reproduced")[max(good)]
+    return Finding(outcome, values, {"layer": len(covers), "network": covers["model"].nunique()})
+
+
+# --- training runs --------------------------------------------------------------------------------
+
+
+def at_paper_scale(rule: Callable[[Limits, pd.DataFrame], Finding]) -> Callable[..., Finding]:
+    """The same rule, which "reproduces" only what was run on all of the paper's data sets."""
+
+    def judge(limits: Limits, pairs: pd.DataFrame) -> Finding:
+        finding = rule(limits, pairs)
+        if finding.outcome == "reproduced" and pairs["dataset"].nunique() < len(DATASETS):
+            return replace(finding, outcome="partly")
+        return finding
+
+    return judge
+
+
+def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
+    """Whether the marked models gain and the convolutional ones do not."""
+    marked, cnn = pairs[pairs["model"].isin(MARKED)], pairs[pairs["family"] == "cnn"]
+    values = {"too few": len(marked) < FEWEST, "marked": _group(marked), "cnn": _group(cnn)}
+    n = _pairs(pairs)
+    if values["too few"]:
+        return Finding("undecided", values, n)
+    interval = mean_interval(marked["gain"])
+    gains = sign_flip_test(marked["gain"]).p < 0.05 and interval.mean > 0
+    cnn_gains = len(cnn) > 0 and cnn["gain"].mean() > 0 and sign_flip_test(cnn["gain"]).p < 0.05
+    if interval.high < limits["least"]:
+        outcome = "partly" if gains else "not reproduced"
+    elif not gains:
+        outcome = "undecided"
+    elif cnn_gains:
+        outcome = "partly"
+    else:
+        outcome = "reproduced" if len(cnn) >= FEWEST else "undecided"
+    return Finding(outcome, values, n)
+
+
+def _group(pairs: pd.DataFrame) -> dict[str, Any] | None:
+    """Models of a group, its mean gain, and half of the 95 % interval (None of a single pair)."""
+    if pairs.empty:
+        return None
+    gain = pairs["gain"]
+    half = None if len(gain) == 1 else _half(mean_interval(gain))
+    return {"models": tuple(pairs["model"].unique()), "mean": gain.mean(), "half": half}
+
+
+def average_gain(limits: Limits, pairs: pd.DataFrame) -> Finding:
+    """Whether every marked model gains as much as the text says."""
+    intervals = _intervals(pairs[pairs["model"].isin(MARKED)], ["model"], "gain")
+    n = _pairs(pairs)
+    if not intervals:
+        return Finding("undecided", n=n)
+    values = {"models": {model: (i.mean, _half(i)) for model, i in intervals.items()}}
+    found = intervals.values()
+    good = [i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"] for i in found]
+    if any(good):
+        return Finding("reproduced" if all(good) else "partly", values, n)
+    short = all(i.high < limits["low"] for i in found)
+    return Finding("not reproduced" if short else "undecided", values, n)
+
+
+def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
+    """Whether any MLP or attention model gains as much as the abstract says."""
+    part = pairs[pairs["family"].isin(["mlp", "attention"])]
+    intervals = _intervals(part, ["model", "dataset", "recipe"], "gain")
+    n = _pairs(pairs)
+    if not intervals:
+        return Finding("undecided", n=n)
+    (model, dataset, _), largest = max(intervals.items(), key=lambda item: item[1].mean)
+    values = {"model": model, "dataset": dataset, "mean": largest.mean, "half": _half(largest)}
+    reaching = [i for i in intervals.values() if i.high >= limits["most"]]
+    if any(i.low > 0 for i in reaching):
+        return Finding("reproduced", values, n)
+    return Finding("undecided" if reaching else "not reproduced", values, n)
+
+
+def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
+    """In how many cells the modules end nearer to γ with the constraint than without it."""
+    intervals = _intervals(pairs, ["model", "dataset", "recipe"], "nearer")
+    n = _pairs(pairs)
+    if not intervals:
+        return Finding("undecided", n=n)
+    nearer, away = _signs(intervals)
+    values = {"nearer": nearer, "away": away, "of": len(intervals), "mean": _mean(intervals)}
+    if nearer >= limits["share"] * len(intervals):
+        return Finding("reproduced", values, n)
+    if nearer > away:
+        return Finding("partly", values, n)
+    far = all(i.high < limits["least"] for i in intervals.values())
+    return Finding("not reproduced" if nearer == 0 and far else "undecided", values, n)
+
+
+def _intervals(pairs: pd.DataFrame, by: list[str], column: str) -> dict[Any, Interval]:
+    """Mean and interval of each group that has enough rows for one."""
+    groups = pairs.dropna(subset=[column]).groupby(by if len(by) > 1 else by[0], sort=False)[column]
+    return {key: mean_interval(part) for key, part in groups if len(part) >= FEWEST_OF_INTERVAL}
+
+
+def _signs(intervals: Mapping[Any, Interval]) -> tuple[int, int]:
+    """How many intervals lie above 0, and how many below."""
+    found = intervals.values()
+    return sum(i.low > 0 for i in found), sum(i.high < 0 for i in found)
+
+
+def _mean(intervals: Mapping[Any, Interval]) -> float:
+    return float(np.mean([i.mean for i in intervals.values()]))
+
+
+def _half(interval: Interval) -> float:
+    """Half the width of the 95 % interval."""
+    return (interval.high - interval.low) / 2
+
+
+def _pairs(pairs: pd.DataFrame) -> dict[str, int | tuple[str, ...]]:
+    return {"pair": len(pairs), "recipe": tuple(sorted(pairs["recipe"].unique()))}

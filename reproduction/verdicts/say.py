@@ -1,0 +1,163 @@
+"""Findings in words: what was measured, on how many of what, and what the paper's tables say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reproduction.paper.tables import DATASETS
+from reproduction.verdicts.finding import Finding
+
+Values = Mapping[str, Any]
+
+TOO_FEW = "too few runs yet"
+
+
+def measured(key: str, finding: Finding) -> str:
+    """The measured value of a claim with its spread; "" if nothing was run.
+
+    >>> measured("poolformer", Finding("partly", {"before": 1.25, "after": 4.0}))
+    '1.2 directions untrained, 4.0 trained'
+    """
+    if finding.outcome == "not run":
+        return ""
+    return MEASURED[key](finding.values) if finding.values else TOO_FEW
+
+
+def counts(finding: Finding) -> str:
+    """How much is behind a finding.
+
+    >>> counts(Finding("partly", n={"run": 1, "model": 3, "recipe": ("cpu", "short")}))
+    '1 run, 3 models, cpu and short'
+    """
+    return ", ".join(
+        f"{n} {what}{'s' * (n != 1)}" if isinstance(n, int) else " and ".join(n)
+        for what, n in finding.n.items()
+    )
+
+
+# --- what was measured ----------------------------------------------------------------------------
+
+
+def in_range(values: Values) -> str:
+    """Smallest and largest SS_rate; each known set with its noise."""
+    told = f"{values['low']:.2f} to {values['high']:.2f} once corrected"
+    if values["ordered"] is None:
+        return told
+    sets = ", ".join(
+        f"{name} {own:.2f} (noise {low:.2f}–{high:.2f})"
+        for name, (own, low, high) in sorted(values["sets"].items())
+    )
+    return f"{told}; {'ordered' if values['ordered'] else 'not ordered'}: {sets}"
+
+
+def cheap(values: Values) -> str:
+    """The share of a training step, plainly written and as here."""
+    plain, ours = (_percent(*values[way]) for way in ("plain", "ours"))
+    return f"{plain} of a training step if written down plainly, {ours} in sslib"
+
+
+def table_2(values: Values) -> str:
+    """How many values are near, and how far off they are on average."""
+    told = ", ".join(f"{n} {word}" for word, n in values["counts"].items())
+    return f"{told}; {values['off']:.3f} ± {values['spread']:.3f} off on average"
+
+
+def rises(values: Values) -> str:
+    """How many networks rise and fall; of our own, how many are undecided."""
+    up, down, of = values["up"], values["down"], values.get("of")
+    if of is None:
+        return f"{up} rise, {down} fall"
+    told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
+    return f"{told}; {values['mean']:+.2f} on average"
+
+
+def low_dimensional(values: Values) -> str:
+    """Directions of the two groups by state, what was not run last."""
+    told = [
+        f"{state}: {found['low'][0]:.1f}–{found['low'][1]:.1f} directions against "
+        f"{found['even'][0]:.1f}–{found['even'][1]:.1f}"
+        for state, found in values.items()
+        if found
+    ]
+    return "; ".join([*told, *(f"{state}: not run" for state in values if not values[state])])
+
+
+def poolformer(values: Values) -> str:
+    """Directions before and after training."""
+    return f"{values['before']:.1f} directions untrained, {values['after']:.1f} trained"
+
+
+def invariance(values: Values) -> str:
+    """Rank correlations of σ and Δ with the gain."""
+    told = "too few networks yet"
+    if "tests" in values:
+        symbols = {"sigma": "σ", "delta": "Δ"}
+        told = ", ".join(
+            f"ρ({symbols[name]}, gain) {rho:+.2f} (p = {p:.2f})"
+            for name, (rho, p) in values["tests"].items()
+        )
+    return f"untrained: {told}" if values["untrained"] else told
+
+
+def boxes(values: Values) -> str:
+    """By formula, how far N_θ is off and how its ranks agree."""
+    return "; ".join(
+        f"{formula} {found['off']:.1f}× off, ranks {found['rank']:+.2f}"
+        for formula, found in values.items()
+    )
+
+
+def helps(values: Values) -> str:
+    """The gain of the marked models and of the convolutional ones."""
+    groups = [
+        f"{' and '.join(group['models'])} {_gain(group['mean'], group['half'])}"
+        for group in (values["marked"], values["cnn"])
+        if group
+    ]
+    return "; ".join([TOO_FEW] * values["too few"] + groups)
+
+
+def average_gain(values: Values) -> str:
+    """The gain of each marked model."""
+    return "; ".join(f"{model} {_gain(*gain)}" for model, gain in values["models"].items())
+
+
+def up_to_six(values: Values) -> str:
+    """The largest gain, and whose it is."""
+    dataset = DATASETS.get(values["dataset"], values["dataset"])
+    gain = _gain(values["mean"], values["half"])
+    return f"at most {gain}: {values['model']}, {dataset}"
+
+
+def toward(values: Values) -> str:
+    """How many networks come nearer to γ."""
+    told = f"{values['nearer']} of {values['of']} networks come nearer, {values['away']} go away"
+    return f"{told}; {values['mean']:+.3f} on average"
+
+
+def _gain(mean: float, half: float | None) -> str:
+    """Mean and half the width of its 95 % interval, or a single pair."""
+    return f"{mean:+.2f} points, one pair" if half is None else f"{mean:+.2f} ± {half:.2f} points"
+
+
+def _percent(low: float, high: float) -> str:
+    one, other = (f"{100 * share:.1f}" for share in (low, high))
+    return f"{one} %" if one == other else f"{one} to {other} %"
+
+
+MEASURED: Mapping[str, Callable[[Values], str]] = {
+    "range": in_range,
+    "cheap": cheap,
+    "table2-untrained": table_2,
+    "table2-trained": table_2,
+    "rises": rises,
+    "low-dimensional": low_dimensional,
+    "poolformer": poolformer,
+    "helps": helps,
+    "average-gain": average_gain,
+    "up-to-six": up_to_six,
+    "invariance": invariance,
+    "boxes": boxes,
+    "toward-target": toward,
+}

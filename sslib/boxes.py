@@ -1,0 +1,224 @@
+"""From pair distances to SS_rate, one function per equation (Alg. 2).
+
+The paper prints one box number and its authors' code runs another. Both are here: with x the
+argument of the logarithm and p the share of pairs closer than theta::
+
+    "printed"   N = 1 + (D - 1) log_D x,   x = D - (D - 1) p,   integral by the trapezoid rule
+    "released"  N = D - (D - 1) log_D x,   x = 1 + (D - 1) p,   integral by a mean over thresholds
+
+The printed formula needs two corrections before it can be computed, made here and nowhere else: p
+counts pairs i != j only (with i = j the printed sum exceeds 1 and N is undefined), and Eq. 3 is
+divided by log D (the printed factor D does not give the stated range 0 to 1).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sslib import checks
+from sslib.checks import Array, Values
+from sslib.distances import ROUNDING, distance_matrix, distinct_pairs, on_host, wide
+
+FORMULAS = ("released", "printed")
+
+AXES = ("mean", "log", "linear")  #: of ``scale_free_rate``
+
+
+class DegenerateDistances(UserWarning):
+    """All pair distances are equal, so Eq. 4 reads 0/0 and SS_rate is NaN."""
+
+
+@dataclass(frozen=True)
+class BoxCurve:
+    """The curve behind one SS_rate: T thresholds and what is counted at each (Fig. 1)."""
+
+    theta: Tensor  #: (T,) thresholds in units of C, from TZ to TV, uniform in log(1 + theta)
+    density: Tensor  #: (T,) p(theta), the share of pairs closer than theta, 0 to 1
+    boxes: Tensor  #: (T,) N_theta, from D down to 1
+    reference: Tensor  #: (T,) pf(theta), the line from log D to 0 that log N_theta is held against
+    ss_rate: Tensor  #: 0-d, from 0 to 1
+    theta_min: Tensor  #: 0-d, TZ, the smallest pair distance
+    theta_max: Tensor  #: 0-d, TV, the largest pair distance
+
+
+def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) -> BoxCurve:
+    """N_theta against theta, the line it is held against, and the SS_rate between them (Alg. 2).
+
+    >>> curve = box_curve(torch.tensor([[0.0], [1.0], [3.0]]), thresholds=3)
+    >>> [round(n, 3) for n in curve.boxes.tolist()], curve.theta_max.item()
+    ([3.0, 2.07, 1.458], 3.0)
+
+    Args:
+        F, formula, thresholds: as for ``ss_rate``.
+
+    Returns:
+        A BoxCurve of float64 tensors, on F's device. No gradient.
+    """
+    F = checks.matrix("F", F)
+    check_curve(formula, thresholds)
+    with torch.no_grad():
+        curve = curve_of(distance_matrix(F)[0], formula, thresholds)
+    if curve.ss_rate.isnan():
+        warn_degenerate(len(F))
+    return curve
+
+
+def thresholds(TZ: Tensor, TV: Tensor, T: int) -> Tensor:
+    """T thresholds from TZ to TV, uniform in lo(theta) = log(1 + theta) (Eq. 5)."""
+    s = torch.linspace(0, 1, T, dtype=TZ.dtype, device=TZ.device)  # (T,)
+    return torch.clamp((1 + TZ) * ((1 + TV) / (1 + TZ)) ** s - 1, TZ, TV)
+
+
+def density(pairs: Tensor, theta: Tensor, formula: str) -> Tensor:
+    """p(theta) of Alg. 2: the share of sorted pairs (n,) below each of the thresholds (T,).
+
+    "printed" counts those at theta as well, except at the ends, which are the same for both:
+    nothing is below TZ, and at TV the largest pair is not counted.
+    """
+    count = torch.searchsorted(pairs, theta.to(pairs.dtype), right=formula == "printed")  # (T,)
+    ends = torch.searchsorted(pairs, torch.stack([pairs[0], pairs[-1]]))
+    count = torch.cat([ends[:1], count[1:-1], ends[1:]])
+    return count.to(theta.dtype) / pairs.numel()
+
+
+def box_number(density: Tensor, D: int, formula: str) -> Tensor:
+    """N_theta from the density p (Eq. 9, and the released code's own): (T,), from D down to 1."""
+    steps = (D - 1) / math.log(D) * _inside(density, D, formula).log()
+    return 1 + steps if formula == "printed" else D - steps
+
+
+def _inside(density: Tensor, D: int, formula: str) -> Tensor:
+    """x, of which N_theta takes the logarithm."""
+    return D - (D - 1) * density if formula == "printed" else 1 + (D - 1) * density
+
+
+def reference_line(like: Tensor, D: int) -> Tensor:
+    """pf(theta), (T,), which log N_theta follows if N_theta is a power law (Eq. 2 and Eq. 4).
+
+    Thresholds are uniform on their axis, so the line falls by equal steps from log D to 0.
+    """
+    s = torch.linspace(0, 1, len(like), dtype=like.dtype, device=like.device)
+    return (1 - s) * math.log(D)
+
+
+def area(boxes: Tensor, line: Tensor, D: int, formula: str) -> Tensor:
+    """SS_rate: twice the area between log N_theta and the line, over log D (Eq. 3): 0-d, 0 to 1."""
+    return (_weights(line, formula) * (line - boxes.log()).abs()).sum() / math.log(D)
+
+
+def _weights(line: Tensor, formula: str) -> Tensor:
+    """(T,) weights of the sum that stands for the integral of Eq. 3."""
+    if formula == "released":
+        return torch.full_like(line, 2 / len(line))
+    weights = torch.full_like(line, 2 / (len(line) - 1))
+    weights[0] /= 2  # by number: a list of indices would be copied to the device, and waited for
+    weights[-1] /= 2
+    return weights
+
+
+def area_slope(density: Tensor, boxes: Tensor, line: Tensor, D: int, formula: str) -> Tensor:
+    """dSS_rate/dp at each threshold, (T,): ``area`` differentiated through ``box_number``."""
+    sign = (line - boxes.log()).sign()
+    sign[0] = 0  # at TZ the two agree, and what rounding leaves has no say
+    # dN/dp = -(D - 1)^2 / (x log D) for either formula
+    scale = _inside(density, D, formula) * boxes * math.log(D) ** 2
+    return _weights(line, formula) * sign * (D - 1) ** 2 / scale
+
+
+def curve_of(C: Tensor, formula: str, T: int) -> BoxCurve:
+    """The curve of (D, D) distances; its SS_rate is NaN where Eq. 4 is not defined."""
+    D = len(C)
+    pairs = C.flatten().index_select(0, _upper(D, C.device))  # (D(D-1)/2,)
+    # NumPy sorts some twenty times faster than torch on a CPU.
+    pairs = torch.from_numpy(np.sort(pairs.numpy())) if on_host(C.device) else pairs.sort().values
+    dtype = wide(C.device, C.dtype)
+    TZ, TV = pairs[0].to(dtype), pairs[-1].to(dtype)
+    theta = thresholds(TZ, TV, T)  # (T,)
+    p = density(pairs, theta, formula)  # (T,)
+    boxes = box_number(p, D, formula)  # (T,)
+    line = reference_line(theta, D)  # (T,)
+    rate = area(boxes, line, D, formula)  # 0-d
+    rate = torch.where((TV > TZ) & TV.isfinite(), rate, math.nan)
+    return BoxCurve(theta, p, boxes, line, rate, TZ, TV)
+
+
+@lru_cache(maxsize=2)
+def _upper(D: int, device: torch.device) -> Tensor:
+    """Flat indices of the pairs i < j in a (D, D) matrix."""
+    pairs: Tensor = torch.triu_indices(D, D, 1, device=device, dtype=torch.int32)  # (2, pairs)
+    return pairs[0].mul_(D).add_(pairs[1])
+
+
+def check_curve(formula: str, thresholds: int) -> None:
+    checks.choice("formula", formula, FORMULAS)
+    checks.integer("thresholds", thresholds, 2)
+
+
+def warn_degenerate(D: int) -> None:
+    warnings.warn(
+        f"all distances between the D = {D} rows of F are equal: SS_rate is 0/0 (Eq. 4), so NaN",
+        DegenerateDistances,
+        stacklevel=3,
+    )
+
+
+def scale_free_rate(
+    F: Tensor, *, axis: str = "mean", formula: str = "released", thresholds: int = 256
+) -> float:
+    """SS_rate with log(1 + theta) replaced by an axis on which the unit of F does not matter.
+
+    From 0 to 1; NaN where all distances are equal. F, formula, thresholds are as for ``ss_rate``.
+    Thresholds run from TZ to TV in equal steps of g(theta), and the line of Eq. 4 is straight in g:
+
+    - "mean": g = log(1 + theta / m), m the mean distance of pairs i < j. SS_rate of F / m.
+    - "log": g = log theta. What SS_rate of c F tends to as c grows. NaN where two channels are
+      equal, as log TZ does not exist.
+    - "linear": g = theta. What SS_rate of c F tends to as c goes to 0.
+
+    >>> F = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    >>> [round(scale_free_rate(F, axis=axis), 4) for axis in AXES]
+    [0.1536, 0.2461, 0.1753]
+    """
+    checks.choice("axis", axis, AXES)
+    check_curve(formula, thresholds)
+    D, pairs = len(F), np.sort(distinct_pairs(F))
+    if not pairs[-1] - pairs[0] > ROUNDING * pairs[-1] or (axis == "log" and pairs[0] == 0):
+        return math.nan
+    theta = torch.from_numpy(_scale_free_thresholds(pairs, axis, thresholds))
+    boxes = box_number(density(torch.from_numpy(pairs), theta, formula), D, formula)
+    return float(area(boxes, reference_line(theta, D), D, formula))
+
+
+def _scale_free_thresholds(pairs: Array, axis: str, T: int) -> Array:
+    """(T,) thresholds in equal steps of g, from the smallest to the largest of the sorted pairs."""
+    TZ, TV, mean = pairs[0], pairs[-1], pairs.mean()
+    if axis == "mean":
+        theta = np.expm1(np.linspace(np.log1p(TZ / mean), np.log1p(TV / mean), T)) * mean
+    elif axis == "log":
+        theta = np.exp(np.linspace(np.log(TZ), np.log(TV), T))
+    else:
+        theta = np.linspace(TZ, TV, T)
+    return theta.clip(TZ, TV)
+
+
+def rate_of_boxes(boxes: Values, D: int, *, formula: str = "released") -> float:
+    """SS_rate of any box numbers, such as true covering numbers, by ``area`` (Eq. 3).
+
+    `boxes` are (T,) numbers from D to 1, at thresholds uniform in log(1 + theta).
+
+    >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
+    (0.0, 0.3333)
+    """
+    checks.choice("formula", formula, FORMULAS)
+    N = torch.from_numpy(checks.array("boxes", boxes, "(T,)", smallest=2))
+    if not ((N >= 1 - 1e-9) & (N <= D * (1 + 1e-9))).all():
+        got = f"{N.min():.4g} to {N.max():.4g} in shape {tuple(N.shape)}"
+        raise checks.error("boxes", f"(T,) numbers from 1 to D = {D}", got)
+    return float(area(N, reference_line(N, D), D, formula))

@@ -1,0 +1,205 @@
+"""The one way into a model: names to modules, hooks, and the model given back as it was."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
+
+from sslib.checks import error
+
+#: Images as a function takes them: one float tensor (B, ...), or batches as from a DataLoader.
+Images: TypeAlias = Tensor | Iterable[Tensor | tuple[Any, ...] | list[Any]]
+
+
+def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]:
+    """The names in `model` that `modules`, names or glob patterns, stand for.
+
+    In a pattern, ``*``, ``?`` and ``[...]`` match within one part of a dotted name: "blocks.*" is
+    blocks.0, blocks.1, ... but not blocks.0.norm1. Order: as given, and as in the model within a
+    pattern, each name once. An entry that matches nothing is an error.
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
+    >>> resolve_modules(model, ["2", "*"])
+    ['2', '0', '1']
+    """
+    if not isinstance(model, nn.Module):
+        raise error("model", "a torch.nn.Module", type(model).__name__)
+    if isinstance(modules, str):
+        modules = [modules]
+    patterns = list(modules) if isinstance(modules, Iterable) else []
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise error("modules", "a module name, or a non-empty list of names", repr(modules))
+    names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
+    resolved: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [name for name in names if name == pattern]
+        matches = matches or [name for name in names if _matches(name, pattern)]
+        if not matches:
+            close = difflib.get_close_matches(pattern, names, n=3)
+            near = close or [name for name, _ in model.named_children()] or ["none"]
+            hint = f"{'close names' if close else 'its children'}: {', '.join(near)}"
+            absent = f"{pattern!r} matches no module of {type(model).__name__}"
+            raise ValueError(f"modules: {absent}; {hint}")
+        resolved.update(dict.fromkeys(matches))
+    return list(resolved)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Does `pattern` match `name`, part by part between the dots?"""
+    parts, globs = name.split("."), pattern.split(".")
+    return len(parts) == len(globs) and all(map(fnmatchcase, parts, globs))
+
+
+def tap(
+    model: nn.Module, names: Sequence[str], keep: Callable[[str, Any], None]
+) -> list[RemovableHandle]:
+    """Hooks that hand the output of each named module to `keep`; whoever asks takes them off.
+
+    They are local functions, which deepcopy leaves as they are: a copy of the model is not tapped.
+    """
+
+    def hook_of(name: str, own: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, _: Any, output: Any) -> None:
+            if module is own:
+                keep(name, output)
+
+        return hook
+
+    modules = [(name, model.get_submodule(name)) for name in names]
+    return [module.register_forward_hook(hook_of(name, module)) for name, module in modules]
+
+
+def activations(output: Any, module: str, images: int | None = None) -> Tensor:
+    """`output`, or its first tensor, if that is floating-point with one row for each image."""
+    if isinstance(output, tuple | list):
+        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
+    name = f"module {module!r}"
+    if not isinstance(output, Tensor):
+        raise error(name, "a tensor, or a tuple holding one, as output", type(output).__name__)
+    if not output.is_floating_point() or output.ndim == 0 or output.numel() == 0:
+        got = f"shape {tuple(output.shape)} of {output.dtype}"
+        raise error(name, "a non-empty floating-point output", got)
+    if images is not None and len(output) != images:
+        got = f"a batch of {len(output)} for {images} images (windowed attention?)"
+        raise error(name, "an output with one row per image", got)
+    return output
+
+
+class _Enough(Exception):
+    """Ends a forward of which nothing more is needed."""
+
+
+def forward(
+    model: nn.Module,
+    batch: Tensor,
+    names: Sequence[str],
+    keep: Callable[[str, Tensor], None],
+    *,
+    last: str | None = None,
+) -> None:
+    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once."""
+    seen: set[str] = set()
+
+    def once(name: str, output: Any) -> None:
+        if name in seen:
+            hint = "so it has no single output; expected modules that run once"
+            raise ValueError(f"modules: {name!r} is called more than once in one forward, {hint}")
+        seen.add(name)
+        keep(name, activations(output, name, len(batch)))
+        if name == last:
+            raise _Enough
+
+    with ExitStack() as hooks:
+        for handle in tap(model, names, once):
+            hooks.callback(handle.remove)
+        with suppress(_Enough):
+            model(batch)
+    for name in names:
+        if name not in seen:
+            hint = "expected modules that run (of a compiled model, tap the original instead)"
+            raise ValueError(f"modules: {name!r} was never called in the forward; {hint}")
+
+
+@contextmanager
+def borrowed(
+    model: nn.Module, device: str | torch.device | None = None, *, training: bool = False
+) -> Iterator[torch.device | None]:
+    """Lend out `model` on `device` in one mode, without gradients, and put everything back."""
+    homes = [tensor.device for tensor in chain(model.parameters(), model.buffers())]
+    home = homes[0] if homes else None
+    place = home if device is None else _device(device, len(set(homes)))
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    copies = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        if place != home:
+            model.to(place)
+        model.train(training)
+        with torch.no_grad():
+            yield place
+    finally:
+        if place != home and home is not None:
+            model.to(home)
+        for module, mode in modes:
+            module.training = mode
+        for module, own in buffers:
+            module._buffers.clear()
+            module._buffers.update(own)
+        for buffer, copy in copies:
+            # Written only where it changed: writing would break a graph that has saved the buffer.
+            if not torch.equal(buffer, copy):
+                with torch.no_grad():
+                    buffer.copy_(copy)
+
+
+def _device(device: str | torch.device, homes: int) -> torch.device:
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise error("device", "a torch device such as 'cpu' or 'cuda:0'", repr(device)) from None
+    if homes > 1:
+        raise error("device", "None for a model spread over several devices", repr(device))
+    return place
+
+
+def batches(images: Images, batch_size: int) -> Iterable[Any]:
+    """`images` as an iterable of batches."""
+    if isinstance(images, Tensor):
+        return torch.split(images_of(images), batch_size)
+    if isinstance(images, str | bytes | dict) or not isinstance(images, Iterable):
+        raise error("images", "a float tensor or an iterable of batches", type(images).__name__)
+    return images
+
+
+def images_of(batch: Any) -> Tensor:
+    """`batch`, or the first entry of one that is a tuple, if that is a float tensor (B, ...)."""
+    if isinstance(batch, tuple | list) and batch:
+        batch = batch[0]
+    if not isinstance(batch, Tensor):
+        raise error("images", "float tensors (B, ...)", type(batch).__name__)
+    if batch.ndim < 2 or batch.numel() == 0 or not batch.is_floating_point():
+        expected = "non-empty floating-point tensors (B, ...) of 2 or more axes"
+        raise error("images", expected, f"shape {tuple(batch.shape)} of {batch.dtype}")
+    return batch
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The user's own model, whose names the modules have."""
+    if isinstance(model, DistributedDataParallel):
+        return unwrapped(model.module)
+    inner = getattr(model, "_orig_mod", None)  # of torch.compile
+    return model if inner is None else unwrapped(inner)
+
+
+def in_backward() -> bool:
+    """Whether a checkpoint runs its part of the model again, as torch's ModuleTracker asks it."""
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1

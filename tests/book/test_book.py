@@ -1,0 +1,371 @@
+"""The book as a reader meets it: built from nothing, opened from the disk in a browser without a
+network.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import axe_playwright_python
+import nbformat
+import pytest
+
+from reproduction import explorer
+from reproduction.paths import ROOT
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+LOCAL = ("file:", "data:", "blob:", "about:")
+#: What a page may weigh without what all pages share (the theme, and MathJax, which sets the
+#: equations).
+HEAVIEST = 3_000_000
+#: axe-core's rules that are held to. Code is left out of it: thousands of coloured words take
+#: minutes, and the colours are those of a theme made for contrast (accessible-pygments).
+RULES = [
+    "color-contrast",
+    "image-alt",
+    "svg-img-alt",
+    "label",
+    "select-name",
+    "button-name",
+    "link-name",
+    "link-in-text-block",
+]
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+ASK_AXE = """rules => axe.run({exclude: [['.highlight'], ['dt.sig']]}, {
+    runOnly: {type: 'rule', values: rules},
+    resultTypes: ['violations'],
+}).then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
+    `${rule.id}: ${node.target[0]}: ${[...node.any, ...node.all, ...node.none][0]?.message}`)))"""
+
+
+@dataclass
+class Visit:
+    """What a browser saw on one page."""
+
+    requests: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    equations: int = 0
+    broken_equations: list[str] = field(default_factory=list)
+    images: list[tuple[str, str]] = field(default_factory=list)  # source, alternative text
+    widths: dict[int, int] = field(default_factory=dict)  # of the window -> of the page in it
+    barriers: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # colour mode -> what axe-core found
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    """The built book. Built anew every time: an older one would hide that it no longer builds."""
+    output = tmp_path_factory.mktemp("book")
+    command = [sys.executable, str(ROOT / "book/build.py"), "--output", str(output)]
+    built = subprocess.run(
+        command, cwd=output, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert built.returncode == 0, built.stdout
+    return output / "_build/html"
+
+
+def pages(html: Path) -> list[Path]:
+    return [
+        page
+        for page in sorted(html.rglob("*.html"))
+        if "_static" not in page.relative_to(html).parts
+    ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+        found = map(
+            shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        )
+        executable = str(own) if own.exists() else next(filter(None, found), None)
+        if executable is None:
+            pytest.skip(
+                "no Chromium: install the package chromium, "
+                "or run `python -m playwright install chromium`"
+            )
+        # --no-sandbox: a container's root may not make one. The others keep Chromium itself off the
+        # network.
+        flags = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+        ]
+        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visits(html, browser) -> dict[str, Visit]:
+    """Every page, opened once: on a phone's width, then wider, in both colour modes."""
+    return {str(page.relative_to(html)): visit(browser, page) for page in pages(html)}
+
+
+def watched(browser, seen: Visit):
+    """A new tab that writes down what is asked for and what goes wrong, and reaches nothing
+    outside.
+    """
+    page = browser.new_page(viewport=PHONE)
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("requestfailed", lambda request: seen.problems.append(f"not loaded: {request.url}"))
+    page.on("pageerror", lambda error: seen.problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: seen.problems.append(message.text) if message.type == "error" else None,
+    )
+    page.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
+    return page
+
+
+def visit(browser, path: Path) -> Visit:
+    seen = Visit()
+    page = watched(browser, seen)
+    page.goto(path.as_uri(), wait_until="load")
+    page.wait_for_url(
+        lambda url: not url.endswith("/html/index.html")
+    )  # the first page, where index.html leads
+    if page.locator(".math").count():
+        page.evaluate("MathJax.startup.promise")
+    seen.equations = page.locator(".math").count()
+    seen.broken_equations = page.evaluate(
+        """[...document.querySelectorAll('.math')].filter(math =>
+            !math.querySelector('mjx-container')
+            || math.querySelector('mjx-merror, [data-mml-node="merror"]')
+        ).map(math => math.textContent)"""
+    )
+    seen.images = [
+        tuple(image)
+        for image in page.evaluate("[...document.images].map(image => [image.src, image.alt])")
+    ]
+    seen.widths[PHONE["width"]] = page.evaluate("document.documentElement.scrollWidth")
+    if "_modules" not in path.parts:  # source code: nothing but what is left out
+        page.add_script_tag(path=AXE)
+        page.add_style_tag(
+            content="*, ::before, ::after { transition: none !important; }"
+        )  # colours at once
+        for mode in ("light", "dark"):
+            page.evaluate(
+                "mode => Object.assign(document.documentElement.dataset, {mode, theme: mode})", mode
+            )
+            seen.barriers[mode] = page.evaluate(ASK_AXE, RULES)
+    page.set_viewport_size(DESK)
+    seen.widths[DESK["width"]] = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    return seen
+
+
+def test_the_book_has_its_pages(html):
+    made = {str(page.relative_to(html)) for page in pages(html)}
+    assert {
+        "index.html",
+        "book/index.html",
+        "book/method.html",
+        "book/explorer.html",
+        "book/glossary.html",
+        "book/api.html",
+        "book/references.html",
+    } <= made
+    assert {
+        f"notebooks/{notebook.stem}.html" for notebook in (ROOT / "notebooks").glob("*.ipynb")
+    } <= made
+
+
+def test_no_page_shows_a_path_of_the_machine_that_built_it(html):
+    """Warnings and progress bars bring them into the outputs of notebooks."""
+    marks = {str(ROOT), str(html.parent.parent), sys.prefix, str(Path.home())} - {"/"}
+    shown = {
+        page.name: mark
+        for page in pages(html)
+        for mark in marks
+        if mark in page.read_text(encoding="utf-8")
+    }
+    assert not shown
+
+
+def test_every_notebook_can_be_downloaded_from_its_page(html):
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        page = html / "notebooks" / f"{notebook.stem}.html"
+        links = re.findall(r'href="([^"]+\.ipynb)"', page.read_text(encoding="utf-8"))
+        targets = [(page.parent / unquote(link)).resolve() for link in links if "://" not in link]
+        assert targets, page.name
+        for target in targets:
+            assert len(nbformat.read(target, as_version=4).cells) >= len(
+                nbformat.read(notebook, as_version=4).cells
+            )
+
+
+def test_no_request_leaves_the_machine(visits):
+    outside = {
+        name: [url for url in seen.requests if not url.startswith(LOCAL)]
+        for name, seen in visits.items()
+    }
+    assert not {name: urls for name, urls in outside.items() if urls}
+    assert all(seen.requests for seen in visits.values()), "nothing was recorded"
+
+
+def test_no_page_reports_an_error(visits):
+    assert not {name: seen.problems for name, seen in visits.items() if seen.problems}
+
+
+def test_all_equations_are_rendered(visits):
+    assert not {
+        name: seen.broken_equations for name, seen in visits.items() if seen.broken_equations
+    }
+    assert visits["book/method.html"].equations > 50
+
+
+def test_all_images_have_a_text_in_their_place(visits):
+    """Without one of its own, an image gets its file name."""
+    bad = {
+        name: [source for source, text in seen.images if not text.strip() or "_images/" in text]
+        for name, seen in visits.items()
+    }
+    assert not {name: sources for name, sources in bad.items() if sources}
+    assert any("_images/" in source for seen in visits.values() for source, _ in seen.images), (
+        "no figure in the book"
+    )
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_no_page_has_a_barrier(visits, mode):
+    """Contrast, and names for whatever can be operated (axe-core)."""
+    assert not {
+        name: seen.barriers[mode][:5] for name, seen in visits.items() if seen.barriers.get(mode)
+    }
+
+
+def test_axe_sees_what_is_wrong(browser):
+    page = browser.new_page()
+    page.set_content(
+        '<p style="color: #aaa; background: #fff">faint</p><img src="data:,"><select></select>'
+    )
+    page.add_script_tag(path=AXE)
+    found = page.evaluate(ASK_AXE, RULES)
+    page.close()
+    assert {text.partition(":")[0] for text in found} == {
+        "color-contrast",
+        "image-alt",
+        "select-name",
+    }
+
+
+def test_no_page_is_wider_than_its_window(visits):
+    """On a phone as on a desk; wide tables scroll in a box of their own."""
+    wide = {
+        name: seen.widths
+        for name, seen in visits.items()
+        if any(w > window for window, w in seen.widths.items())
+    }
+    assert not wide
+
+
+def test_no_page_is_heavy(visits, html):
+    shared = set.intersection(*(set(seen.requests) for seen in visits.values()))
+    for name, seen in visits.items():
+        own = {
+            Path(unquote(urlsplit(url).path))
+            for url in set(seen.requests) - shared
+            if url.startswith("file:")
+        }
+        weight = sum(
+            file.stat().st_size for file in own if file.is_file() and "mathjax" not in file.parts
+        )
+        assert weight <= HEAVIEST, (name, weight, sorted(own))
+
+
+def test_search_finds_from_the_disk(browser, html):
+    seen = Visit()
+    page = watched(browser, seen)
+    page.goto((html / "search.html").as_uri() + "?q=straight-through")
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    links = page.eval_on_selector_all(
+        "#search-results li a", "links => links.map(link => link.href)"
+    )
+    page.close()
+    assert any("book/method.html" in link for link in links)
+    assert all(Path(unquote(urlsplit(link).path)).is_file() for link in links)
+    assert not [url for url in seen.requests if not url.startswith(LOCAL)]
+
+
+@pytest.fixture
+def explorer_page(browser, html) -> Iterator:
+    seen = Visit()
+    page = watched(browser, seen)
+    page.set_viewport_size(DESK)
+    page.goto((html / "book/explorer.html").as_uri())
+    page.wait_for_selector("#layer-explorer:not([hidden]) [data-x=curves] path")
+    yield page
+    assert not seen.problems
+    page.close()
+
+
+def shown(page, name: str) -> float:
+    return float(re.findall(r"[\d.]+", page.text_content(f"[data-x={name}]"))[0])
+
+
+def test_the_explorer_shows_the_numbers_of_its_data(explorer_page):
+    layers = explorer.read()["metrics"]["layers"]
+    for layer in (layers[0], layers[5], layers[-1]):
+        for control in ("model", "state", "module"):
+            explorer_page.select_option(f"[data-x={control}]", layer[control])
+        for step in (0, 90, 255):
+            explorer_page.evaluate(
+                "step => { const s = document.querySelector('[data-x=theta]'); "
+                "s.value = step; s.dispatchEvent(new Event('input')); }",
+                step,
+            )
+            theta = (1 + layer["TZ"]) * ((1 + layer["TV"]) / (1 + layer["TZ"])) ** (step / 255) - 1
+            assert shown(explorer_page, "theta-value") == pytest.approx(theta, rel=6e-3, abs=1e-6)
+            assert shown(explorer_page, "epsilon-value") == pytest.approx(
+                theta * layer["B"] ** 0.5, rel=6e-3, abs=1e-6
+            )
+            assert shown(explorer_page, "n-drawn") == len(explorer.boxes(layer, step))
+            for formula in ("released", "printed"):
+                assert shown(explorer_page, f"n-{formula}") == pytest.approx(
+                    layer["curves"][formula][step], abs=0.051
+                )
+                assert shown(explorer_page, f"rate-{formula}") == pytest.approx(
+                    layer["ss_rate"][formula], abs=6e-4
+                )
+
+
+def test_dragging_in_the_picture_moves_theta_and_joins_boxes(explorer_page):
+    box = explorer_page.locator("[data-x=curves]").bounding_box()
+    places, boxes = [], []
+    explorer_page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.4 * box["height"])
+    explorer_page.mouse.down()
+    for share in (0.2, 0.5, 0.8):
+        explorer_page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.4 * box["height"])
+        places.append(shown(explorer_page, "theta-value"))
+        boxes.append(shown(explorer_page, "n-drawn"))
+    explorer_page.mouse.up()
+    assert places == sorted(set(places)) and boxes == sorted(set(boxes), reverse=True)
+    explorer_page.locator("[data-x=epsilon]").focus()
+    before = shown(explorer_page, "epsilon-value")
+    for _ in range(20):
+        explorer_page.keyboard.press("ArrowLeft")
+    assert shown(explorer_page, "epsilon-value") < before
+
+
+def test_without_scripts_the_explorer_shows_a_still_picture(browser, html):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((html / "book/explorer.html").as_uri())
+    assert (
+        page.locator(".explorer-still img").is_visible()
+        and not page.locator("#layer-explorer").is_visible()
+    )
+    context.close()

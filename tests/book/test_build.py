@@ -1,0 +1,219 @@
+"""What the build adds to pages: lines of origin, scorecard, status."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+
+import nbformat
+import pytest
+
+from reproduction.paths import ROOT
+from reproduction.verdicts import claims
+from reproduction.verdicts.claims import VERDICTS, load_claims
+
+
+@pytest.fixture(scope="module", autouse=True)
+def book_modules():
+    sys.path.insert(0, str(ROOT / "book"))
+    yield
+    sys.path.remove(str(ROOT / "book"))
+
+
+@pytest.fixture(scope="module")
+def provenance():
+    return importlib.import_module("provenance")
+
+
+@pytest.fixture(scope="module")
+def fragments():
+    return importlib.import_module("fragments")
+
+
+@pytest.fixture(scope="module")
+def scorecard():
+    return importlib.import_module("scorecard")
+
+
+def cell(source, *, outputs=(), tags=(), **metadata):
+    return nbformat.v4.new_code_cell(
+        source, outputs=list(outputs), metadata={"tags": list(tags), **metadata}
+    )
+
+
+TABLE = nbformat.v4.new_output(
+    "display_data", data={"text/html": "<table></table>", "text/plain": "t"}
+)
+FIGURE = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>", "text/plain": "f"})
+
+
+BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
+
+
+def test_the_line_says_where_a_number_comes_from(provenance):
+    build = provenance.Build(*BUILD)
+    live = provenance.line("02_x", ["live"], build, {})
+    assert (
+        live == "02_x · commit abc1234 · 2026-01-01 · computed in this build on CPU (x), 2 threads"
+    )
+    known = {"ss-rate": "70, 2026-01-01, CPU"}
+    from_records = provenance.line("02_x", ["records:ss-rate"], build, known)
+    assert from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
+    assert "computed" not in from_records
+    both = provenance.line("02_x", ["records:ss-rate", "live"], build, known)
+    assert "records ss-rate" in both and "computed in this build" in both
+    assert "printed tables" in provenance.line("02_x", ["paper"], build, {})
+    assert "earlier build" in provenance.line("02_x", ["live"], build, {}, ran=False)
+
+
+def test_figures_and_tables_get_a_line_and_prose_none(provenance):
+    captioned = {"mystnb": {"figure": {"caption": "**Title.**"}}}
+    prose = nbformat.v4.new_output(
+        "display_data", data={"text/markdown": "words", "text/plain": "w"}
+    )
+    printed = nbformat.v4.new_output("stream", name="stdout", text="a b\n1 2\n3 4\n5 6\n")
+    short = nbformat.v4.new_output("stream", name="stdout", text="n = 3\n")
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            cell("plot()", outputs=[FIGURE], **captioned),
+            cell("table", outputs=[TABLE]),
+            cell("Markdown()", outputs=[prose]),
+            cell("print()", outputs=[printed]),
+            cell("print()", outputs=[short]),
+            cell("table", outputs=[TABLE], tags=["remove-output"]),
+            cell("table", outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
+        ]
+    )
+    provenance.stamp(notebook, "02_x", provenance.Build(*BUILD), {})
+    caption = notebook.cells[0].metadata["mystnb"]["figure"]["caption"]
+    assert caption.startswith('**Title.**\n\n<span class="provenance">02_x')
+    assert len(notebook.cells[0].outputs) == 1
+    assert [len(c.outputs) for c in notebook.cells[1:]] == [2, 1, 2, 1, 1, 1]
+    assert "provenance" in notebook.cells[1].outputs[1].data["text/html"]
+    table = notebook.cells[6].metadata["mystnb"]["figure"]
+    assert table["classes"] == "code-table" and "provenance" in table["caption"], (
+        "numbered as a table, not as a figure"
+    )
+    assert "classes" not in notebook.cells[0].metadata["mystnb"]["figure"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "caption", "read", "complaint"),
+    [
+        (["records:ss-rate"], "", {"ss-rate"}, None),
+        (["live"], "**Drawn live**.", set(), None),
+        (["live", "records:ss-rate"], "", {"ss-rate"}, None),
+        ([], "", set(), "no source is named"),
+        (["paper"], "**Drawn live**.", set(), "the caption says live"),
+        (["records:ss-rate"], "", set(), "records:ss-rate is named, but never read"),
+        (["live"], "", {"constraint"}, "constraint is read, but no cell names it"),
+    ],
+)
+def test_a_source_that_is_named_wrongly_stops_the_build(provenance, tags, caption, read, complaint):
+    shown = cell("plot()", outputs=[FIGURE], tags=tags, mystnb={"figure": {"caption": caption}})
+    found = provenance.complaints(nbformat.v4.new_notebook(cells=[shown, cell("x = 1")]), read)
+    assert len(found) == (complaint is not None)
+    assert all(complaint in one for one in found)
+
+
+def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_path, monkeypatch):
+    from reproduction import records
+
+    log = tmp_path / "log"
+    records.read_all("no-such-experiment")
+    monkeypatch.setenv("SSLIB_READS", str(log))
+    records.read_all("no-such-experiment")
+    assert provenance.experiments_read(log) == {"no-such-experiment"}
+    assert provenance.experiments_read(tmp_path / "missing") == set()
+
+
+def test_a_notebook_that_changed_is_run_again(tmp_path):
+    build = importlib.import_module("build")
+    source, target = tmp_path / "a.ipynb", tmp_path / "run.ipynb"
+    injected = cell("scale = 'quick'", tags=["injected-parameters"])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 1")]), source)
+    assert not build.unchanged(source, target)
+    nbformat.write(nbformat.v4.new_notebook(cells=[injected, cell("x = 1")]), target)
+    assert build.unchanged(source, target)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 2")]), source)
+    assert not build.unchanged(source, target)
+
+
+def test_committed_notebooks_keep_their_text_and_lose_their_pictures():
+    commit = importlib.import_module("commit_notebooks")
+    figure = nbformat.from_dict({**FIGURE, "metadata": {"image/svg+xml": {"isolated": True}}})
+    notebook = nbformat.v4.new_notebook(cells=[cell("plot()", outputs=[figure, TABLE])])
+    first, second = commit.without_pictures(notebook).cells[0].outputs
+    assert first.data == {"text/plain": "f"} and first.metadata == {}
+    assert second.data == TABLE.data
+
+
+def test_committed_notebooks_are_free_of_lines():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert 'class=\\"provenance' not in path.read_text(encoding="utf-8")
+
+
+def test_the_first_page_opens_with_the_question_and_counts(scorecard):
+    text = scorecard.scorecard(["notebooks/10_audit", "book/verdicts"])
+    assert text.startswith("**Can I believe")
+    counts = claims.scorecard()["verdict"].value_counts()
+    assert all(f"**{n} {word}**" in text for word, n in counts.items())
+    rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
+    assert len(rows) == len(load_claims())
+    assert "../notebooks/10_audit.ipynb" in text and "03_regularization" not in text, (
+        "links only to pages that exist"
+    )
+
+
+def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
+    empty = scorecard.scorecard([], tmp_path)
+    assert "**13 not run**" in empty and "**13 not run**" not in scorecard.scorecard([])
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return claims.scorecard()
+
+
+@pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
+    table = measured.assign(**{"verdict": verdict, "in small": small})
+    text = scorecard.answer(table)
+    assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
+
+
+def test_every_claim_has_a_section_to_link_to(scorecard):
+    text = scorecard.verdicts([])
+    assert all(f"(claim-{number})=" in text for number in range(1, 14))
+    assert text.count("\nRule\n") == 13
+
+
+def test_status_lists_notebooks_records_and_files(fragments, provenance):
+    runs = [
+        fragments.NotebookRun("02_x", 12.3, ("ss-rate",)),
+        fragments.NotebookRun("10_audit", None, ()),
+    ]
+    text = fragments.status(
+        provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick.yml", []
+    )
+    assert "| 12 s | ss-rate |" in text and "| as committed | – |" in text
+    assert "files differed" in text and "torch" in text
+    assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
+    assert text.count("data/paper/") == len(
+        [*(ROOT / "data/paper").glob("*.csv"), *(ROOT / "data/paper").glob("*.yml")]
+    )
+
+
+def test_pages_include_fragments_that_the_build_writes(fragments):
+    build = importlib.import_module("build")
+    source = (ROOT / "book/build.py").read_text(encoding="utf-8")
+    asked = {
+        name
+        for page in (ROOT / "book").glob("*.md")
+        for name in re.findall(r"_generated/(\w+)\.md", page.read_text())
+    }
+    assert (
+        asked and all(f'"{name}":' in source for name in asked) and callable(build.write_fragments)
+    )

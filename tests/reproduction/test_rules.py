@@ -1,0 +1,305 @@
+"""The rules on made-up tables, and findings in words: no record is read here."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reproduction.paper.tables import MARKED
+from reproduction.verdicts import rules, say, say_in_print
+from reproduction.verdicts.claims import RULES, load_claims
+from reproduction.verdicts.finding import NOT_RUN, Finding
+from reproduction.verdicts.in_print import IN_PRINT, PRINT, Print
+
+LIMITS = {claim.key: claim.limits for claim in load_claims()}
+
+
+def rates(*values) -> pd.DataFrame:
+    return pd.DataFrame({"released": values, "printed": values})
+
+
+def sets(own, low=0.2) -> pd.DataFrame:
+    return pd.DataFrame({"own": [own], "low": [low], "high": [0.3]}, index=["Cantor set"])
+
+
+NO_SETS = sets(0.1).iloc[:0]
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "outcome", "ordered"),
+    [
+        ((0.1, 0.9), sets(0.1), "partly", True),
+        ((0.1, 0.9), sets(0.25), "partly", False),
+        ((0.1, 1.2), sets(0.1), "partly", True),
+        ((0.1, 1.2), sets(0.25), "not reproduced", False),
+        ((0.1, 1.2), NO_SETS, "not reproduced", None),
+        ((-0.1, 0.9), NO_SETS, "not reproduced", None),
+    ],
+)
+def test_range_and_order(values, known, outcome, ordered):
+    finding = rules.in_range({}, rates(*values), known)
+    assert (finding.outcome, finding.values["ordered"]) == (outcome, ordered)
+    text = say.measured("range", finding)
+    assert text.startswith(f"{min(values):.2f} to {max(values):.2f} once corrected")
+    assert ("Cantor set" in text) == (ordered is not None) and ("not ordered" in text) == (
+        ordered is False
+    )
+
+
+def pairs(gain, *, models=("ResMLP", "VGG"), n=8, nearer=0.0, spread=0.1, recipe="cpu"):
+    """Pairs of runs whose gains scatter around gain(model)."""
+    families = {"ResMLP": "mlp", "MLP-Mixer": "mlp", "VGG": "cnn", "ViT (small)": "attention"}
+    random = np.random.default_rng(0)
+    rows = [
+        {
+            "recipe": recipe,
+            "dataset": "cifar10",
+            "model": model,
+            "family": families[model],
+            "seed": seed,
+            "gain": gain(model) + random.normal(0, spread),
+            "nearer": nearer + random.normal(0, spread / 100),
+        }
+        for model, seed in product(models, range(n))
+    ]
+    return pd.DataFrame(rows)
+
+
+def marked(points, others=0.0):
+    return lambda model: points if model in MARKED else others
+
+
+@pytest.mark.parametrize(
+    ("gain", "outcome"),
+    [
+        (marked(2.0), "reproduced"),
+        (marked(2.0, 2.0), "partly"),
+        (marked(0.6), "partly"),
+        (marked(0.0), "not reproduced"),
+        (marked(-2.0), "not reproduced"),
+    ],
+)
+def test_helps(gain, outcome):
+    finding = rules.helps(LIMITS["helps"], pairs(gain))
+    assert finding.outcome == outcome and finding.n == {"pair": 16, "recipe": ("cpu",)}
+    assert say.measured("helps", finding).startswith("ResMLP ")
+
+
+def test_helps_needs_six_pairs_and_says_so():
+    few = rules.helps(LIMITS["helps"], pairs(marked(2.0), n=1))
+    assert few.outcome == "undecided"
+    told = say.measured("helps", few)
+    assert told.startswith(f"{say.TOO_FEW}; ResMLP +2.") and "one pair; VGG" in told
+    none = rules.helps(LIMITS["helps"], pairs(marked(2.0), models=("VGG",)))
+    assert none.outcome == "undecided" and say.measured("helps", none).startswith(
+        f"{say.TOO_FEW}; VGG"
+    )
+
+
+def test_a_wide_scatter_decides_nothing():
+    finding = rules.helps(LIMITS["helps"], pairs(marked(0.5), spread=5.0))
+    assert finding.outcome == "undecided" and not finding.values["too few"]
+
+
+def test_at_paper_scale_all_data_sets_are_asked_for():
+    judge = rules.at_paper_scale(rules.helps)
+    part = pairs(marked(2.0), recipe="paper")
+    assert judge(LIMITS["helps"], part).outcome == "partly"
+    names = ("cifar10", "cifar100", "imagenette")
+    whole = pd.concat([part.assign(dataset=name) for name in names])
+    assert judge(LIMITS["helps"], whole).outcome == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("gain", "average", "largest"),
+    [
+        (marked(2.0), "reproduced", "not reproduced"),
+        (marked(6.0), "undecided", "reproduced"),
+        (marked(0.0), "not reproduced", "not reproduced"),
+    ],
+)
+def test_sizes_of_gains(gain, average, largest):
+    table = pairs(gain)
+    assert rules.average_gain(LIMITS["average-gain"], table).outcome == average
+    finding = rules.up_to_six(LIMITS["up-to-six"], table)
+    assert finding.outcome == largest
+    assert say.measured("up-to-six", finding).endswith(": ResMLP, CIFAR-10")
+
+
+@pytest.mark.parametrize(
+    ("nearer", "outcome"), [(0.05, "reproduced"), (0.0, "not reproduced"), (-0.05, None)]
+)
+def test_toward(nearer, outcome):
+    finding = rules.toward(LIMITS["toward-target"], pairs(marked(0.0), nearer=nearer))
+    assert finding.outcome == (outcome or "not reproduced")
+    moved = 2 if nearer > 0 else 0
+    assert say.measured("toward-target", finding).startswith(f"{moved} of 2 networks come nearer")
+
+
+@pytest.mark.parametrize("key", ["average-gain", "up-to-six", "toward-target"])
+def test_two_pairs_have_no_interval(key):
+    finding = RULES[key].small_judge(LIMITS[key], pairs(marked(2.0), n=2))
+    assert finding.outcome == "undecided" and say.measured(key, finding) == say.TOO_FEW
+    assert say.counts(finding) == "4 pairs, cpu"
+
+
+def invariances(sigma, n=7) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": [f"m{k}" for k in range(n)],
+            "images": "cifar10",
+            "seed": 0,
+            "weights": "untrained",
+            "sigma": [sigma(k) for k in range(n)],
+            "delta": [float(k) for k in range(n)],
+            "gain": [10.0 - k for k in range(n)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("sigma", "n", "outcome"),
+    [
+        (float, 7, "reproduced"),
+        (lambda k: (3, 5, 1, 2, 7, 6, 4)[k], 7, "partly"),
+        (lambda k: -float(k), 7, "not reproduced"),
+        (float, 6, "undecided"),
+    ],
+)
+def test_invariance(sigma, n, outcome):
+    finding = rules.invariance(LIMITS["invariance"], invariances(sigma, n))
+    assert finding.outcome == outcome
+    told = say.measured("invariance", finding)
+    assert told.startswith("untrained: ") and ("too few networks" in told) == (n < 7)
+    trained = rules.invariance(
+        LIMITS["invariance"], invariances(sigma, n).assign(weights="pretrained:x")
+    )
+    assert say.measured("invariance", trained) == told.removeprefix("untrained: ")
+
+
+def directions(**states) -> pd.DataFrame:
+    """States -> (directions of the first group, of the second, of PoolFormer)."""
+    table = {}
+    for state in ("untrained", "trained"):
+        low, even, pool = states.get(state, (np.nan,) * 3)
+        table[state] = dict.fromkeys(rules.LOW, low) | dict.fromkeys(rules.EVEN, even)
+        table[state]["poolformer_s12"] = pool
+    return pd.DataFrame(table)
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome", "told"),
+    [
+        ({"untrained": (1, 9, 2), "trained": (1, 9, 8)}, "reproduced", "trained: 1.0–1.0 dir"),
+        ({"untrained": (1, 9, 2)}, "partly", "; trained: not run"),
+        ({"trained": (1, 9, 2)}, "partly", "; untrained: not run"),
+        ({"untrained": (1, 9, 2), "trained": (9, 1, 8)}, "partly", "untrained: 1.0–1.0 dir"),
+        ({"untrained": (9, 1, 2), "trained": (9, 1, 8)}, "not reproduced", "trained: 9.0–9.0"),
+    ],
+)
+def test_low_dimensional(states, outcome, told):
+    finding = rules.low_dimensional({}, directions(**states))
+    assert finding.outcome == outcome and told in say.measured("low-dimensional", finding)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [(2, 8, "reproduced"), (20, 80, "partly"), (2, 2.1, "partly"), (20, 30, "not reproduced")],
+)
+def test_poolformer(before, after, outcome):
+    """Untrained the CNNs spread over 9 directions; trained, the first group over 1 (or 3)."""
+    low = 3 if after == 2.1 else 1
+    limits = {"factor": 1} if after == 2.1 else LIMITS["poolformer"]
+    table = directions(untrained=(1, 9, before), trained=(low, 9, after))
+    assert rules.poolformer(limits, table).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("rule", "table"),
+    [
+        (rules.low_dimensional, directions()),
+        (rules.poolformer, directions()),
+        (rules.poolformer, directions().drop(index="poolformer_s12")),
+        (rules.table_2, pd.DataFrame({"verdict": ["not run"] * 9})),
+    ],
+)
+def test_tables_without_a_value_are_not_run(rule, table):
+    assert rule(LIMITS["poolformer"], table) == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        (["reproduced"] * 9, "reproduced"),
+        (["reproduced"] * 8 + ["not run"], "partly"),
+        (["near"] * 5 + ["differs"] * 4, "partly"),
+        (["near"] * 4 + ["differs"] * 5, "not reproduced"),
+    ],
+)
+def test_table_2(words, outcome):
+    numbers = {"paper": 0.2, "ours": 0.25, "std": 0.01, "seeds": 5}
+    table = pd.DataFrame([numbers | {"verdict": word} for word in words])
+    finding = rules.table_2(LIMITS["table2-trained"], table)
+    assert finding.outcome == outcome
+    assert say.measured("table2-trained", finding).endswith("0.050 ± 0.010 off on average")
+    assert say.counts(finding) == f"{len(words) - words.count('not run')} networks, 5 seeds"
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ([0.1, 0.1, -0.1], "reproduced"),
+        ([0.1, -0.1, 0.0], "partly"),
+        ([-0.1, -0.1, 0.0], "not reproduced"),
+        ([0.1, 0.0, 0.0], "undecided"),
+    ],
+)
+def test_rises(change, outcome):
+    assert rules.rises({}, pd.DataFrame({"change": change})).outcome == outcome
+    runs = [
+        {"model": str(k), "change": c + e} for k, c in enumerate(change) for e in (-0.01, 0, 0.01)
+    ]
+    small = rules.rises_in_small({}, pd.DataFrame(runs))
+    assert small.outcome == outcome and small.n == {"run": 9, "model": 3}
+    assert "of 3 models rise" in say.measured("rises", small)
+
+
+def test_every_claim_has_a_rule_and_words():
+    keys = set(LIMITS)
+    assert keys == set(RULES) == set(PRINT) == set(say.MEASURED) == set(say_in_print.PRINTED)
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_nothing_run_has_no_words_and_print_always_a_reason(key):
+    assert say.measured(key, NOT_RUN) == say.counts(NOT_RUN) == ""
+    printed = PRINT[key](LIMITS[key])
+    assert printed.verdict in IN_PRINT
+    assert say_in_print.PRINTED[key](printed.values).why
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected"),
+    [
+        (Finding(n={"network": 1, "seed": 1}), "1 network, 1 seed"),
+        (Finding(n={"pair": 12, "recipe": ("cpu", "short")}), "12 pairs, cpu and short"),
+        (Finding(), ""),
+    ],
+)
+def test_counts(finding, expected):
+    assert say.counts(finding) == expected
+
+
+def test_what_is_printed_follows_the_tables(monkeypatch):
+    from reproduction.verdicts import in_print
+
+    table = in_print.audit.comparisons()
+    all_gain = table.assign(decided=np.where(table["marked"], "gain", "not told apart"))
+    monkeypatch.setattr(in_print.audit, "comparisons", lambda: all_gain)
+    assert PRINT["helps"]({}) == Print("holds", PRINT["helps"]({}).values)
+    none = table.assign(decided="not told apart", gain=3.0, relative=3.0)
+    monkeypatch.setattr(in_print.audit, "comparisons", lambda: none)
+    assert PRINT["helps"]({}).verdict == "does not hold"
+    assert PRINT["average-gain"]({"low": 3.0, "high": 3.0}).verdict == "holds"

@@ -1,0 +1,331 @@
+"""The grid of Table 3: killed, called again and shared, it ends with every record once, whole and
+right.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reproduction import records
+from reproduction.grid import _lock
+from reproduction.paths import RESULTS, data_root
+from reproduction.training import run as training_run
+from reproduction.training.loop import _Loop, train
+from reproduction.training.pairs import dose_response, paired
+from reproduction.training.pictures import load_pictures
+from reproduction.training.read import read_runs, table_3
+from reproduction.training.recipes import RECIPES, Run
+from reproduction.training.run import EXPERIMENT, Cell, at_scale, pairs, progress, run_grid, trained
+
+TINY = replace(RECIPES["quick"], epochs=3, train_images=150, test_images=50)
+CELLS = [
+    Cell("quick", "digits", "resnet34", arm, seed)
+    for seed in (0, 1)
+    for arm in ("baseline", "constrained:alpha=1")
+]
+TIMED = {"seconds", "images_per_second"}
+
+
+@pytest.fixture(autouse=True)
+def small_recipe(monkeypatch):
+    monkeypatch.setattr(training_run, "RECIPES", {**RECIPES, "quick": TINY})
+
+
+def work(root, done=None):
+    """In a process of its own: go through the grid; tell which cells it did."""
+    torch.set_num_threads(1)
+    training_run.RECIPES = {**RECIPES, "quick": TINY}
+    for path in run_grid(CELLS, root=root, device="cpu"):
+        if done is not None:
+            done.put(path.name)
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """Processes that start at once, from a server that has the imports behind it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["reproduction.training.run", "timm", "torchvision", "sklearn.datasets"]
+    )
+    return context
+
+
+def metrics(root):
+    found = {}
+    for path in sorted((root / EXPERIMENT).glob("*.json")):
+        whole = records.read(path)["metrics"]
+        whole["history"] = {
+            key: values for key, values in whole["history"].items() if key not in TIMED
+        }
+        found[path.name] = json.dumps(
+            {key: value for key, value in whole.items() if key not in TIMED}
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(forks, tmp_path_factory):
+    root = tmp_path_factory.mktemp("undisturbed")
+    process = forks.Process(target=work, args=(root,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    assert len(metrics(root)) == len(CELLS)
+    return root
+
+
+def test_killed_at_twenty_moments(forks, undisturbed, tmp_path):
+    moments = random.Random(0)
+    kills = 0
+    while kills < 20:
+        process = forks.Process(target=work, args=(tmp_path,))
+        process.start()
+        process.join(moments.uniform(0.2, 1.5))
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.join()
+        if len(metrics(tmp_path)) == len(
+            CELLS
+        ):  # all done before twenty kills: lose a record, go on
+            next((tmp_path / EXPERIMENT).glob("constrained*.json")).unlink()
+    assert kills == 20
+    process = forks.Process(target=work, args=(tmp_path,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    assert metrics(tmp_path) == metrics(undisturbed)
+    left = [path.name for path in (tmp_path / EXPERIMENT).iterdir() if path.name.startswith(".")]
+    assert not [name for name in left if not name.endswith(".tmp")], left
+
+
+def test_two_processes_never_do_a_cell_twice(forks, undisturbed, tmp_path):
+    done = forks.Queue()
+    pair = [forks.Process(target=work, args=(tmp_path, done)) for _ in range(2)]
+    for process in pair:
+        process.start()
+    names = [done.get(timeout=300) for _ in CELLS]
+    for process in pair:
+        process.join(300)
+    assert done.empty() and sorted(names) == sorted(set(names))
+    assert metrics(tmp_path) == metrics(undisturbed)
+
+
+def test_gamma_is_where_the_baseline_ended(undisturbed):
+    for cell in CELLS:
+        record = records.read(cell.path(undisturbed))
+        if cell.baseline:
+            assert (
+                record["metrics"]["gamma"]
+                == records.read(cell.baseline.path(undisturbed))["metrics"]["ss_rate_train"]
+            )
+            assert record["metrics"]["settings"]["penalty"]["alpha"] == 1
+
+
+def test_a_record_has_the_seconds_of_its_epochs(undisturbed):
+    for cell in CELLS:
+        record = records.read(cell.path(undisturbed))
+        seconds = record["metrics"]["history"]["seconds"]
+        assert len(seconds) == TINY.epochs and record["seconds"] == round(sum(seconds), 2)
+
+
+def test_minutes_and_progress(undisturbed, tmp_path):
+    assert list(run_grid(CELLS, root=tmp_path, minutes=1e-9, device="cpu")) == []
+    assert set(progress(CELLS, tmp_path)["state"]) == {"not run"}
+    assert set(progress(CELLS, undisturbed)["state"]) == {"done"}
+    with _lock(CELLS[0].path(tmp_path)):
+        assert progress(CELLS, tmp_path)["state"].tolist()[:2] == ["running", "not run"]
+    with pytest.raises(ValueError, match="minutes: expected a number above 0"):
+        list(run_grid(CELLS, root=tmp_path, minutes=0))
+
+
+def test_a_constrained_arm_without_its_baseline(tmp_path):
+    with pytest.raises(FileNotFoundError, match="takes gamma from the record of baseline"):
+        list(run_grid(CELLS[1:2], root=tmp_path, device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "long"}, "recipe: expected one of paper, short, cpu, quick"),
+        ({"model": "resnet43"}, "is no model of Table 1"),
+        ({"arm": "constraint"}, "arm: expected one of baseline, constrained, released, placebo"),
+        ({"arm": "constrained:alpha=-1"}, "alpha must be at least 0"),
+        ({"arm": "baseline:alpha=1"}, "belongs to constrained and placebo only"),
+        ({"arm": "constrained:alpha=x"}, "'x' is no number"),
+        ({"arm": "baseline@0"}, "the learning rate must be above 0"),
+        ({"arm": "released", "model": "vgg11"}, "the release has no command"),
+        ({"seed": 0.5}, "seed: expected an integer"),
+    ],
+)
+def test_bad_cells(change, message):
+    with pytest.raises(ValueError, match=message):
+        Cell(
+            **(
+                {
+                    "recipe": "quick",
+                    "dataset": "digits",
+                    "model": "resnet34",
+                    "arm": "baseline",
+                    "seed": 0,
+                }
+                | change
+            )
+        )
+
+
+def test_a_cell_names_its_baseline():
+    cell = Cell("quick", "digits", "ViT (small)", "constrained:alpha=1@1e-4", 0)
+    assert cell.baseline.arm == "baseline@0.0001" and cell.baseline.baseline is None
+
+
+def test_released_arms_take_the_scripts_numbers(tmp_path):
+    run = Cell("paper", "imagenette", "resmlp_12_224", "released", 0).run(tmp_path)
+    assert (run.lr, run.penalty.alpha, run.penalty.gamma, run.penalty.form) == (
+        5e-3,
+        5e-2,
+        0.2,
+        "released",
+    )
+    assert Cell("cpu", "cifar10", "resmlp_12_224", "released", 0).run(tmp_path).lr is None
+
+
+def test_the_command(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "reproduction",
+        "train",
+        "--recipe",
+        "quick",
+        "--dataset",
+        "digits",
+        "--models",
+        "resnet34",
+        "--results",
+        str(tmp_path),
+    ]
+    listed = subprocess.run([*command, "--list"], capture_output=True, text=True, check=True).stdout
+    assert listed.count("not run") == 2
+    wrong = subprocess.run([*command, "--arms", "nonsense"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("arm: expected one of")
+    missing = subprocess.run(
+        [*command, "--dataset", "imagenet-sample"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SSLIB_DATA": ""},
+    )
+    assert missing.returncode == 2 and "imagenet-sample is no download" in missing.stderr
+
+
+# --- what a notebook runs ---
+
+
+def test_quick_pairs_are_trained_at_once_and_do_not_stay():
+    settings = {"scale": "quick", "recipe": "quick", "dataset": "digits", "n_seeds": 1}
+    settings["names"] = ["resnet34"]
+    assert at_scale(settings) == []
+    with trained(settings) as folder:
+        runs = read_runs(folder)
+    assert runs["arm"].tolist() == ["baseline", "constrained"] and not folder.exists()
+
+
+def test_pairs_of_a_larger_scale_are_among_all_records():
+    settings = {"scale": "paper", "recipe": "paper", "dataset": "imagenette", "n_seeds": 3}
+    settings["names"] = None
+    (job,) = at_scale(settings)
+    assert len(job.cells) == len(pairs(settings)) == 9 * 2 * 3
+    assert [seed for _, seed in job.cells] == sorted(seed for _, seed in job.cells)
+    with trained(settings) as folder:
+        assert folder == RESULTS
+
+
+# --- reading what was run ---
+
+
+def test_doses_are_compared_with_the_baseline_of_their_seed(undisturbed):
+    doses = dose_response(read_runs(undisturbed))
+    row = doses.loc["ResNet34", "constrained", 1.0]
+    gains = paired(read_runs(undisturbed), "constrained:alpha=1")["difference"]
+    assert row["n"] == 2 and row["top-1"] == pytest.approx(gains.mean())
+    assert row["nearer"] == pytest.approx(row["without"] - row["with"]) and row["without"] > 0
+
+
+def test_reading_records(undisturbed, tmp_path):
+    runs = read_runs(undisturbed)
+    assert len(runs) == 4 and set(runs["arm"]) == {"baseline", "constrained:alpha=1"}
+    assert set(runs["alpha"]) == {0.0, 1.0} and runs["ss_rate_probe"].between(0, 1).all()
+    empty = read_runs(tmp_path)
+    assert empty.empty and list(empty.columns) == list(runs.columns)
+    assert table_3(empty, "cpu", "cifar10")["baseline: n"].eq(0).all()
+
+
+def test_a_recipe_that_was_changed_under_its_name_is_told(undisturbed, tmp_path):
+    for source in (undisturbed / EXPERIMENT).glob("*.json"):
+        record = json.loads(source.read_text(encoding="utf-8"))
+        if "seed1" in source.name and "baseline" in source.name:
+            record["metrics"]["settings"]["epochs"] += 1
+        (tmp_path / EXPERIMENT).mkdir(exist_ok=True)
+        (tmp_path / EXPERIMENT / source.name).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.warns(
+        UserWarning,
+        match="runs of recipe 'quick' differ in epochs: baseline.*seed1.* and baseline.*seed0",
+    ):
+        read_runs(tmp_path)
+
+
+@pytest.mark.skipif(
+    data_root() is None or not (data_root() / "cifar10").is_dir(),
+    reason="no CIFAR-10 in SSLIB_DATA",
+)
+def test_a_committed_cell_again(tmp_path):
+    """The first epoch of a committed run, from its configuration: other machines may differ in the
+    last digits.
+    """
+    committed = records.read(Cell("cpu", "cifar10", "resnet34", "baseline", 0).path(RESULTS))[
+        "metrics"
+    ]
+    recipe = RECIPES["cpu"]
+    loop = _Loop(Run("resnet34", recipe, 0), load_pictures("cifar10", recipe), "cpu")
+    loop.run_epoch()
+    loop.close()
+    assert loop.before["64"] == pytest.approx(committed["ss_rate_probe_before"]["64"], abs=2e-3)
+    assert loop.history["train_loss"][0] == pytest.approx(
+        committed["history"]["train_loss"][0], rel=0.02
+    )
+    assert loop.history["test"][0] == pytest.approx(committed["history"]["test"][0], abs=5)
+
+
+@pytest.mark.parametrize("arm", ["baseline", "constrained"])
+def test_a_committed_quick_cell_again(arm, monkeypatch):
+    """A whole committed run, from its configuration: other machines may differ, and what differs
+    first grows in training.
+    """
+    monkeypatch.setattr(training_run, "RECIPES", RECIPES)
+    cell = Cell("quick", "digits", "resnet34", arm, 0)
+    committed = records.read(cell.path(RESULTS))
+    run = cell.run(RESULTS)
+    pictures = load_pictures("digits", run.recipe)
+    again = train(run, pictures)
+    assert committed["data"]["fingerprint"] == pictures.fingerprint
+    before, first = committed["metrics"], committed["metrics"]["history"]
+    assert again["ss_rate_probe_before"]["64"] == pytest.approx(
+        before["ss_rate_probe_before"]["64"], abs=2e-3
+    )
+    assert again["history"]["train_loss"][0] == pytest.approx(first["train_loss"][0], rel=0.02)
+    assert again["history"]["ss_rate_train"][0] == pytest.approx(
+        first["ss_rate_train"][0], abs=0.02
+    )
+    assert (
+        again["top1_last"] == pytest.approx(before["top1_last"], abs=8)
+        and again["gamma"] == before["gamma"]
+    )
+    assert again["ss_rate_train"] == pytest.approx(before["ss_rate_train"], abs=0.05)

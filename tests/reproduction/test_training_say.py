@@ -1,0 +1,168 @@
+"""What the chapter on Table 3 says: the sentence of a small table, and of none."""
+
+import pandas as pd
+import pytest
+
+from reproduction.training import say
+from reproduction.training.pairs import effects, outcomes
+
+NAN = float("nan")
+RUN = {"recipe": "cpu", "model": "VGG", "epochs": 10, "device": "a CPU", "arm": "baseline"}
+RUNS = pd.DataFrame([RUN, {**RUN, "model": "PVT", "arm": "constrained"}])
+
+
+def test_what_was_run():
+    text = say.what_was_run(RUNS, RUNS)
+    assert text.startswith("**Not run at 224 px**. What was run instead: 2 runs of small versions")
+    assert "2 of the architectures (PVT, VGG) on 8,000 CIFAR-10 training images" in text
+    assert text.endswith("at 32 px, 10 epochs, AdamW, on a CPU. CIFAR-100: not run.")
+    full = pd.concat([RUNS, pd.DataFrame([{**RUN, "recipe": "paper"}])])
+    assert say.what_was_run(full, RUNS).startswith("1 runs at 224 px are among the records.")
+    assert "Small networks on small images: not run" in say.what_was_run(full, RUNS.iloc[:0])
+
+
+def test_baselines():
+    table = pd.DataFrame(
+        {
+            "paper: baseline": [90.0, 94.0, 80.0],
+            "baseline: mean": [50.0, 44.0, NAN],
+            "baseline: n": [3, 3, 0],
+        }
+    )
+    text = say.baselines(table)
+    assert "reach 44.0 to 50.0 % where chance is 10 %, and stand 40 to 50 points below" in text
+    assert "on 14% of the images for 10 epochs instead of 200" in text
+    assert say.baselines(table.iloc[2:]) == "The small baselines: not run."
+
+
+def differences(*values, model="VGG"):
+    return pd.DataFrame({"model": [model] * len(values), "difference": list(values)})
+
+
+def test_effect():
+    text = say.effect("convolutional networks", effects(differences(1, 2, 1, 2, 1, 2)))
+    assert text == (
+        "For convolutional networks (VGG) the constrained arm differs by +1.50 points over 6 pairs "
+        "(95 % interval +0.93 to +2.07, p = 0.031); 0.8 points would have been seen four times in "
+        "five."
+    )
+    few = say.effect("convolutional networks", effects(differences(1.0, 2.0)))
+    assert few.endswith("p = 0.500); no difference of any size could have been seen.")
+    one = say.effect("convolutional networks", effects(differences(1.0)))
+    assert one == "For convolutional networks (VGG): too few pairs were run."
+
+
+BATCH = {"model": "VGG", "arm": "constrained", "batch": "planned", "from": 8, "to": 13}
+CONTRASTS = pd.DataFrame(
+    [
+        {**BATCH, "against": "baseline", "n": 6, "mean": 0.5, "low": 0.1, "high": 0.9, "p": 0.031},
+        {**BATCH, "against": "placebo", "n": 6, "mean": 0.4, "low": -0.1, "high": 0.9, "p": 0.125},
+    ]
+)
+
+
+@pytest.mark.parametrize("outcome", ["repeated", "left open", "not repeated"])
+def test_planned(outcome):
+    assert say.planned(CONTRASTS.assign(outcome=outcome)) == (
+        "The batch of VGG that was planned beforehand, arm “constrained”, has +0.50 points against "
+        "the baseline (+0.10 to +0.90, p = 0.031) and +0.40 points against the placebo (-0.10 to "
+        f"+0.90, p = 0.125): **what led to it is {outcome}.**"
+    )
+
+
+def test_helps():
+    group = {"convolutional networks": effects(differences(1, 2, 1, 2, 1, 2))}
+    text = say.helps(group, CONTRASTS.assign(outcome="left open"))
+    assert text.startswith("For convolutional networks") and text.endswith("is left open.**")
+    assert text.count("planned beforehand") == 1
+    nothing = outcomes(CONTRASTS.iloc[:0], [])
+    assert say.helps({}, nothing) == "Pairs with and without the constraint: not run."
+
+
+def test_placebo():
+    shams, contrast = effects(differences(1.0, -2.0)), effects(differences(0.5, 1.5))
+    assert say.placebo(shams, contrast) == (
+        "On VGG, 2 placebo runs differ from their baselines by -0.50 points on average (standard "
+        "deviation 2.12, single differences up to 2.00). Constrained minus placebo, same seeds: "
+        "+1.00 points (95 % interval -5.35 to +7.35, p = 0.500)."
+    )
+    assert say.placebo(shams, effects(differences())).endswith("same seeds: not run.")
+    nothing = effects(differences())
+    assert say.placebo(nothing, nothing) == "The placebo at this α: not run."
+
+
+DOSES = pd.DataFrame(
+    {
+        "with": [0.02, 0.004, 0.005],
+        "without": [0.022, 0.026, 0.026],
+        "top-1": [0.2, -3.0, -13.1],
+        "gradient": [1e-4, 0.87, 0.5],
+    },
+    index=pd.MultiIndex.from_tuples(
+        [("VGG", "constrained", 1e-4), ("VGG", "constrained", 1.0), ("VGG", "placebo", 1.0)],
+        names=["model", "penalty", "alpha"],
+    ),
+)
+RATIOS = pd.DataFrame(
+    {"arm": ["constrained"] * 3 + ["placebo"], "gradient_ratio": [1e-4, 2e-4, 2e-3, 1]}
+)
+
+
+def test_acts():
+    text = say.acts(DOSES, DOSES, RATIOS)
+    assert text == (
+        "With α = 0.0001 the gradient of the penalty is 2e-04 of the task's (median over networks, "
+        "seeds and epochs; at most 2e-03), and VGG's modules end 0.020 from γ instead of 0.022. "
+        "With α = 1 VGG's penalty pulls 0.87 times as hard as the task; its modules end 0.004 from "
+        "γ instead of 0.026, and accuracy changes by -3.0 points (placebo: -13.1)."
+    )
+    alone = say.acts(DOSES.iloc[:1], DOSES.iloc[:0], RATIOS)
+    assert alone.endswith("instead of 0.022.")
+    nothing = say.acts(DOSES.iloc[:0], DOSES.iloc[:0], RATIOS.iloc[:0])
+    assert nothing == "The constraint at α = 0.0001: not run."
+
+
+def test_largest_dose():
+    text = say.largest_dose("VGG", 10.0, DOSES.iloc[1], None)
+    assert text.startswith("With α = 10 VGG's penalty pulls 0.87 times as hard as the task;")
+    assert text.endswith("accuracy changes by -3.0 points.")
+
+
+@pytest.mark.parametrize(("crossed", "sign"), [(-1.67, "loss"), (1.67, "gain")])
+def test_rates(crossed, sign):
+    row = {"alone": -1.62, "alone: n": 3, "crossed": crossed, "crossed: n": 3}
+    table = pd.DataFrame([row | {"higher": 0.22, "lower": -0.05}], index=["VGG"])
+    expected = (
+        "For VGG the lower rate alone changes the baseline by -1.62 points (3 pairs of the same "
+        "seed); the constraint, within a rate, by +0.22 (higher) and -0.05 (lower). **Compared as "
+        "the scripts do, constrained at the lower rate against the baseline at the higher, the "
+        f"arms differ by {crossed:+.2f} points** (3 pairs): here the rate alone makes a {sign}."
+    )
+    assert say.rates(table) == say.rate("VGG", table.iloc[0]) == expected
+    assert say.rates(table.iloc[:0]) == "The learning-rate control: not run."
+
+
+def test_choices():
+    row = {"held-out - last": -0.23, "best test - last": 0.11}
+    row |= {"gain, last": 0.2, "gain, held-out": -0.06, "gain, best test": 0.33}
+    table = pd.DataFrame([row], index=["VGG"])
+    assert say.choices(table) == (
+        "Taking the best test epoch instead of the last adds +0.11 points on average, and the "
+        "held-out choice -0.23. The difference between the arms moves by up to 0.13 points with "
+        "the best test epoch and by up to 0.26 with the held-out choice."
+    )
+    assert say.choices(table.iloc[:0]) == "The choice of the epoch: not run."
+
+
+def test_answers():
+    text = say.answers("A.", "B.", "C.", "D.", "E.", 7)
+    assert text.startswith("**Does the constraint act?** A.\n\n**Does it help?** B. C.\n\n")
+    assert "without it?** D. E.\n\n**Limits.** 7 short runs of small networks" in text
+
+
+def test_live():
+    assert say.live(RUNS.assign(top1_last=90.0)) == (
+        "2 runs of 10 epochs, arms: baseline, constrained\nall above chance: True"
+    )
+    assert say.live(RUNS.assign(top1_last=[90.0, 11.0])).endswith("all above chance: False")
+    assert say.live(RUNS.iloc[:0]) == "not run"
