@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +93,7 @@ def _trial(
     runs: Counter[str] = Counter()
     faults: dict[str, str] = {}
 
-    def hook(name: str):
+    def hook(name: str) -> Callable[..., None]:
         def look(_module: nn.Module, _inputs: tuple, output: Tensor | tuple | list) -> None:
             runs[name] += 1
             try:
