@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -147,15 +149,28 @@ def pretrained(arch: str | Architecture, *, weights: str | None = None) -> nn.Mo
         )
     name = arch.timm_name if tag is None else f"{arch.timm_name}.{tag}"
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"), _quiet("huggingface_hub"):
             return timm.create_model(name, pretrained=True).eval()
     except Exception as error:  # the hub, urllib and timm each raise their own
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = (str(error).strip().splitlines() or [""])[0].split(". ")[0]
         raise RuntimeError(
             f"The pretrained weights of {name} could not be loaded "
             f"({type(error).__name__}: {reason}): without a network, fetch timm's .safetensors "
-            f"file elsewhere and load it with from_checkpoint({arch.timm_name!r}, path)."
+            f"file elsewhere and load it with from_checkpoint({arch.timm_name!r}, path), or put it "
+            f"as {arch.timm_name}.safetensors into a folder and give that folder as weights."
         ) from error
+
+
+@contextmanager
+def _quiet(library: str) -> Iterator[None]:
+    """Only errors of a library's log: the hub's tells of every retry, our error says it once."""
+    log = logging.getLogger(library)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def from_checkpoint(arch: str | Architecture, path: str | Path) -> nn.Module:

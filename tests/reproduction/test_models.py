@@ -300,7 +300,8 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     assert str(caught.value) == (
         "The pretrained weights of vgg11.tv_in1k could not be loaded "
         "(OSError: name resolution failed): without a network, fetch timm's .safetensors "
-        "file elsewhere and load it with from_checkpoint('vgg11', path)."
+        "file elsewhere and load it with from_checkpoint('vgg11', path), or put it "
+        "as vgg11.safetensors into a folder and give that folder as weights."
     )
     assert isinstance(caught.value.__cause__, OSError)
 
