@@ -262,3 +262,27 @@ def nine(designs: pd.DataFrame, rate: str = "ss_rate") -> dict[str, Any]:
     )
     verdict = "like" if low <= estimate <= high else "unlike"
     return {"estimate": estimate, "low": low, "high": high, "answer": verdict}
+
+
+def by_rate(designs: pd.DataFrame) -> pd.DataFrame:
+    """Questions (b) and (c) with SS_rate as released, as printed and scale-free, a row each.
+
+    Returns:
+        Indexed as ``RATES``: "r2" with all factors, "factor" of the largest share, its "share",
+        "share_low" and "share_high"; "nine", "nine_low" and "nine_high".
+    """
+    rows = {}
+    for rate in RATES:
+        parts, paper = shares(designs, rate), nine(designs, rate)
+        top = parts.iloc[0]
+        rows[rate] = {
+            "r2": parts.loc["all", "share"],
+            "factor": top.name,
+            "share": top["share"],
+            "share_low": top["low"],
+            "share_high": top["high"],
+            "nine": paper["estimate"],
+            "nine_low": paper["low"],
+            "nine_high": paper["high"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

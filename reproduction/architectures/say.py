@@ -207,7 +207,7 @@ def signed(number: float) -> str:
 
 
 _OUTCOMES = {
-    "directions": "directions, as a ratio",
+    "directions": "directions (ratio)",
     "ss_rate": "SS_rate, released",
     "printed": "SS_rate, printed",
     "scale_free": "scale-free rate",
@@ -224,32 +224,23 @@ def contrast_table(contrasts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in contrasts.to_dict("records"):
         number = "{:.2f}".format if row["outcome"] == "directions" else signed
-        held = "size and distances" if row["question"] == "d" else "size"
+        alone = ", attention alone" if row["designs"] == "attention" else ""
         rows.append(
             {
-                "global less local in": _OUTCOMES[row["outcome"]],
-                "held equal": held,
-                "global are": "attention alone"
-                if row["designs"] == "attention"
-                else "attention and MLP",
+                "global less local in": f"{_OUTCOMES[row['outcome']]}{alone}",
+                "held equal": "size, distances" if row["question"] == "d" else "size",
                 "difference": number(row["estimate"]),
                 "95 % interval": f"{number(row['low'])} to {number(row['high'])}",
+                "answer": _ANSWERS[row["answer"]],
+                "model": row["model"],
                 "designs": row["n"],
                 "lineages": row["lineages"],
-                "model": row["model"],
-                "answer": _ANSWERS[row["answer"]],
             }
         )
     return pd.DataFrame(rows).set_index("global less local in").rename_axis(None)
 
 
-_ANSWERS = {
-    "yes": "below 0",
-    "reversed": "above 0",
-    "none": "no difference worth the name",
-    "open": "open",
-    "": "",
-}
+_ANSWERS = {"yes": "lower", "reversed": "higher", "none": "none", "open": "open", "": ""}
 
 
 def standing_table(standing: pd.DataFrame) -> pd.DataFrame:
@@ -266,3 +257,22 @@ def standing_table(standing: pd.DataFrame) -> pd.DataFrame:
         "designs in it": standing["of"],
     }
     return pd.DataFrame(columns).set_axis(standing["name"], axis=0).rename_axis(None)
+
+
+def rate_table(rates: pd.DataFrame) -> pd.DataFrame:
+    """Questions (b) and (c) by each way to measure SS_rate, as text.
+
+    Args:
+        rates: what ``read.by_rate`` gives.
+    """
+    rows = {
+        _OUTCOMES[rate]: {
+            "seven factors": percent(row["r2"]),
+            "largest": f"{row['factor']} {percent(row['share'])}",
+            "interval of it": f"{100 * row['share_low']:.0f} to {percent(row['share_high'])}",
+            "the nine": signed(row["nine"]),
+            "any nine": f"{signed(row['nine_low'])} to {signed(row['nine_high'])}",
+        }
+        for rate, row in rates.to_dict("index").items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -313,6 +313,19 @@ def test_the_nine_can_be_like_any_nine_or_not(shift: float, expected: str) -> No
     assert len(say.standing_table(read.standing(table))) == (table["paper"] != "").sum()
 
 
+def test_the_other_rates_stand_beside_the_released_one() -> None:
+    table = many()
+    rates = read.by_rate(table)
+    assert list(rates.index) == ["ss_rate", "printed", "scale_free"]
+    assert rates.loc["ss_rate", "nine"] == read.nine(table)["estimate"]
+    assert rates.loc["printed", "r2"] == read.shares(table, "printed").loc["all", "share"]
+    assert list(say.rate_table(rates).index) == [
+        "SS_rate, released",
+        "SS_rate, printed",
+        "scale-free rate",
+    ]
+
+
 # --------------------------------------------------------------------------------------------------
 # What a page shows
 
