@@ -101,4 +101,4 @@ def factor_rates(features: Mapping[str, Tensor], draws: int) -> pd.DataFrame:
         .mean()
         for name, F in features.items()
     }
-    return pd.DataFrame(rates)
+    return pd.concat(rates, axis=1, sort=False)  # their values are words and numbers: unsorted
