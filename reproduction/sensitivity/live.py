@@ -12,7 +12,7 @@ from torch import Tensor
 from reproduction import models
 from reproduction.images import load_images
 from reproduction.invariance.known import KNOWN_SETS, known_points
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name, middle
 from reproduction.sensitivity.run import one_factor
