@@ -33,7 +33,7 @@ from reproduction.sensitivity.read_factors import (
     setting_table,
 )
 from reproduction.sensitivity.run import layer_measures, one_factor, run_cka, run_measures
-from reproduction.table_1 import TABLE_1
+from reproduction.table_1 import TABLE_1, find
 from sslib import ss_rate
 from sslib.boxes import FORMULAS, scale_free_rate
 
