@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-# One thread: where other processes compete, threads that wait for each other take ten times as long.
+# Two processes of one thread: where others compete for the cores, threads that wait for each other
+# take ten times as long, and a notebook's cell ran past its time.
+JOBS ?= 2
 THREADS ?= 1
 OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
 
@@ -22,8 +24,8 @@ pdf: book ## print the book with Chromium: _build/book.pdf
 
 test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks, the book in a browser
 	$(PY) -m ruff check && $(PY) -m ruff format --check
-	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest sslib reproduction tests notebooks/*.ipynb --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
+	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile sslib reproduction tests notebooks/*.ipynb \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 clean: ## delete what was built, keep .venv
 	rm -rf _build .pytest_cache .hypothesis sslib.egg-info

@@ -22,9 +22,10 @@ from torch import Tensor
 from reproduction import explorer, machine, models, records
 from reproduction.covering.draw import plot_boxes
 from reproduction.images import load_images
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.ss_rate.cells import SS_RATE
 from reproduction.style import use_style
+from reproduction.table_1 import TABLE_1, find
 from reproduction.training.pictures import load_pictures, normalise
 from reproduction.training.recipes import RECIPES, Run, network_of
 
@@ -47,7 +48,7 @@ def untrained(kept: Path | None) -> Iterator[tuple[dict[str, Any], Tensor]]:
     """
     images = load_images(IMAGES, N_IMAGES, seed=SEED)
     runs = records.read_all(SS_RATE)
-    for architecture in models.TABLE_1.values():
+    for architecture in TABLE_1.values():
         last = len(architecture.modules) - 1
         chosen = [architecture.modules[round(k * last / 3)] for k in range(4)]
         if kept is None:
@@ -94,7 +95,7 @@ def trained(folder: Path, seed: int) -> Iterator[tuple[dict[str, Any], Tensor]]:
             or not file.with_suffix(".npz").exists()
         ):
             continue
-        architecture, dataset = models.find(config["model"]), config["dataset"]
+        architecture, dataset = find(config["model"]), config["dataset"]
         with np.load(file.with_suffix(".npz")) as arrays:
             (key,) = [name for name in arrays.files if name.startswith("F/")]
             F = torch.from_numpy(arrays[key])

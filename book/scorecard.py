@@ -9,8 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from reproduction import records
+from reproduction.architectures import read as architectures
+from reproduction.architectures import say as say_architectures
+from reproduction.architectures.designs import designs
 from reproduction.paths import RESULTS, ROOT
+from reproduction.trained import read as trained
+from reproduction.trained import read_beside
+from reproduction.trained import say as say_trained
 from reproduction.verdicts import claims
+
+#: What the plan of the hundred architectures asks of global mixing; the first page has the answers.
+QUESTIONS = ("a-directions", "a-rate")
 
 #: A sign beside each word, so that colour is not the only one.
 SIGNS = {
@@ -49,7 +59,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     common = _commonest(table)
-    lines = [answer(table), "", ":::{div} scorecard", ""]
+    lines = [answer(table), "", beyond(pages, root), "", ":::{div} scorecard", ""]
     heads = ("", "the paper claims", "verdict", "in print", "its own tables", "ours", "chapter")
     lines += [_row(heads).replace("|  |", "| |"), "|-" * 7 + "|"]
     for number, row in table.iterrows():
@@ -65,6 +75,28 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
         lines.append(_row(cells))
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
     return "\n".join([*lines, "", NOTE.format(where=where), "", ":::", ""])
+
+
+def beyond(pages: Sequence[str], root: Path = RESULTS) -> str:
+    """What other networks than the paper's show: it decides no claim, and stands beside them."""
+    layers, said = trained.layers(root), "Not run."
+    if not layers.empty:
+        said = say_trained.first_page(trained.rates(layers), read_beside.norms(layers, root))
+    first = _titled("Trained networks, relatives of the paper's", "11_trained_networks", pages)
+    runs = records.read_all("architectures", root)
+    second = _titled("A hundred architectures, untrained", "12_architectures", pages)
+    if runs.empty:
+        return f"{first} {said}\n\n{second} Not run."
+    table = architectures.table(runs, designs())
+    contrasts = architectures.contrasts(table)
+    asked = [say_architectures.decided(contrasts, question) for question in QUESTIONS]
+    answers = " ".join(say_architectures.contrast(row) for row in asked)
+    return f"{first} {said}\n\n{second} {len(table)} designs. {answers}"
+
+
+def _titled(title: str, notebook: str, pages: Sequence[str]) -> str:
+    linked = f"[{title}](../notebooks/{notebook}.ipynb)"
+    return f"**{linked if f'notebooks/{notebook}' in pages else title}.**"
 
 
 def _row(cells: Collection[str]) -> str:

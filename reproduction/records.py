@@ -1,9 +1,7 @@
-"""The record of a run: one self-describing JSON file, written whole or not at all, read back as a
-DataFrame.
+"""The record of a run: one self-describing JSON file, written whole or not at all.
 
-A run is known by its experiment, configuration and seed; together they give its file, of which
-there is never a second version. Put into the configuration whatever makes two runs different, the
-scale included.
+A run is known by its experiment, configuration and seed; they give its file, of which there is
+never a second version. Whatever makes two runs different belongs in the configuration.
 """
 
 from __future__ import annotations
@@ -30,7 +28,6 @@ from reproduction.table_1 import find
 
 if TYPE_CHECKING:
     import torch
-
 #: Version of the layout below; a record of another version is not read.
 SCHEMA = 1
 
@@ -49,8 +46,7 @@ _FIELDS = {
     "versions": dict,
 }
 
-# JSON has no such numbers; as strings they survive, and nothing else in the metrics may be spelt
-# like them.
+# JSON has no such numbers. As strings they survive; nothing else in the metrics is spelt so.
 _NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -257,11 +253,10 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
 
 
 def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFrame:
-    """One row per entry of the dicts (or lists) in `column`: the values per layer of all records,
-    tidy.
+    """One row per entry of the dicts (or lists) in `column`: values per layer, tidy.
 
-    The entry's name (or position) goes to the new column `key`, its value takes the dict's place;
-    the other columns are repeated. Rows without a value in `column` are dropped.
+    The entry's name (or position) goes to the new column `key`, its value takes the dict's place.
+    Rows without a value in `column` are dropped.
 
     >>> values = {"blocks.2": 0.5, "blocks.10": 0.25}
     >>> frame = pd.DataFrame({"seed": [0], "metrics.ss_rate": [values]})

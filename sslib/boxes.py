@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from sslib import checks
-from sslib.checks import Array, Values
+from sslib.checks import Array
 from sslib.distances import ROUNDING, distance_matrix, distinct_pairs, on_host, wide
 
 FORMULAS = ("released", "printed")
@@ -60,6 +60,9 @@ def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) ->
 
     Returns:
         A BoxCurve of float64 tensors, on F's device. No gradient.
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
     F = checks.matrix("F", F)
     check_curve(formula, thresholds)
@@ -174,7 +177,6 @@ def scale_free_rate(
 ) -> float:
     """SS_rate with log(1 + theta) replaced by an axis on which the unit of F does not matter.
 
-    From 0 to 1; NaN where all distances are equal. F, formula, thresholds are as for ``ss_rate``.
     Thresholds run from TZ to TV in equal steps of g(theta), and the line of Eq. 4 is straight in g:
 
     - "mean": g = log(1 + theta / m), m the mean distance of pairs i < j. SS_rate of F / m.
@@ -185,6 +187,16 @@ def scale_free_rate(
     >>> F = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
     >>> [round(scale_free_rate(F, axis=axis), 4) for axis in AXES]
     [0.1536, 0.2461, 0.1753]
+
+    Args:
+        F, formula, thresholds: as for ``ss_rate``.
+        axis: one of ``AXES``.
+
+    Returns:
+        0 to 1; NaN where all distances are equal.
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
     checks.choice("axis", axis, AXES)
     check_curve(formula, thresholds)
@@ -206,19 +218,3 @@ def _scale_free_thresholds(pairs: Array, axis: str, T: int) -> Array:
     else:
         theta = np.linspace(TZ, TV, T)
     return theta.clip(TZ, TV)
-
-
-def rate_of_boxes(boxes: Values, D: int, *, formula: str = "released") -> float:
-    """SS_rate of any box numbers, such as true covering numbers, by ``area`` (Eq. 3).
-
-    `boxes` are (T,) numbers from D to 1, at thresholds uniform in log(1 + theta).
-
-    >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
-    (0.0, 0.3333)
-    """
-    checks.choice("formula", formula, FORMULAS)
-    N = torch.from_numpy(checks.array("boxes", boxes, "(T,)", smallest=2))
-    if not ((N >= 1 - 1e-9) & (N <= D * (1 + 1e-9))).all():
-        got = f"{N.min():.4g} to {N.max():.4g} in shape {tuple(N.shape)}"
-        raise checks.error("boxes", f"(T,) numbers from 1 to D = {D}", got)
-    return float(area(N, reference_line(N, D), D, formula))

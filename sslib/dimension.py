@@ -75,6 +75,9 @@ def correlation_dimension(points: Values, *, estimator: str = "printed") -> Corr
     [1.93, 1.93, 1.93]
     >>> round(float(correlation_dimension(0.01 * square, estimator="released")), 2)
     0.0
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
     fit, reason = _fit("points", points, estimator)
     if reason:
@@ -198,6 +201,9 @@ def fluctuation(dimensions: Iterable[SupportsFloat]) -> float:
 
     >>> fluctuation([1.0, 2.0, 3.0])
     1.0
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
     numbers = [float(dimension) for dimension in dimensions]
     values = checks.array("dimensions", numbers, "(layers,)", smallest=2)
@@ -222,16 +228,22 @@ class GeometricInvariance:
 def geometric_invariance(points: Layers, *, estimator: str = "printed") -> GeometricInvariance:
     """Δ, the fluctuation of the layers' correlation dimensions (Eq. 19, Table 5).
 
-    Of (N, d) points by layer, as :func:`umap_points` returns them; smaller means more invariant. A
-    layer is left out, with a warning that names it, where its dimension does not exist; "released"
-    also leaves out dimensions up to 0.001. Fewer than 2 layers left: NaN, warned (the released code
-    has 0 there).
+    Smaller means more invariant. A layer is left out, with a warning that names it, where its
+    dimension does not exist; "released" also leaves out dimensions up to 0.001. Fewer than 2 layers
+    left: NaN, warned (the released code has 0 there).
 
     >>> rng = np.random.default_rng(0)
     >>> layers = {"line": rng.random((500, 1)), "square": rng.random((500, 2))}
     >>> result = geometric_invariance(layers)
     >>> round(float(result), 1), round(result.layers["square"].dimension, 1)
     (0.6, 1.9)
+
+    Args:
+        points: (N, d) by layer, as :func:`umap_points` returns them.
+        estimator: "printed" or "released".
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
 
     def fit(name: str, x: Values) -> tuple[CorrelationDimension, str]:

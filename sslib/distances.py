@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sslib import checks
@@ -77,24 +76,6 @@ def adjacency(F: Tensor, epsilon: float) -> Tensor:
         raise checks.error("epsilon", "a number of at least 0", repr(epsilon))
     joined = pair_distances(F) * math.sqrt(torch.as_tensor(F).shape[1]) < epsilon
     return joined.fill_diagonal_(False)
-
-
-def adjacency_at(C: Tensor, density: float) -> NDArray[np.bool_]:
-    """A of Eq. 1 at the epsilon that joins a share `density` of all pairs, as ties allow.
-
-    C are (D, D) distances, D >= 3; 0 < density < 1. The result is bool, False on the diagonal.
-
-    >>> adjacency_at(pair_distances(torch.tensor([[0.0], [1.0], [3.0]])), 0.4).astype(int).tolist()
-    [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
-    """
-    distances = checks.distances("C", C, smallest=3, finite=True)
-    if not 0 < density < 1:
-        raise checks.error("density", "a share between 0 and 1", repr(density))
-    pairs = np.sort(distances[np.triu_indices(len(distances), 1)])
-    count = round(density * len(pairs))
-    A = distances <= pairs[count - 1] if count else np.zeros(distances.shape, dtype=bool)
-    np.fill_diagonal(A, False)
-    return A
 
 
 def distinct_pairs(F: Tensor) -> Array:

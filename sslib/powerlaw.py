@@ -114,6 +114,12 @@ def powerlaw_exponent(eigenvalues: Values, *, estimator: str = "printed") -> Pow
             "released": λ_min is the eigenvalue with the smallest Kolmogorov–Smirnov distance among
             all but the largest; equal to powerlaw 1.5's ``Fit`` on continuous data. Each is fitted
             to its own tail, which may be as short as 2.
+
+    Returns:
+        A `PowerLaw`; ``float()`` is the exponent.
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
     fit, reason = _fit("eigenvalues", eigenvalues, estimator)
     if reason:
@@ -184,8 +190,7 @@ class ScaleInvariance:
 def scale_invariance(spectra: Layers, *, estimator: str = "printed") -> ScaleInvariance:
     """σ, the population standard deviation of the layers' exponents (Eq. 14, Table 4).
 
-    Of eigenvalues by layer, from :func:`spectrum` or :func:`gram_spectrum` with the same estimator;
-    smaller means more scale invariant. A layer is left out, with a warning that names it, where its
+    Smaller means more scale invariant. A layer is left out, with a warning that names it, where its
     exponent does not exist; "released" also leaves out layers with fewer than 50 eigenvalues above
     1e-10. Fewer than 2 layers left: NaN, warned.
 
@@ -193,6 +198,14 @@ def scale_invariance(spectra: Layers, *, estimator: str = "printed") -> ScaleInv
     >>> result = scale_invariance(layers)
     >>> round(float(result), 3), round(result.layers["b"].exponent, 3)
     (0.517, 3.067)
+
+    Args:
+        spectra: eigenvalues by layer, from :func:`spectrum` or :func:`gram_spectrum` with the same
+            estimator.
+        estimator: "printed" or "released".
+
+    Raises:
+        ValueError: an argument is not as said above.
     """
 
     def fit(name: str, eigenvalues: Values) -> tuple[PowerLaw, str]:

@@ -41,7 +41,6 @@ BASE = [
     "settings",
     "images",
     "models",
-    "networks",
 ]
 MODULES = [
     path

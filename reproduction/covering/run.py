@@ -15,7 +15,10 @@ from reproduction.covering.known import KNOWN_GRAPHS, graphs
 from reproduction.grid import Asked, Job, Measurement
 from reproduction.invariance.known import KNOWN_SETS, known_points
 from reproduction.paths import RESULTS
-from sslib.boxes import FORMULAS, box_curve, rate_of_boxes
+from reproduction.sensitivity.measures import adjacency_at
+from sslib import checks
+from sslib.boxes import FORMULAS, area, box_curve, reference_line
+from sslib.checks import Values
 from sslib.covering import (
     COVERS,
     box_counts,
@@ -24,7 +27,7 @@ from sslib.covering import (
     covering_numbers,
     hop_distances,
 )
-from sslib.distances import adjacency_at, pair_distances
+from sslib.distances import pair_distances
 
 #: Per network or point set: both N_theta against bounds on the covering number.
 COVERING = "box-covering"
@@ -35,6 +38,22 @@ GRAPHS = "box-covering-graphs"
 # Thresholds at which covering numbers are bounded: as for SS_rate, but fewer, as each takes a
 # search.
 _COVER_THRESHOLDS = 33
+
+
+def rate_of_boxes(boxes: Values, D: int, *, formula: str = "released") -> float:
+    """SS_rate of any box numbers, such as true covering numbers, by ``area`` (Eq. 3).
+
+    `boxes` are (T,) numbers from D to 1, at thresholds uniform in log(1 + theta).
+
+    >>> rate_of_boxes([4, 2, 1], 4), round(rate_of_boxes([4, 4, 1], 4), 4)
+    (0.0, 0.3333)
+    """
+    checks.choice("formula", formula, FORMULAS)
+    N = torch.from_numpy(checks.array("boxes", boxes, "(T,)", smallest=2))
+    if not ((N >= 1 - 1e-9) & (N <= D * (1 + 1e-9))).all():
+        got = f"{N.min():.4g} to {N.max():.4g} in shape {tuple(N.shape)}"
+        raise checks.error("boxes", f"(T,) numbers from 1 to D = {D}", got)
+    return float(area(N, reference_line(N, D), D, formula))
 
 
 def cover_curves(F: Tensor) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from reproduction.invariance.cells import (
     UMAP_SETTINGS,
     WAYS,
 )
-from reproduction.networks import weights_label
+from reproduction.models import weights_label
 from reproduction.paths import RESULTS
 from reproduction.table_1 import Architecture, find
 from sslib.dimension import CorrelationDimension, geometric_invariance, umap_points

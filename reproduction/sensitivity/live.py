@@ -12,7 +12,7 @@ from torch import Tensor
 from reproduction import models
 from reproduction.images import load_images
 from reproduction.invariance.known import KNOWN_SETS, known_points
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name, middle
 from reproduction.sensitivity.run import one_factor
@@ -101,4 +101,4 @@ def factor_rates(features: Mapping[str, Tensor], draws: int) -> pd.DataFrame:
         .mean()
         for name, F in features.items()
     }
-    return pd.DataFrame(rates)
+    return pd.concat(rates, axis=1, sort=False)  # their values are words and numbers: unsorted

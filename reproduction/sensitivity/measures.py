@@ -11,8 +11,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from sslib import checks
 from sslib.checks import wide_matrix
-from sslib.distances import adjacency_at, pair_distances
+from sslib.distances import pair_distances
 
 #: What each measure of a feature matrix does not change with: "scale" (of F as a whole), "shift"
 #: (one vector added to every channel), "rotation" (of the space of the images), "order" (of
@@ -140,6 +141,24 @@ def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
         )
     K, L = (M - M.mean(0) - M.mean(1, keepdim=True) + M.mean() for M in (K, L))
     return float((K * L).sum() / (K.norm() * L.norm()))
+
+
+def adjacency_at(C: Tensor, density: float) -> np.ndarray:
+    """A of Eq. 1 at the epsilon that joins a share `density` of all pairs, as ties allow.
+
+    C are (D, D) distances, D >= 3; 0 < density < 1. The result is bool, False on the diagonal.
+
+    >>> adjacency_at(pair_distances(torch.tensor([[0.0], [1.0], [3.0]])), 0.4).astype(int).tolist()
+    [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    """
+    distances = checks.distances("C", C, smallest=3, finite=True)
+    if not 0 < density < 1:
+        raise checks.error("density", "a share between 0 and 1", repr(density))
+    pairs = np.sort(distances[np.triu_indices(len(distances), 1)])
+    count = round(density * len(pairs))
+    A = distances <= pairs[count - 1] if count else np.zeros(distances.shape, dtype=bool)
+    np.fill_diagonal(A, False)
+    return A
 
 
 def graph_statistics(

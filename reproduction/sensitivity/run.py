@@ -16,7 +16,7 @@ from reproduction import grid, models
 from reproduction.covering import run as covering
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.paths import RESULTS
 from reproduction.sensitivity.cells import (
     DENSITIES,

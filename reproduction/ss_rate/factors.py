@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reproduction import grid, models
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import load_images
-from reproduction.networks import features_of, modules_of
+from reproduction.models import features_of, modules_of
 from reproduction.paths import RESULTS
 from reproduction.ss_rate.cells import (
     BASELINE_SEEDS,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reproduction import models
 from reproduction.images import ImageSet
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.ss_rate.cells import FIGURE_2, N_IMAGES
 from reproduction.table_1 import find
 from sslib.distances import pair_distances

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reproduction import models
 from reproduction.images import ImageSet
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.paper.tables import FORMULAS
 from reproduction.table_1 import find
 from sslib.boxes import box_curve

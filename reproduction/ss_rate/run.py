@@ -13,7 +13,7 @@ from torch import Tensor
 from reproduction import grid, models
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
-from reproduction.networks import features_of, modules_of, weights_label
+from reproduction.models import features_of, modules_of, weights_label
 from reproduction.paths import RESULTS
 from reproduction.ss_rate import factors
 from reproduction.ss_rate.cells import (

@@ -184,6 +184,14 @@ def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdic
     assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
 
 
+def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
+    text = scorecard.beyond(["notebooks/11_trained_networks"])
+    assert "(n = 2)" in text and "107 designs" in text and "95 % interval" in text
+    assert "11_trained_networks.ipynb" in text and "12_architectures" not in text
+    empty = scorecard.beyond([], tmp_path)
+    assert empty.count("Not run.") == 2
+
+
 def test_every_claim_has_a_section_to_link_to(scorecard):
     text = scorecard.verdicts([])
     assert all(f"(claim-{number})=" in text for number in range(1, 14))

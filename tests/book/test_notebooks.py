@@ -130,6 +130,11 @@ def test_compared_cells_have_something_to_compare(notebook):
     )
 
 
+def test_no_notebook_shows_a_warning(notebook):
+    streams = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert not [output.text for output in streams if output.get("name") == "stderr"]
+
+
 def test_what_prints_has_printed(notebook):
     assert not [cell.source for cell in code_cells(notebook) if prints(cell) and not cell.outputs]
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from reproduction import paths
-from reproduction.models import TABLE_1, find, from_checkpoint, pretrained, untrained
+from reproduction.models import from_checkpoint, pretrained, untrained
+from reproduction.table_1 import TABLE_1, find
 from sslib.features import feature_matrices
 from sslib.taps import resolve_modules
 

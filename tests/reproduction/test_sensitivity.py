@@ -13,7 +13,7 @@ import torch
 
 from reproduction import models, records
 from reproduction.covering.run import COVERING
-from reproduction.networks import features_of
+from reproduction.models import features_of
 from reproduction.paths import RESULTS, data_root
 from reproduction.sensitivity import live, read, read_graphs, run, say
 from reproduction.sensitivity.cells import (
@@ -33,7 +33,7 @@ from reproduction.sensitivity.read_factors import (
     setting_table,
 )
 from reproduction.sensitivity.run import layer_measures, one_factor, run_cka, run_measures
-from reproduction.table_1 import TABLE_1
+from reproduction.table_1 import TABLE_1, find
 from sslib import ss_rate
 from sslib.boxes import FORMULAS, scale_free_rate
 
@@ -429,7 +429,7 @@ def test_a_committed_record_of_a_network_is_recomputed(tmp_path):
     from reproduction.images import load_images
 
     asked, images = config("resnet34"), load_images("imagenet-sample", 512)
-    architecture = models.find("resnet34")
+    architecture = find("resnet34")
     batches = images.batches(architecture.mean, architecture.std)
     features = features_of(
         architecture, models.untrained("resnet34", 0), batches, modules=architecture.modules[:1]
@@ -459,9 +459,7 @@ def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
     kept = records.write(record, tmp_path).with_suffix(".npz")
     pictures = load_pictures("digits", RECIPES["quick"])
     network, modules = network_of(Run("resmlp_12_224", RECIPES["quick"], 0), pictures.classes)
-    grams = activation_grams(
-        network, normalise(pictures.probe, models.find("resmlp_12_224")), modules
-    )
+    grams = activation_grams(network, normalise(pictures.probe, find("resmlp_12_224")), modules)
     other = torch.randn(len(pictures.probe), 5, generator=torch.Generator().manual_seed(0)).double()
     arrays = {f"gram/{name}": gram.products.numpy() for name, gram in grams.items()}
     arrays |= {f"gram/{modules[-1]}": (other @ other.T).numpy()}

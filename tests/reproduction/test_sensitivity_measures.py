@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from reproduction.covering.run import rate_of_boxes
 from reproduction.invariance.known import known_points
 from reproduction.sensitivity.measures import (
     PROPERTIES,
+    adjacency_at,
     cka_of_grams,
     effective_rank,
     graph_statistics,
@@ -17,8 +19,7 @@ from reproduction.sensitivity.measures import (
     two_nn,
 )
 from sslib import pair_distances, ss_rate
-from sslib.boxes import AXES, FORMULAS, rate_of_boxes, scale_free_rate
-from sslib.distances import adjacency_at
+from sslib.boxes import AXES, FORMULAS, scale_free_rate
 from sslib.graph import participation_ratio
 from sslib.noise import NULLS, null_features
 

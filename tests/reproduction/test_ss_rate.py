@@ -29,6 +29,7 @@ from reproduction.ss_rate.figure_2 import channel_map, figure_2, noise_direction
 from reproduction.ss_rate.layer import layer_metrics
 from reproduction.ss_rate.read import factor_table, full_scale, table_2
 from reproduction.ss_rate.run import at_scale, run_ss_rate
+from reproduction.table_1 import find
 
 NAME = "resnet34"
 
@@ -59,7 +60,7 @@ def test_a_record_holds_what_its_configuration_gives(run, pictures):
         images = load_images(pictures, 5, seed=record["config"]["draw"])
         assert record["data"]["fingerprint"] == images.fingerprint
         network = models.untrained(NAME, record["seed"])
-        features = sslib.feature_matrices(network, images.normalised(), models.find(NAME).modules)
+        features = sslib.feature_matrices(network, images.normalised(), find(NAME).modules)
         layers = record["metrics"]["layers"]
         for module, F in features.items():
             for formula in ("released", "printed"):
@@ -332,7 +333,7 @@ def test_four_channels_by_hand():
 def test_live_layers_are_those_of_table_1():
     images = load_images("photographs", 4)
     features = live.features(["vgg11"], images, 0)
-    assert list(features) == ["VGG"] and list(features["VGG"]) == list(models.find("VGG").modules)
+    assert list(features) == ["VGG"] and list(features["VGG"]) == list(find("VGG").modules)
     profile = live.layer_rates(features)
     assert list(profile["depth"].unique()) == [0, 0.25, 0.5, 0.75, 1]
     F = features["VGG"]["features.9"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from reproduction import models
+from reproduction.table_1 import find
 from reproduction.training.loop import _Loop, train
 from reproduction.training.pictures import augment, load_pictures, normalise
 from reproduction.training.recipes import RECIPES, Penalty, Run, network_of
@@ -159,7 +159,7 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
     metrics = train(run, pictures, checkpoint=checkpoint, matrices=kept)
     network, modules = network_of(run, 10)
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["network"])
-    architecture = models.find(run.model)
+    architecture = find(run.model)
     network.eval()
     with torch.no_grad():
         guess = network(normalise(pictures.test[0], architecture)).argmax(1)
@@ -191,7 +191,7 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
 
 def test_augmentation_keeps_what_it_should():
     """Without a crop and a flip, resampling returns the picture; crops stay inside it."""
-    architecture = models.find("resnet34")
+    architecture = find("resnet34")
     gradient = (
         torch.arange(32, dtype=torch.uint8)
         .mul(8)
