@@ -77,15 +77,16 @@ def run_all(notebooks: list[Path], folder: Path, scale: str) -> dict[str, float]
     return {source.stem: seconds for source, seconds in zip(notebooks, run, strict=True)}
 
 
-def unchanged(source: Path, target: Path) -> bool:
-    """Whether target is source as it was run, so that its outputs may be shown again."""
+def unchanged(source: Path, target: Path, scale: str) -> bool:
+    """Whether target is source as it was run at this scale, so that it may be shown again."""
     if not target.exists():
         return False
     own, run = (nbformat.read(path, as_version=4) for path in (source, target))
-    kept = [
-        cell for cell in run.cells if "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
-    return [cell.source for cell in own.cells] == [cell.source for cell in kept]
+    injected = [c for c in run.cells if "injected-parameters" in c.metadata.get("tags", [])]
+    if [f'scale = "{scale}"' in cell.source for cell in injected] != [True]:
+        return False
+    kept = [cell.source for cell in run.cells if cell not in injected]
+    return [cell.source for cell in own.cells] == kept
 
 
 def finish(
@@ -115,7 +116,7 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
-        "status": fragments.status(provenance.Build.now(), runs, scale, pages),
+        "status": fragments.status(provenance.Build.now(), runs, scale),
     }
     (stage / "book/_generated").mkdir()
     for name, text in made.items():
@@ -179,7 +180,9 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     executed.mkdir(parents=True, exist_ok=True)
     notebooks = mirror(stage)
-    todo = [path for path in notebooks if not (reuse and unchanged(path, executed / path.name))]
+    todo = [
+        path for path in notebooks if not (reuse and unchanged(path, executed / path.name, scale))
+    ]
     seconds = run_all(todo, executed, scale) if todo else {}
     write_fragments(stage, finish(notebooks, executed, stage, seconds), scale)
     program = Path(sys.executable).with_name("jupyter-book")

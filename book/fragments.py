@@ -19,8 +19,12 @@ from reproduction.verdicts.differences import differences as point_by_point
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """One notebook of this build: seconds, or None where it was taken as committed; experiments it
-    read.
+    """One notebook of this build.
+
+    Attributes:
+        name: without its ending.
+        seconds: None where an earlier build ran it.
+        experiments: whose records it read.
     """
 
     name: str
@@ -28,13 +32,13 @@ class NotebookRun:
     experiments: tuple[str, ...]
 
 
-def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Sequence[str]) -> str:
+def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
     """What this build was made of: commit, machine, versions, notebooks and their times, records,
     printed tables.
     """
     lines = [
         f"Built on {build.date} from commit `{build.commit}` on {build.machine}, "
-        f"notebooks at the settings of `{params}`.",
+        f"notebooks at scale `{scale}`.",
         "",
     ]
     if build.commit.endswith("+"):
@@ -44,7 +48,7 @@ def status(build: Build, runs: Collection[NotebookRun], params: str, pages: Sequ
     lines += [f"Versions: {told}.", "", "## Notebooks", ""]
     lines += ["| notebook | run time | records it read |", "|-|-|-|"]
     for run in sorted(runs, key=lambda run: run.name):
-        time = "as committed" if run.seconds is None else f"{run.seconds:.0f} s"
+        time = "run in an earlier build" if run.seconds is None else f"{run.seconds:.0f} s"
         link = f"[{run.name}](../notebooks/{run.name}.ipynb)"
         lines.append(_row((link, time, ", ".join(run.experiments) or "–")))
     lines += ["", "## Records", "", ":::{div} wide", ""]

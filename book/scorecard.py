@@ -232,7 +232,7 @@ def _first_commit(path: str) -> str:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
-    found = done.stdout.split("\n")[0]
+    found = done.stdout.strip().rpartition("\n")[2]  # the oldest
     return f"; first committed in {found}" if found else ""
 
 

@@ -110,7 +110,9 @@ def invariance(add: Add) -> Make:
         if asked.trained:
             return run_trained(asked.trained, root=root)
         if asked.noise:
-            return run_noise(asked.models, asked.seeds, n_images=asked.n_images, root=root)
+            return run_noise(
+                asked.models, asked.seeds, n_images=asked.n_images, device=device, root=root
+            )
         if asked.recipe:
             return run_before_training(
                 asked.models, asked.seeds, asked.images, asked.recipe, device=device, root=root

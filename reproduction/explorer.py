@@ -78,7 +78,7 @@ def layer(F: Tensor, *, seed: int = 42) -> dict[str, Any]:
     steps = torch.searchsorted(theta, pairs, right=True) % len(theta)
     merged = linkage(squareform(C.double().numpy(), checks=False), "complete")
     cover = covering_numbers(C, theta.double())
-    place, stress = mds(C)
+    place, stress = mds(C, seed=seed)
     place = place - (place.max(0) + place.min(0)) / 2
     return {
         "D": D,

@@ -37,11 +37,13 @@ class Job:
         experiment: names the records.
         cells: (configuration, seed) of each record.
         measure: gets the cells that have no record yet, and gives one measurement for each.
+        device: where the work is done, if that is not the run's to choose.
     """
 
     experiment: str
     cells: tuple[Asked, ...]
     measure: Callable[[tuple[Asked, ...]], Iterable[Measurement]]
+    device: str | None = None
 
     def lacking(self, root: Path) -> tuple[Asked, ...]:
         """The cells without a record."""
@@ -73,7 +75,13 @@ def run(jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu") -> It
             now = time.perf_counter()
             seconds, start = round(now - start if measured is None else measured, 2), now
             record = records.new_record(
-                job.experiment, config, seed, metrics, data=data, device=device, seconds=seconds
+                job.experiment,
+                config,
+                seed,
+                metrics,
+                data=data,
+                device=job.device or device,
+                seconds=seconds,
             )
             yield from written(record, root)
 
@@ -112,26 +120,6 @@ def default_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _written(
-    experiment: str,
-    asked: Any,
-    seed: int,
-    metrics: Any,
-    data: Any,
-    device: Any,
-    start: float,
-    root: Path,
-) -> Iterable[Path]:
-    """`written` for a record whose time began at `start`."""
-    seconds = round(time.perf_counter() - start, 2)
-    return written(
-        records.new_record(
-            experiment, asked, seed, metrics, data=data, device=device, seconds=seconds
-        ),
-        root,
-    )
 
 
 _WAIT = 2.0  # seconds between looks at cells that other processes hold

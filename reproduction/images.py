@@ -136,7 +136,7 @@ def load_images(
             than there are, a file that is no image.
         FileNotFoundError: a set that is neither here nor could be downloaded.
     """
-    # Imported here, and others below, so that `import sslib` does not pay for them.
+    # Imported here, and others below, so that importing this module costs little.
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     for argument, value, least in (

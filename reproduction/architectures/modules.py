@@ -11,9 +11,6 @@ from torch import Tensor, nn
 
 from sslib.features import reduce_mean
 
-#: The levels of the rule, in the order they are tried.
-LEVELS = ("blocks", "stages", "feature_info")
-
 # "3", "layer3", "denseblock3": a number that counts repeats; "conv2" and "norm2" number the parts
 # of one block.
 _REPEAT = re.compile(r"(layer|stage|level|block|denseblock|denselayer|tree|s|b)?\d+")

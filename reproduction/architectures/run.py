@@ -143,6 +143,8 @@ def jobs(
         device: None means ``grid.default_device``.
     """
 
+    device = device or default_device()
+
     @cache
     def pictures() -> ImageSet:
         return load_images(images, n_images, seed=0, size=SIZE)

@@ -128,7 +128,7 @@ def jobs(*, n: int = 512) -> list[Job]:
     """
     sets = tuple(({"points": name, "n": n}, 0) for name in KNOWN_SETS)
     known = tuple(({"graph": name}, 0) for name in KNOWN_GRAPHS)
-    return [Job(COVERING, sets, _of_sets), Job(GRAPHS, known, _of_graphs)]
+    return [Job(COVERING, sets, _of_sets, "cpu"), Job(GRAPHS, known, _of_graphs, "cpu")]
 
 
 def _of_sets(cells: tuple[Asked, ...]) -> Iterator[Measurement]:

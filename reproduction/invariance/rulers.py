@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from reproduction.invariance.known import KNOWN_SETS, RULE_CHOSEN_ON, known_points
-from reproduction.invariance.known import SET_NAMES as SET_NAMES
 from sslib.checks import ESTIMATORS
 from sslib.dimension import RELEASED_UMAP, correlation_dimension, umap_points
 from sslib.grams import Gram, gram_distances

@@ -214,6 +214,7 @@ def jobs(
             are not there.
     """
     device = device or default_device()
+    seeds = seeds if weights == "untrained" else [0]  # of random weights: there are none to draw
     names = list(names)
     pictures = cache(partial(load_images, n=n_images, seed=DRAW, size=size))
     for seed in seeds:

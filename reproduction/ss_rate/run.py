@@ -45,7 +45,7 @@ def jobs(
 
     Args:
         names: models of Table 1.
-        seeds: of the random weights.
+        seeds: of the random weights; other weights are measured once, as seed 0.
         draws: seeds of the draw of images.
         weights: as for ``models.load``.
         images: a name of ``load_images``; read only when the first cell is measured.
@@ -56,6 +56,7 @@ def jobs(
         ValueError: no such model.
     """
     device = device or default_device()
+    seeds = seeds if weights == "untrained" else [0]  # of random weights: there are none to draw
     drawn = cache(lambda draw: load_images(images, n_images, seed=draw))
     labels = [(find(name).timm_name, weights_label(find(name), weights)) for name in names]
     for seed in seeds:

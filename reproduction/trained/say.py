@@ -10,7 +10,6 @@ from reproduction.trained.read import ABOVE, BELOW, FORMULAS, WITHIN
 
 _VERBS = {ABOVE: "rises", BELOW: "falls", WITHIN: "does not change beyond chance"}
 _SIGMA_DELTA = {"sigma": "σ", "delta": "Δ"}
-_SETS = {"cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 _NOT_RUN = "Not run."
 
 

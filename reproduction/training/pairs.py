@@ -23,9 +23,6 @@ from reproduction.training.recipes import RECIPES
 
 _PAIR = ["recipe", "dataset", "model", "family", "seed"]
 
-#: What a batch of seeds chosen beforehand made of the result that led to it.
-OUTCOMES = ("repeated", "left open", "not repeated")
-
 
 def networks(runs: pd.DataFrame) -> list[str]:
     """The models among the runs, in the order of Table 1."""
@@ -162,7 +159,7 @@ def outcomes(table: pd.DataFrame, plan: Iterable[Batch]) -> pd.DataFrame:
 
     Returns:
         The rows of `table` that are of a planned batch and not NaN, with "outcome", one of
-        `OUTCOMES`, see `outcome`.
+        "repeated", "left open" or "not repeated", see `outcome`.
     """
     parts = []
     for batch in plan:

@@ -131,13 +131,14 @@ def test_reading_records_leaves_a_line_where_it_is_asked_for(provenance, tmp_pat
 def test_a_notebook_that_changed_is_run_again(tmp_path):
     build = importlib.import_module("build")
     source, target = tmp_path / "a.ipynb", tmp_path / "run.ipynb"
-    injected = cell("scale = 'quick'", tags=["injected-parameters"])
+    injected = cell('# Parameters\nscale = "quick"', tags=["injected-parameters"])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 1")]), source)
-    assert not build.unchanged(source, target)
+    assert not build.unchanged(source, target, "quick")
     nbformat.write(nbformat.v4.new_notebook(cells=[injected, cell("x = 1")]), target)
-    assert build.unchanged(source, target)
+    assert build.unchanged(source, target, "quick")
+    assert not build.unchanged(source, target, "gpu")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell("x = 2")]), source)
-    assert not build.unchanged(source, target)
+    assert not build.unchanged(source, target, "quick")
 
 
 def test_committed_notebooks_keep_their_text_and_lose_their_pictures():
@@ -203,10 +204,8 @@ def test_status_lists_notebooks_records_and_files(fragments, provenance):
         fragments.NotebookRun("02_x", 12.3, ("ss-rate",)),
         fragments.NotebookRun("10_audit", None, ()),
     ]
-    text = fragments.status(
-        provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick.yml", []
-    )
-    assert "| 12 s | ss-rate |" in text and "| as committed | – |" in text
+    text = fragments.status(provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick")
+    assert "| 12 s | ss-rate |" in text and "| run in an earlier build | – |" in text
     assert "files differed" in text and "torch" in text
     assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
     assert text.count("data/paper/") == len(
