@@ -46,7 +46,7 @@ from reproduction import records
 from reproduction.grid import complete
 from reproduction.invariance import draw, live, read, read_rulers, read_trained, rulers, run, say
 from reproduction.settings import start
-from reproduction.verdicts.claims import by_key, scorecard
+from reproduction.verdicts.claims import measured
 
 settings = start("04_scale_invariance", globals())
 complete(run.at_scale(settings))
@@ -112,7 +112,7 @@ read.order_table(correlations)
 Markdown(say.order_of_untrained(correlations))
 
 # %% tags=["hide-input"]
-Markdown(say.gain(by_key(scorecard())["invariance"]))
+Markdown(say.gain(measured("invariance")))
 
 # %% [markdown]
 # ## Along the depth, and against noise

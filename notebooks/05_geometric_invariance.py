@@ -48,7 +48,7 @@ from reproduction.invariance import draw, live, read, read_rulers, read_trained,
 from reproduction.invariance.rulers import dimension_recovery
 from reproduction.invariance.run import at_scale
 from reproduction.settings import start
-from reproduction.verdicts.claims import by_key, scorecard
+from reproduction.verdicts.claims import measured
 
 settings = start("05_geometric_invariance", globals())
 complete(at_scale(settings))
@@ -97,7 +97,7 @@ read.order_table(correlations)
 Markdown(say.order(correlations))
 
 # %% tags=["hide-input"]
-Markdown(say.gain(by_key(scorecard())["invariance"]))
+Markdown(say.gain(measured("invariance")))
 
 # %% [markdown]
 # ## How large is Δ if nothing changes?

@@ -153,6 +153,26 @@ def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding,
     return {claim.key: RULES[claim.key].findings(claim.limits, read_all) for claim in load_claims()}
 
 
+def measured(key: str, root: str | os.PathLike[str] = RESULTS) -> dict[str, str]:
+    """What was found of one claim at the paper's settings, in words: "ours", "n" and "hardware".
+
+    >>> measured("invariance", "no-such-folder")["ours"]
+    ''
+
+    Args:
+        key: of the claim, as in data/paper/claims.yml.
+        root: the folder of records; only those that the claim's rule looks at are read.
+
+    Raises:
+        ValueError: there is no such claim.
+    """
+    limits = {claim.key: claim.limits for claim in load_claims()}
+    if key not in limits:
+        raise ValueError(f"key: {key!r} is no claim; expected one of {', '.join(limits)}")
+    rule, read_all = RULES[key], partial(records.read_all, root=root)
+    return _words(key, _finding(rule.read, rule.judge, limits[key], read_all))
+
+
 def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """Every claim with its verdict, a row each, indexed by number.
 

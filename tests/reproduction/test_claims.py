@@ -15,7 +15,7 @@ from reproduction.paper.tables import MARKED
 from reproduction.paths import RESULTS, ROOT
 from reproduction.table_1 import find
 from reproduction.verdicts import live
-from reproduction.verdicts.claims import IN_SMALL, VERDICTS, load_claims, scorecard
+from reproduction.verdicts.claims import IN_SMALL, VERDICTS, load_claims, measured, scorecard
 from reproduction.verdicts.claims import by_key as verdicts_by_key
 from reproduction.verdicts.in_print import IN_PRINT
 
@@ -433,3 +433,10 @@ def covering(root, off, rates) -> None:
 def test_box_covering(tmp_path, off, rates, expected):
     covering(tmp_path, off, rates)
     assert verdicts(tmp_path)["boxes"][0] == expected
+
+
+def test_one_claim_alone_says_what_the_scorecard_says():
+    row = verdicts_by_key(scorecard())["invariance"]
+    assert measured("invariance") == {key: row[key] for key in ("ours", "n", "hardware")}
+    with pytest.raises(ValueError, match="'invariant' is no claim"):
+        measured("invariant")
