@@ -59,7 +59,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     common = _commonest(table)
-    lines = [answer(table), "", beyond(pages, root), "", ":::{div} scorecard", ""]
+    lines = [answer(table), "", ":::{div} scorecard", ""]
     heads = ("", "the paper claims", "verdict", "in print", "its own tables", "ours", "chapter")
     lines += [_row(heads).replace("|  |", "| |"), "|-" * 7 + "|"]
     for number, row in table.iterrows():
@@ -74,7 +74,8 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
         )
         lines.append(_row(cells))
     where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
-    return "\n".join([*lines, "", NOTE.format(where=where), "", ":::", ""])
+    note = NOTE.format(where=where)
+    return "\n".join([*lines, "", note, "", ":::", "", beyond(pages, root), ""])
 
 
 def beyond(pages: Sequence[str], root: Path = RESULTS) -> str:
