@@ -47,7 +47,7 @@ Markdown(say.answer(rates, parts, norms))
 measures = {"released": "released", "printed": "printed", "released, mean": "scale-free"}
 draw.profiles(layers, measures);
 
-# %% mystnb={"figure": {"caption": "**SS_rate and mean pair distance before and after training**, mean over modules and draws. Low, high: where a sixth untrained network would lie in 95 of 100 cases. Above, below: the trained network lies outside, in every draw on the same side. What to see: the released SS_rate is above in both networks; the printed one cannot be told apart from another initialisation.", "name": "tab-trained-rates"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**SS_rate and mean pair distance before and after training**, mean over modules and draws. Low, high: where a sixth untrained network would lie in 95 of 100 cases. Above, below: the trained network lies outside, in every draw on the same side. What to see: the released SS_rate is above in both networks; the printed one lies within the untrained range in ViT-Tiny and below it in EfficientNet-Lite0.", "name": "tab-trained-rates"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
 interval = ["untrained", "low", "high", "trained", "outcome"]
 read.shown(rates, ["network", "measure"], interval)
 
