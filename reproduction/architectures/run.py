@@ -155,6 +155,8 @@ def jobs(
         data = {"name": shown.name, "n": len(shown), "fingerprint": shown.fingerprint}
         try:
             metrics = measure(untrained(config["model"], seed), shown, device=device)
+        except torch.cuda.OutOfMemoryError:
+            raise  # the machine's refusal, not the network's
         except _REFUSALS as error:
             reason = (str(error).strip().splitlines() or ["no reason given"])[0]
             metrics = {"skipped": f"{type(error).__name__}: {reason}"[:300]}
