@@ -16,6 +16,7 @@ import pandas as pd
 
 from reproduction import records
 from reproduction.invariance.read import full_scale as of_tables_4_and_5
+from reproduction.invariance.read import of_way
 from reproduction.paper.audit import gains, movement
 from reproduction.paper.tables import released_commands
 from reproduction.ss_rate.read import factor_table, full_scale, table_2
@@ -230,12 +231,7 @@ def ways(root: Path, metric: str, one: str, other: str) -> Values | None:
     runs = _untrained(root)
     if runs.empty:
         return None
-    values = pd.DataFrame(
-        {
-            way: runs[f"metrics.{metric}"].map(lambda cell, w=way: cell.get(w, math.nan))
-            for way in (one, other)
-        }
-    ).astype(float)
+    values = pd.DataFrame({way: of_way(runs, metric, way) for way in (one, other)})
     values = values.groupby(runs["config.model"]).mean().dropna()
     if len(values) < 3:
         return None

@@ -16,6 +16,7 @@ import pandas as pd
 from reproduction.covering.read import covers as layers_and_sets
 from reproduction.covering.read import networks
 from reproduction.invariance.read import full_scale as of_tables_4_and_5
+from reproduction.invariance.read import of_way
 from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS, FORMULAS
 from reproduction.ss_rate.read import full_scale, table_2
@@ -264,13 +265,9 @@ def _invariance_runs(read_all: Reader) -> pd.DataFrame:
         model=[find(name).name for name in runs["config.model"]],
         images=runs["config.images"],
         weights=runs["config.weights"],
-        sigma=_released(runs["metrics.sigma"]),
-        delta=_released(runs["metrics.delta"]),
+        sigma=of_way(runs, "sigma", "released"),
+        delta=of_way(runs, "delta", "released"),
     )
-
-
-def _released(ways: pd.Series) -> pd.Series:
-    return ways.map(lambda way: way.get("released", math.nan)).astype(float)
 
 
 def _beside_gains(runs: pd.DataFrame, gain: pd.Series) -> Evidence | None:
