@@ -21,6 +21,7 @@ from reproduction.sensitivity.run import run_cka, run_measures
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
+from reproduction.training import plans
 from reproduction.training.recipes import RECIPES
 from reproduction.training.run import grid, progress, run_grid
 
@@ -78,8 +79,21 @@ def train(add: Add) -> Make:
     add("--seeds", nargs="+", type=int, default=[0])
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
+    add("--plan", metavar="NAME", help="run a plan of data/results/plan.yml instead")
+    add("--rehearse", action="store_true", help="the plan in seconds a run, to see that it works")
 
     def make(asked: argparse.Namespace) -> Made:
+        if asked.plan:
+            plan = plans.load(asked.plan)
+            plan = plans.rehearsal(plan) if asked.rehearse else plan
+            if asked.list:
+                print(
+                    progress(plans.due(plan, asked.results), asked.results).to_string(index=False)
+                )
+                return None
+            return plans.run_plan(
+                plan, device=asked.device, root=asked.results, minutes=asked.minutes
+            )
         cells = grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))

@@ -220,11 +220,12 @@ class _Loop:
                 "rate or alpha"
             )
         took = time.perf_counter() - start
+        look = self.epoch + 1 == self.run.recipe.epochs or not self.run.recipe.test_last
         self.by_module = {
             name: float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules
         }
         entry = {
-            "test": self._top1(*self.pictures.test),
+            "test": self._top1(*self.pictures.test) if look else math.nan,
             "heldout": self._top1(*self.pictures.heldout),
             "train_loss": train_loss,
             "lr": lr,
@@ -285,9 +286,9 @@ class _Loop:
             self._keep(matrices)
         return {
             "top1_last": test[-1],
-            "top1_best": max(test),
+            "top1_best": float(np.nanmax(test)),
             "top1_heldout": test[int(np.argmax(heldout))],
-            "best_epoch": int(np.argmax(test)),
+            "best_epoch": int(np.nanargmax(test)),
             "heldout_epoch": int(np.argmax(heldout)),
             "ss_rate_train": self.history["ss_rate_train"][-1],
             "ss_rate_train_modules": self.by_module,

@@ -43,6 +43,7 @@ class Recipe:
         mixup, cutmix, smoothing, erasing: as timm takes them.
         stored: side of the training images in memory, before the random crop.
         train_images, test_images: how many are drawn (seed 0), None for all.
+        test_last: the test images are looked at after the last epoch only.
         small: the networks of ``models.small`` instead of Table 1's own.
     """
 
@@ -65,6 +66,7 @@ class Recipe:
     crop_pct: float = 0.875
     train_images: int | None = None
     test_images: int | None = None
+    test_last: bool = False
     small: bool = False
 
 

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -29,11 +29,54 @@ from reproduction.table_1 import TABLE_1, find
 from reproduction.training.arms import ALPHA, EXPERIMENT, RELEASED, Arm
 from reproduction.training.loop import train
 from reproduction.training.pictures import Pictures, load_pictures
-from reproduction.training.recipes import RECIPES, Penalty, Run
+from reproduction.training.recipes import RECIPES, Penalty, Recipe, Run
+
+
+class Trainable:
+    """What `job` can train: `Cell` here, and the cells of the plans."""
+
+    experiment: str
+    dataset: str
+    model: str
+    arm: str
+    seed: int
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What names its record, beside the seed."""
+        raise NotImplementedError
+
+    @property
+    def protocol(self) -> Recipe:
+        """How it is trained."""
+        raise NotImplementedError
+
+    @property
+    def baseline(self) -> Trainable | None:
+        """The cell whose SS_rate is this one's gamma, if it needs one."""
+        return None
+
+    def run(self, root: Path) -> Run:
+        """What is to be trained.
+
+        Raises:
+            FileNotFoundError: a record that it takes gamma from is not there.
+        """
+        raise NotImplementedError
+
+    def path(self, root: Path) -> Path:
+        return records.record_path(self.experiment, self.config, self.seed, root)
+
+    def done(self, root: Path) -> bool:
+        return records.exists(self.experiment, self.config, self.seed, root)
+
+    def ready(self, root: Path) -> bool:
+        """Whether there is what it needs of its baseline."""
+        return self.baseline is None or self.baseline.done(root)
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Trainable):
     """One run of the grid. Arguments are checked when it is made; model may be a name of Table 1 or
     timm's.
     """
@@ -58,6 +101,12 @@ class Cell:
                 f"{self.dataset}"
             )
 
+    experiment: ClassVar[str] = EXPERIMENT
+
+    @property
+    def protocol(self) -> Recipe:
+        return RECIPES[self.recipe]
+
     @property
     def config(self) -> dict[str, Any]:
         return {
@@ -73,29 +122,13 @@ class Cell:
 
     @property
     def baseline(self) -> Cell | None:
-        """The cell whose SS_rate is this one's gamma, if it needs one."""
         arm = Arm.parse(self.arm)
         if arm.kind not in ("constrained", "placebo"):
             return None
         return replace(self, arm=str(Arm("baseline", lr=arm.lr)))
 
-    def path(self, root: Path) -> Path:
-        return records.record_path(EXPERIMENT, self.config, self.seed, root)
-
-    def done(self, root: Path) -> bool:
-        return records.exists(EXPERIMENT, self.config, self.seed, root)
-
-    def ready(self, root: Path) -> bool:
-        """Whether there is what it needs of its baseline."""
-        return self.baseline is None or self.baseline.done(root)
-
     def run(self, root: Path) -> Run:
-        """What is to be trained; reads gamma from the baseline's record.
-
-        Raises:
-            FileNotFoundError: that record is needed and not there.
-        """
-        arm, recipe = Arm.parse(self.arm), RECIPES[self.recipe]
+        arm, recipe = Arm.parse(self.arm), self.protocol
         penalty, lr = None, arm.lr
         if self.baseline:
             gamma = records.read(self.baseline.path(root))["metrics"]["ss_rate_train"]
@@ -163,7 +196,7 @@ def run_grid(
 
 
 def job(
-    cells: Sequence[Cell],
+    cells: Sequence[Trainable],
     *,
     root: Path,
     device: str,
@@ -174,15 +207,16 @@ def job(
     ``time.time()``.
     """
 
-    def measure(lacking: Iterable[tuple[Mapping[str, Any], int]]) -> Iterator[Measurement]:
-        todo = [Cell(**config, seed=seed) for config, seed in lacking]
+    def measure(lacking: Sequence[tuple[Mapping[str, Any], int]]) -> Iterator[Measurement]:
+        todo = [cell for cell in cells if (cell.config, cell.seed) in lacking]
         return _measure(todo, root, device, deadline, matrices)
 
-    return Job(EXPERIMENT, tuple((cell.config, cell.seed) for cell in cells), measure)
+    (experiment,) = {cell.experiment for cell in cells} or {EXPERIMENT}
+    return Job(experiment, tuple((cell.config, cell.seed) for cell in cells), measure)
 
 
 def _measure(
-    todo: list[Cell], root: Path, device: str, deadline: float, matrices: bool
+    todo: list[Trainable], root: Path, device: str, deadline: float, matrices: bool
 ) -> Iterator[Measurement]:
     """Train what no other process holds, and wait for what one does, until all have a record."""
     for cell in todo:
@@ -197,7 +231,7 @@ def _measure(
             if time.time() < deadline and cell.ready(root):
                 with _lock(cell.path(root)) as ours:
                     if ours and not cell.done(root):
-                        images = pictures(cell.dataset, RECIPES[cell.recipe])
+                        images = pictures(cell.dataset, cell.protocol)
                         yield from _trained(cell, images, device, root, deadline, matrices)
         waiting = [cell for cell in todo if not cell.done(root)]
         if len(waiting) == len(todo):
@@ -206,7 +240,7 @@ def _measure(
 
 
 def _trained(
-    cell: Cell, pictures: Pictures, device: str, root: Path, deadline: float, matrices: bool
+    cell: Trainable, pictures: Pictures, device: str, root: Path, deadline: float, matrices: bool
 ) -> Iterator[Measurement]:
     """Train one cell, from its checkpoint if there is one; nothing if the time was over before."""
     path = cell.path(root)
@@ -231,7 +265,7 @@ def _trained(
             checkpoint.unlink(missing_ok=True)
 
 
-def progress(cells: Iterable[Cell], root: Path = RESULTS) -> pd.DataFrame:
+def progress(cells: Iterable[Trainable], root: Path = RESULTS) -> pd.DataFrame:
     """What is done and what is not: a row per cell with its state, "done", "running", "begun" or
     "not run".
     """
