@@ -223,6 +223,9 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         }
         for name, text in fields.items():
             parts += [name, f": {' '.join(text.split())}", ""]
+        for change in claim.changes:
+            parts += [f"Rule until {change['date']}", f": {' '.join(change['was'].split())}", ""]
+            parts += ["Why it was changed", f": {' '.join(change['why'].split())}", ""]
     return "\n".join(parts)
 
 

@@ -22,10 +22,9 @@ import yaml
 
 from reproduction import machine, records
 from reproduction.paths import PAPER, RESULTS
-from reproduction.verdicts import read, rules, say
-from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits
+from reproduction.verdicts import read, read_training, rules, rules_training, say
+from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits, Reader
 from reproduction.verdicts.in_print import PRINT
-from reproduction.verdicts.read import Reader
 from reproduction.verdicts.say_in_print import PRINTED
 
 #: A verdict, and what a result in small is called under the same rule.
@@ -59,6 +58,7 @@ class Claim:
     known: str
     evidence: tuple[str, ...]
     printed: str = ""
+    changes: tuple[Mapping[str, str], ...] = ()
 
 
 def load_claims() -> list[Claim]:
@@ -73,7 +73,8 @@ def load_claims() -> list[Claim]:
     claims = []
     for number, entry in enumerate(entries, start=1):
         rule = entry["rule"].format(**entry["limits"])
-        claims.append(Claim(number, **entry | {"rule": rule, "evidence": tuple(entry["evidence"])}))
+        lists = {key: tuple(entry.get(key, ())) for key in ("evidence", "changes")}
+        claims.append(Claim(number, **entry | {"rule": rule} | lists))
     return claims
 
 
@@ -118,8 +119,8 @@ def _finding(read_evidence: Read, judge: Judge, limits: Limits, read_all: Reader
 
 def _on_pairs(judge: Judge) -> Rule:
     """A rule on pairs of runs, applied to the paper's recipe and to the smaller ones."""
-    full = rules.at_paper_scale(judge)
-    return Rule(read.pairs_at_paper_scale, full, read.pairs_in_small, judge)
+    full = rules_training.at_paper_scale(judge)
+    return Rule(read_training.pairs_at_paper_scale, full, read_training.pairs_in_small, judge)
 
 
 RULES: Mapping[str, Rule] = {
@@ -130,14 +131,14 @@ RULES: Mapping[str, Rule] = {
     "rises": Rule(read.rises, rules.rises, read.rises_in_small, rules.rises_in_small),
     "low-dimensional": Rule(read.directions, rules.low_dimensional),
     "poolformer": Rule(read.directions, rules.poolformer),
-    "helps": _on_pairs(rules.helps),
-    "average-gain": _on_pairs(rules.average_gain),
-    "up-to-six": _on_pairs(rules.up_to_six),
+    "helps": _on_pairs(rules_training.helps),
+    "average-gain": _on_pairs(rules_training.average_gain),
+    "up-to-six": _on_pairs(rules_training.up_to_six),
     "invariance": Rule(
         read.invariances, rules.invariance, read.invariances_in_small, rules.invariance
     ),
     "boxes": Rule(read.covers, rules.boxes),
-    "toward-target": _on_pairs(rules.toward),
+    "toward-target": _on_pairs(rules_training.toward),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,6 +13,11 @@ Limits = Mapping[str, float]
 
 #: Types and names of machines, as records have them.
 Devices = tuple[tuple[str, str], ...]
+
+#: Gives the records of an experiment, by its name.
+Reader = Callable[[str], pd.DataFrame]
+
+DEVICE = ["device.type", "device.name"]
 
 
 @dataclass(frozen=True)
@@ -40,3 +45,10 @@ class Evidence(NamedTuple):
 
     tables: tuple[pd.DataFrame, ...]
     devices: Devices = ()
+
+
+def devices(runs: pd.DataFrame) -> Devices:
+    """What the runs ran on, each machine once."""
+    if runs.empty or not set(DEVICE) <= set(runs):
+        return ()
+    return tuple(runs[DEVICE].drop_duplicates().itertuples(index=False, name=None))

@@ -7,7 +7,6 @@ where nothing was run, and changes none of the frames that it reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,23 +20,10 @@ from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import DATASETS, FORMULAS
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
-from reproduction.training.pairs import off_target
-from reproduction.verdicts.finding import Devices, Evidence, Limits
-
-Reader = Callable[[str], pd.DataFrame]
+from reproduction.verdicts.finding import Evidence, Limits, Reader, devices
+from reproduction.verdicts.read_training import training_pairs, training_runs
 
 SS_RATE, INVARIANCE, COVERING = "ss-rate", "invariance", "box-covering"
-
-DEVICE = ["device.type", "device.name"]
-
-CELL = ["recipe", "dataset", "model", "family", "seed"]
-
-
-def devices(runs: pd.DataFrame) -> Devices:
-    """What the runs ran on, each machine once."""
-    if runs.empty or not set(DEVICE) <= set(runs):
-        return ()
-    return tuple(runs[DEVICE].drop_duplicates().itertuples(index=False, name=None))
 
 
 # --- measurements alone ---------------------------------------------------------------------------
@@ -117,7 +103,7 @@ def rises_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """How much SS_rate rose in our own training without the constraint: model and change, a row per
     run; no rows if no record says so.
     """
-    runs = _training(read_all)
+    runs = training_runs(read_all)
     runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
     if runs.empty:
         return None
@@ -159,70 +145,6 @@ def covers(read_all: Reader, limits: Limits) -> Evidence | None:
         return None
     table = networks(layers_and_sets(runs))
     return Evidence((table,), devices(runs)) if len(table) else None
-
-
-# --- training runs --------------------------------------------------------------------------------
-
-
-def pairs_at_paper_scale(read_all: Reader, limits: Limits) -> Evidence | None:
-    """`training_pairs` of the paper's recipe."""
-    pairs = training_pairs(read_all)
-    return _pairs(pairs[pairs["recipe"] == "paper"])
-
-
-def pairs_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
-    """`training_pairs` of the smaller recipes."""
-    pairs = training_pairs(read_all)
-    return _pairs(pairs[pairs["recipe"] != "paper"])
-
-
-def _pairs(part: pd.DataFrame) -> Evidence | None:
-    return Evidence((part,), devices(part)) if len(part) else None
-
-
-def training_pairs(read_all: Reader) -> pd.DataFrame:
-    """Constrained minus baseline, seed by seed: what the rules on training look at.
-
-    >>> len(training_pairs(lambda experiment: pd.DataFrame()))
-    0
-
-    Returns:
-        A row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
-        epoch, points) and nearer (by how much the modules end nearer to gamma: mean abs(SS_rate -
-        gamma) of the baseline's minus that of the constrained run's, training mode); the record's
-        device. No rows if there are no records.
-    """
-    runs = _training(read_all)
-    if runs.empty:
-        return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE])
-    metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
-    runs = runs.rename(columns={f"metrics.{name}": name for name in metrics})
-    runs = runs.reindex(columns=[*CELL, "arm", *metrics, *DEVICE])
-    baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *DEVICE])
-    pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=CELL, suffixes=("", "_baseline"))
-    pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
-    without, with_it = (
-        [
-            off_target(modules, gamma) if isinstance(modules, dict) and gamma is not None else None
-            for modules, gamma in zip(pairs[column], pairs["gamma"], strict=True)
-        ]
-        for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
-    )
-    pairs["nearer"] = np.subtract(np.array(without, float), np.array(with_it, float))
-    return pairs[[*CELL, "gain", "nearer", *DEVICE]]
-
-
-def _training(read_all: Reader) -> pd.DataFrame:
-    """The training records that may count: a row each, with model (as in Table 1), family, recipe,
-    dataset and arm.
-    """
-    runs = read_all("constraint")
-    if runs.empty:
-        return runs
-    found = [find(name) for name in runs["config.model"]]
-    runs = runs.assign(model=[a.name for a in found], family=[a.family for a in found])
-    runs = runs.assign(**{key: runs[f"config.{key}"] for key in ("recipe", "dataset", "arm")})
-    return runs[runs["recipe"] != "quick"]
 
 
 # --- invariance and gains -------------------------------------------------------------------------

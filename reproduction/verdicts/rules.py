@@ -6,22 +6,14 @@ What a table has to hold is said in ``read``, under the function that the rule i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from reproduction.paper.tables import DATASETS, FORMULAS, MARKED
-from reproduction.stats import Interval, mean_interval, sign_flip_test, spearman_exact
+from reproduction.paper.tables import FORMULAS
+from reproduction.stats import spearman_exact
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
-
-#: Pairs below which no sign-flip test can reach p < 0.05.
-FEWEST = 6
-
-#: Runs below which no interval is given.
-FEWEST_OF_INTERVAL = 3
+from reproduction.verdicts.intervals import intervals, mean, signs
 
 #: Timm names of Fig. 2's two groups; PoolFormer, which changes sides, is a claim of its own.
 LOW = ("vit_small_patch16_224", "resmlp_12_224", "mixer_b16_224")
@@ -84,12 +76,12 @@ def rises(limits: Limits, table: pd.DataFrame) -> Finding:
 def rises_in_small(limits: Limits, runs: pd.DataFrame) -> Finding:
     """In how many of our own networks SS_rate rises in training."""
     n = {"run": len(runs), "model": runs["model"].nunique()}
-    intervals = _intervals(runs, ["model"], "change")
-    if not intervals:
+    found = intervals(runs, ["model"], "change")
+    if not found:
         return Finding("undecided", n=n)
-    up, down = _signs(intervals)
-    values = {"up": up, "down": down, "of": len(intervals), "mean": _mean(intervals)}
-    return Finding(_majority(up, down, len(intervals)), values, n)
+    up, down = signs(found)
+    values = {"up": up, "down": down, "of": len(found), "mean": mean(found)}
+    return Finding(_majority(up, down, len(found)), values, n)
 
 
 def _majority(up: int, down: int, n: int) -> str:
@@ -163,119 +155,3 @@ def boxes(limits: Limits, covers: pd.DataFrame) -> Finding:
         good.append(int(off <= limits["factor"]) + int(rank >= limits["rank"]))
     outcome = ("not reproduced", "partly", "reproduced")[max(good)]
     return Finding(outcome, values, {"layer": len(covers), "network": covers["model"].nunique()})
-
-
-# --- training runs --------------------------------------------------------------------------------
-
-
-def at_paper_scale(rule: Callable[[Limits, pd.DataFrame], Finding]) -> Callable[..., Finding]:
-    """The same rule, which "reproduces" only what was run on all of the paper's data sets."""
-
-    def judge(limits: Limits, pairs: pd.DataFrame) -> Finding:
-        finding = rule(limits, pairs)
-        if finding.outcome == "reproduced" and pairs["dataset"].nunique() < len(DATASETS):
-            return replace(finding, outcome="partly")
-        return finding
-
-    return judge
-
-
-def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
-    """Whether the marked models gain and the convolutional ones do not."""
-    marked, cnn = pairs[pairs["model"].isin(MARKED)], pairs[pairs["family"] == "cnn"]
-    values = {"too few": len(marked) < FEWEST, "marked": _group(marked), "cnn": _group(cnn)}
-    n = _pairs(pairs)
-    if values["too few"]:
-        return Finding("undecided", values, n)
-    interval = mean_interval(marked["gain"])
-    gains = sign_flip_test(marked["gain"]).p < 0.05 and interval.mean > 0
-    cnn_gains = len(cnn) > 0 and cnn["gain"].mean() > 0 and sign_flip_test(cnn["gain"]).p < 0.05
-    if interval.high < limits["least"]:
-        outcome = "partly" if gains else "not reproduced"
-    elif not gains:
-        outcome = "undecided"
-    elif cnn_gains:
-        outcome = "partly"
-    else:
-        outcome = "reproduced" if len(cnn) >= FEWEST else "undecided"
-    return Finding(outcome, values, n)
-
-
-def _group(pairs: pd.DataFrame) -> dict[str, Any] | None:
-    """Models of a group, its mean gain, and half of the 95 % interval (None of a single pair)."""
-    if pairs.empty:
-        return None
-    gain = pairs["gain"]
-    half = None if len(gain) == 1 else _half(mean_interval(gain))
-    return {"models": tuple(pairs["model"].unique()), "mean": gain.mean(), "half": half}
-
-
-def average_gain(limits: Limits, pairs: pd.DataFrame) -> Finding:
-    """Whether every marked model gains as much as the text says."""
-    intervals = _intervals(pairs[pairs["model"].isin(MARKED)], ["model"], "gain")
-    n = _pairs(pairs)
-    if not intervals:
-        return Finding("undecided", n=n)
-    values = {"models": {model: (i.mean, _half(i)) for model, i in intervals.items()}}
-    found = intervals.values()
-    good = [i.low > 0 and i.low <= limits["high"] and i.high >= limits["low"] for i in found]
-    if any(good):
-        return Finding("reproduced" if all(good) else "partly", values, n)
-    short = all(i.high < limits["low"] for i in found)
-    return Finding("not reproduced" if short else "undecided", values, n)
-
-
-def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
-    """Whether any MLP or attention model gains as much as the abstract says."""
-    part = pairs[pairs["family"].isin(["mlp", "attention"])]
-    intervals = _intervals(part, ["model", "dataset", "recipe"], "gain")
-    n = _pairs(pairs)
-    if not intervals:
-        return Finding("undecided", n=n)
-    (model, dataset, _), largest = max(intervals.items(), key=lambda item: item[1].mean)
-    values = {"model": model, "dataset": dataset, "mean": largest.mean, "half": _half(largest)}
-    reaching = [i for i in intervals.values() if i.high >= limits["most"]]
-    if any(i.low > 0 for i in reaching):
-        return Finding("reproduced", values, n)
-    return Finding("undecided" if reaching else "not reproduced", values, n)
-
-
-def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
-    """In how many cells the modules end nearer to γ with the constraint than without it."""
-    intervals = _intervals(pairs, ["model", "dataset", "recipe"], "nearer")
-    n = _pairs(pairs)
-    if not intervals:
-        return Finding("undecided", n=n)
-    nearer, away = _signs(intervals)
-    values = {"nearer": nearer, "away": away, "of": len(intervals), "mean": _mean(intervals)}
-    if nearer >= limits["share"] * len(intervals):
-        return Finding("reproduced", values, n)
-    if nearer > away:
-        return Finding("partly", values, n)
-    far = all(i.high < limits["least"] for i in intervals.values())
-    return Finding("not reproduced" if nearer == 0 and far else "undecided", values, n)
-
-
-def _intervals(pairs: pd.DataFrame, by: list[str], column: str) -> dict[Any, Interval]:
-    """Mean and interval of each group that has enough rows for one."""
-    groups = pairs.dropna(subset=[column]).groupby(by if len(by) > 1 else by[0], sort=False)[column]
-    return {key: mean_interval(part) for key, part in groups if len(part) >= FEWEST_OF_INTERVAL}
-
-
-def _signs(intervals: Mapping[Any, Interval]) -> tuple[int, int]:
-    """How many intervals lie above 0, and how many below."""
-    found = intervals.values()
-    return sum(i.low > 0 for i in found), sum(i.high < 0 for i in found)
-
-
-def _mean(intervals: Mapping[Any, Interval]) -> float:
-    return float(np.mean([i.mean for i in intervals.values()]))
-
-
-def _half(interval: Interval) -> float:
-    """Half the width of the 95 % interval."""
-    return (interval.high - interval.low) / 2
-
-
-def _pairs(pairs: pd.DataFrame) -> dict[str, int | tuple[str, ...]]:
-    return {"pair": len(pairs), "recipe": tuple(sorted(pairs["recipe"].unique()))}

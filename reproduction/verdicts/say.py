@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reproduction.paper.tables import DATASETS
 from reproduction.verdicts.finding import Finding
+from reproduction.verdicts.say_training import TOO_FEW, average_gain, helps, toward, up_to_six
 
 Values = Mapping[str, Any]
-
-TOO_FEW = "too few runs yet"
 
 
 def measured(key: str, finding: Finding) -> str:
@@ -106,39 +104,6 @@ def boxes(values: Values) -> str:
         f"{formula} {found['off']:.1f}× off, ranks {found['rank']:+.2f}"
         for formula, found in values.items()
     )
-
-
-def helps(values: Values) -> str:
-    """The gain of the marked models and of the convolutional ones."""
-    groups = [
-        f"{' and '.join(group['models'])} {_gain(group['mean'], group['half'])}"
-        for group in (values["marked"], values["cnn"])
-        if group
-    ]
-    return "; ".join([TOO_FEW] * values["too few"] + groups)
-
-
-def average_gain(values: Values) -> str:
-    """The gain of each marked model."""
-    return "; ".join(f"{model} {_gain(*gain)}" for model, gain in values["models"].items())
-
-
-def up_to_six(values: Values) -> str:
-    """The largest gain, and whose it is."""
-    dataset = DATASETS.get(values["dataset"], values["dataset"])
-    gain = _gain(values["mean"], values["half"])
-    return f"at most {gain}: {values['model']}, {dataset}"
-
-
-def toward(values: Values) -> str:
-    """How many networks come nearer to γ."""
-    told = f"{values['nearer']} of {values['of']} networks come nearer, {values['away']} go away"
-    return f"{told}; {values['mean']:+.3f} on average"
-
-
-def _gain(mean: float, half: float | None) -> str:
-    """Mean and half the width of its 95 % interval, or a single pair."""
-    return f"{mean:+.2f} points, one pair" if half is None else f"{mean:+.2f} ± {half:.2f} points"
 
 
 def _percent(low: float, high: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reproduction.paper.tables import MARKED
-from reproduction.verdicts import rules, say, say_in_print
+from reproduction.verdicts import rules, rules_training, say, say_in_print
 from reproduction.verdicts.claims import RULES, load_claims
 from reproduction.verdicts.finding import NOT_RUN, Finding
 from reproduction.verdicts.in_print import IN_PRINT, PRINT, Print
@@ -83,29 +83,29 @@ def marked(points, others=0.0):
     ],
 )
 def test_helps(gain, outcome):
-    finding = rules.helps(LIMITS["helps"], pairs(gain))
+    finding = rules_training.helps(LIMITS["helps"], pairs(gain))
     assert finding.outcome == outcome and finding.n == {"pair": 16, "recipe": ("cpu",)}
     assert say.measured("helps", finding).startswith("ResMLP ")
 
 
 def test_helps_needs_six_pairs_and_says_so():
-    few = rules.helps(LIMITS["helps"], pairs(marked(2.0), n=1))
+    few = rules_training.helps(LIMITS["helps"], pairs(marked(2.0), n=1))
     assert few.outcome == "undecided"
     told = say.measured("helps", few)
     assert told.startswith(f"{say.TOO_FEW}; ResMLP +2.") and "one pair; VGG" in told
-    none = rules.helps(LIMITS["helps"], pairs(marked(2.0), models=("VGG",)))
+    none = rules_training.helps(LIMITS["helps"], pairs(marked(2.0), models=("VGG",)))
     assert none.outcome == "undecided" and say.measured("helps", none).startswith(
         f"{say.TOO_FEW}; VGG"
     )
 
 
 def test_a_wide_scatter_decides_nothing():
-    finding = rules.helps(LIMITS["helps"], pairs(marked(0.5), spread=5.0))
+    finding = rules_training.helps(LIMITS["helps"], pairs(marked(0.5), spread=5.0))
     assert finding.outcome == "undecided" and not finding.values["too few"]
 
 
 def test_at_paper_scale_all_data_sets_are_asked_for():
-    judge = rules.at_paper_scale(rules.helps)
+    judge = rules_training.at_paper_scale(rules_training.helps)
     part = pairs(marked(2.0), recipe="paper")
     assert judge(LIMITS["helps"], part).outcome == "partly"
     names = ("cifar10", "cifar100", "imagenette")
@@ -123,8 +123,8 @@ def test_at_paper_scale_all_data_sets_are_asked_for():
 )
 def test_sizes_of_gains(gain, average, largest):
     table = pairs(gain)
-    assert rules.average_gain(LIMITS["average-gain"], table).outcome == average
-    finding = rules.up_to_six(LIMITS["up-to-six"], table)
+    assert rules_training.average_gain(LIMITS["average-gain"], table).outcome == average
+    finding = rules_training.up_to_six(LIMITS["up-to-six"], table)
     assert finding.outcome == largest
     assert say.measured("up-to-six", finding).endswith(": ResMLP, CIFAR-10")
 
@@ -133,7 +133,7 @@ def test_sizes_of_gains(gain, average, largest):
     ("nearer", "outcome"), [(0.05, "reproduced"), (0.0, "not reproduced"), (-0.05, None)]
 )
 def test_toward(nearer, outcome):
-    finding = rules.toward(LIMITS["toward-target"], pairs(marked(0.0), nearer=nearer))
+    finding = rules_training.toward(LIMITS["toward-target"], pairs(marked(0.0), nearer=nearer))
     assert finding.outcome == (outcome or "not reproduced")
     moved = 2 if nearer > 0 else 0
     assert say.measured("toward-target", finding).startswith(f"{moved} of 2 networks come nearer")

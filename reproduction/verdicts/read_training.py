@@ -1,0 +1,73 @@
+"""The evidence that pairs of training runs give, as ``read`` gives that of the other claims."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reproduction.table_1 import find
+from reproduction.training.pairs import off_target
+from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
+
+CELL = ["recipe", "dataset", "model", "family", "seed"]
+
+
+def pairs_at_paper_scale(read_all: Reader, limits: Limits) -> Evidence | None:
+    """`training_pairs` of the paper's recipe."""
+    pairs = training_pairs(read_all)
+    return _pairs(pairs[pairs["recipe"] == "paper"])
+
+
+def pairs_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
+    """`training_pairs` of the smaller recipes."""
+    pairs = training_pairs(read_all)
+    return _pairs(pairs[pairs["recipe"] != "paper"])
+
+
+def _pairs(part: pd.DataFrame) -> Evidence | None:
+    return Evidence((part,), devices(part)) if len(part) else None
+
+
+def training_pairs(read_all: Reader) -> pd.DataFrame:
+    """Constrained minus baseline, seed by seed: what the rules on training look at.
+
+    >>> len(training_pairs(lambda experiment: pd.DataFrame()))
+    0
+
+    Returns:
+        A row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
+        epoch, points) and nearer (by how much the modules end nearer to gamma: mean abs(SS_rate -
+        gamma) of the baseline's minus that of the constrained run's, training mode); the record's
+        device. No rows if there are no records.
+    """
+    runs = training_runs(read_all)
+    if runs.empty:
+        return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE])
+    metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
+    runs = runs.rename(columns={f"metrics.{name}": name for name in metrics})
+    runs = runs.reindex(columns=[*CELL, "arm", *metrics, *DEVICE])
+    baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *DEVICE])
+    pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=CELL, suffixes=("", "_baseline"))
+    pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
+    without, with_it = (
+        [
+            off_target(modules, gamma) if isinstance(modules, dict) and gamma is not None else None
+            for modules, gamma in zip(pairs[column], pairs["gamma"], strict=True)
+        ]
+        for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
+    )
+    pairs["nearer"] = np.subtract(np.array(without, float), np.array(with_it, float))
+    return pairs[[*CELL, "gain", "nearer", *DEVICE]]
+
+
+def training_runs(read_all: Reader) -> pd.DataFrame:
+    """The training records that may count: a row each, with model (as in Table 1), family, recipe,
+    dataset and arm.
+    """
+    runs = read_all("constraint")
+    if runs.empty:
+        return runs
+    found = [find(name) for name in runs["config.model"]]
+    runs = runs.assign(model=[a.name for a in found], family=[a.family for a in found])
+    runs = runs.assign(**{key: runs[f"config.{key}"] for key in ("recipe", "dataset", "arm")})
+    return runs[runs["recipe"] != "quick"]
