@@ -18,7 +18,7 @@ from reproduction.covering.known import KNOWN_GRAPHS
 from reproduction.invariance.known import KNOWN_SETS, SET_NAMES
 from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name
-from reproduction.stats import rank_correlation
+from reproduction.stats_groups import rank_correlation
 from reproduction.table_1 import TABLE_1, find
 
 #: The bounds on the true number of boxes.

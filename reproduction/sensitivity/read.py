@@ -15,7 +15,7 @@ import pandas as pd
 from reproduction import records
 from reproduction.invariance.known import SET_NAMES
 from reproduction.paper.tables import FORMULAS
-from reproduction.stats import RankCorrelation, explained, rank_correlation
+from reproduction.stats_groups import RankCorrelation, explained, rank_correlation
 from reproduction.table_1 import TABLE_1, find
 
 _SHAPE = ("log_scale", "cv", "distance_skewness")
