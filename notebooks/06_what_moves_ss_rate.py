@@ -64,7 +64,7 @@ Markdown(say.layer("resnet34", features["resnet34"].shape))
 #
 # All layers of the records of [Table 2](02_ss_rate_averages.ipynb): a regression of SS_rate on three numbers of the distances'
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
-# products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well.
+# products, or on $\log D$ and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
 # %% mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}} tags=["hide-input", "nbval-check-output", "records:ss-rate"]
 layers = read.layers(full_scale(records.read_all("ss-rate")))
@@ -121,7 +121,7 @@ read.fractal_table(live.fractal_rates())
 # their intrinsic dimension from two nearest neighbours (TwoNN), and how similar a layer's response is to the layer before
 # (linear CKA).
 
-# %% mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
+# %% mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks; then the median inside a network, and in brackets how many networks share the sign. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
 beside = read.layers(measures)
 correlations = read.correlations(beside)
 read.correlation_table(correlations)

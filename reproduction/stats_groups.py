@@ -94,27 +94,43 @@ def explained(
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's rank correlation of two columns, and its 95 % interval from resampling whole
-    groups.
+    """Spearman's rank correlation of two columns over all rows, and what the groups say of it.
+
+    Attributes:
+        rho, n: over all rows, and how many.
+        interval: of rho, 95 %, from resampling whole groups.
+        left_out: smallest and largest rho when one group is left out.
+        within: median over groups of the rank correlation inside a group.
+        alike, groups: how many groups have inside the sign of rho, of how many in which there is an
+            order: 3 rows or more, and both columns vary.
     """
 
     rho: float
     interval: tuple[float, float]
     n: int
+    left_out: tuple[float, float]
+    within: float
+    alike: int
+    groups: int
 
     def __str__(self) -> str:
         return f"{self.rho:.2f} [{self.interval[0]:.2f}, {self.interval[1]:.2f}]"
+
+    def inside(self) -> str:
+        """The median inside a group, and how many groups share the sign of rho."""
+        return f"{self.within:.2f} ({self.alike} of {self.groups})" if self.groups else "–"
 
 
 def rank_correlation(
     table: pd.DataFrame, x: str, y: str, group: str, *, resamples: int = 1000, seed: int = 0
 ) -> RankCorrelation:
-    """Whether two columns put the rows in the same order, with an interval that allows for alike
-    rows of one group.
+    """Whether two columns put the rows in the same order, over all rows with an interval that
+    allows for alike rows of one group, and inside the groups.
 
     >>> table = pd.DataFrame({"x": range(12), "net": list("abcd") * 3})
-    >>> str(rank_correlation(table.assign(y=table["x"] ** 2), "x", "y", "net"))
-    '1.00 [1.00, 1.00]'
+    >>> found = rank_correlation(table.assign(y=table["x"] ** 2), "x", "y", "net")
+    >>> str(found), found.within, found.alike, found.groups
+    ('1.00 [1.00, 1.00]', 1.0, 4, 4)
 
     Args:
         table: one row per layer, say; rows with a NaN in either column are left out.
@@ -135,7 +151,19 @@ def rank_correlation(
         # a draw in which a column does not vary has no order, and is left out of the interval
         warnings.simplefilter("ignore", scipy_stats.ConstantInputWarning)
         interval = _group_interval(groups, rho, resamples, seed)
-        return RankCorrelation(rho(np.arange(len(table))), interval, len(table))
+        whole, numbers = rho(np.arange(len(table))), range(groups.max() + 1)
+        others = [rho(np.flatnonzero(groups != k)) for k in numbers]
+        inside = [rho(np.flatnonzero(groups == k)) for k in numbers if (groups == k).sum() > 2]
+    inside = [own for own in inside if not math.isnan(own)]
+    return RankCorrelation(
+        rho=whole,
+        interval=interval,
+        n=len(table),
+        left_out=(min(others), max(others)),
+        within=float(np.median(inside)) if inside else math.nan,
+        alike=sum(own * whole > 0 for own in inside),
+        groups=len(inside),
+    )
 
 
 def _grouped(

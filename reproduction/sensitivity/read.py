@@ -30,7 +30,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "shape": ("cv", "distance_skewness"),
     "scale and shape": _SHAPE,
     "and squares, products": (*_SHAPE, *_PRODUCTS),
-    "scale, shape, D, range": (*_SHAPE, "log_D", "log_range"),
+    "scale, shape, log D, range": (*_SHAPE, "log_D", "log_range"),
 }
 
 #: Measures that SS_rate of a layer is held against: column of ``layers`` -> name.
@@ -160,32 +160,43 @@ class NoiseComparison(NamedTuple):
 
     Attributes:
         low, high: the smallest and largest SS_rate of noise.
-        n: layers.
-        below: share of layers below their noise.
-        below_line: share of layers below the same channels put on one line.
-        gap: mean distance of a layer from its noise.
+        n, networks: layers, and networks that they are of.
+        below: share of a network's layers below their noise, mean over networks.
+        most: networks of which more than half of the layers are below.
+        below_line: share of layers below the same channels put on one line, mean over networks.
+        gap: mean distance of a network's layers from their noise, mean over networks.
     """
 
     low: float
     high: float
     n: int
+    networks: int
     below: float
+    most: int
     below_line: float
     gap: float
 
 
 def against_noise(nulls: pd.DataFrame) -> NoiseComparison | None:
-    """How the layers of ``nulls`` stand to noise; None where there are none."""
+    """How the layers of ``nulls`` stand to noise, by network; None where there are none."""
     if nulls.empty:
         return None
     features, noise = nulls["features"], nulls["gaussian"]
+    layers = pd.DataFrame(
+        {
+            "below": features < noise,
+            "below_line": features < nulls["one direction"],
+            "gap": (features - noise).abs(),
+        }
+    )
+    networks = layers.groupby(nulls["model"]).mean()
     return NoiseComparison(
         low=noise.min(),
         high=noise.max(),
         n=len(nulls),
-        below=(features < noise).mean(),
-        below_line=(features < nulls["one direction"]).mean(),
-        gap=(features - noise).abs().mean(),
+        networks=len(networks),
+        most=int((networks["below"] > 0.5).sum()),
+        **networks.mean(),
     )
 
 
@@ -218,8 +229,8 @@ def correlations(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
-    """The table of rank correlations, each with its interval."""
-    return correlations.map(str)
+    """The table of rank correlations, each with its interval; then the median inside a network."""
+    return correlations.map(lambda rho: f"{rho}; {rho.inside()}")
 
 
 def clear(correlations: pd.Series) -> list[str]:

@@ -270,6 +270,18 @@ def test_a_rank_correlation_is_pandas_and_its_interval_that_of_drawn_networks():
     assert found.n == 59
 
 
+def test_a_rank_correlation_inside_groups_is_not_that_over_all_rows():
+    """Between the groups y rises with x, inside each it falls; two groups have no order inside."""
+    rows = [(10 * k + i, 10 * k - i, net) for k, net in enumerate("abc") for i in range(4)]
+    rows += [(40, 40, "d"), (50, 50, "d"), (60, 60, "e"), (60, 61, "e"), (60, 62, "e")]
+    table = pd.DataFrame(rows, columns=["x", "y", "net"])
+    found = rank_correlation(table, "x", "y", "net")
+    assert found.rho > 0.8 and (found.within, found.alike, found.groups) == (-1, 0, 3)
+    without = [table[table["net"] != net] for net in "abcde"]
+    rhos = [rows["x"].corr(rows["y"], method="spearman") for rows in without]
+    assert found.left_out == pytest.approx((min(rhos), max(rhos)))
+
+
 def test_draws_without_an_order_are_left_out_of_a_rank_correlation():
     table = pd.DataFrame(
         {"x": [1.0, 1, 2, 2, 3, 3], "y": [0.0, 1, 2, 3, 4, 5], "net": list("aabbcc")}
