@@ -132,8 +132,8 @@ def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike, *, unbiased: bool
         K, L: symmetric, of the same images, centred or not.
         unbiased: with the estimator of HSIC by Song et al. (2012), which leaves out what an image
             has in common with itself. It is 0 on average for unrelated features, and may be
-            negative; the usual one is ``cka_of_noise`` there, near 1 for many features and few
-            images.
+            negative; the usual one is ``read_cka.cka_of_noise`` there, near 1 for many features and
+            few images.
 
     Raises:
         ValueError: they are not both (B, B) with the same B >= 2, or B >= 4 if unbiased.
@@ -159,17 +159,6 @@ def _hsic(K: Tensor, L: Tensor) -> float:
     B, k, j = len(K), K.sum(0), L.sum(0)
     common = k.sum() * j.sum() / ((B - 1) * (B - 2)) - 2 * (k @ j) / (B - 2)
     return float((K * L).sum() + common)
-
-
-def cka_of_noise(D: float, other: float, B: int) -> float:
-    """``linear_cka`` of independent noise, on average: what its bias makes of two layers of D and
-    `other` features over B images that have nothing in common.
-
-    >>> round(cka_of_noise(384, 384, 512), 2), round(cka_of_noise(16384, 16384, 640), 2)
-    (0.43, 0.96)
-    """
-    n = B - 1
-    return math.sqrt(D * other / ((D + n + 1) * (other + n + 1)))
 
 
 def adjacency_at(C: Tensor, density: float) -> np.ndarray:

@@ -15,6 +15,7 @@ import pandas as pd
 from reproduction import records
 from reproduction.invariance.known import SET_NAMES
 from reproduction.paper.tables import FORMULAS
+from reproduction.sensitivity.read_cka import cka_of_noise
 from reproduction.stats_groups import RankCorrelation, explained, rank_correlation
 from reproduction.table_1 import TABLE_1, find
 
@@ -69,11 +70,16 @@ def layers(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         What ``records.layers`` gives, and "log_scale" (log of the mean distance), "cv" (standard
-        deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
+        deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ), and,
+        beside "cka" with the layer before, "cka_noise", what it is of noise of these shapes.
     """
     table = records.layers(runs)
     if table.empty:
         return table
+    if "cka" in table:
+        before = table.groupby(["model", "seed", "draw"], sort=False)["D"].shift()
+        shapes = zip(before, table["D"], table["n_images"], strict=True)
+        table["cka_noise"] = [cka_of_noise(*shape) for shape in shapes]
     return table.assign(
         log_scale=np.log(table["distance_mean"]),
         cv=table["distance_std"] / table["distance_mean"],
@@ -236,43 +242,6 @@ def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
 def clear(correlations: pd.Series) -> list[str]:
     """The names of the rank correlations whose interval excludes zero."""
     return [name for name, rho in correlations.items() if rho.interval[0] * rho.interval[1] > 0]
-
-
-def similarity(runs: pd.DataFrame) -> pd.DataFrame:
-    """CKA of ``cka-training`` records, a row per module of every run.
-
-    Returns:
-        Columns model, family, dataset, recipe, arm, seed, module, depth (0 for the first module, 1
-        for the last), cka.
-    """
-    rows = []
-    for run in runs.to_dict("records"):
-        network, found = find(run["config.model"]), run["metrics.cka"]
-        own = {"model": network.name, "family": network.family}
-        own |= {key: run[f"config.{key}"] for key in ("dataset", "recipe", "arm")}
-        for k, (module, cka) in enumerate(found.items()):
-            place = {"module": module, "depth": k / (len(found) - 1), "cka": cka}
-            rows.append(own | {"seed": run["seed"]} | place)
-    return pd.DataFrame(rows)
-
-
-def cka_table(similarity: pd.DataFrame, *, recipe: str = "cpu") -> pd.DataFrame:
-    """The table of ``similarity`` under one recipe, without the constraint and with it: mean over
-    layers ± standard deviation over seeds, in brackets the first and the last layer.
-    """
-    arms = similarity["arm"].isin(["baseline", "constrained"])
-    used = similarity[arms & (similarity["recipe"] == recipe)]
-    runs = used.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"])
-    by_arm = runs.groupby(["model", "arm"], sort=False)
-    table = by_arm.mean().assign(std=by_arm["mean"].std(), seeds=by_arm.size())
-    text = table.apply(_cka_text, axis=1).unstack("arm")
-    seeds = table["seeds"].unstack("arm").min(axis=1)
-    return text.assign(seeds=seeds).rename_axis(None).rename_axis(columns=None)
-
-
-def _cka_text(row: pd.Series) -> str:
-    ends = f"({row['first']:.2f}, {row['last']:.2f})"
-    return f"{row['mean']:.3f} ± {row['std']:.3f} {ends}"
 
 
 def ranking(layers: pd.DataFrame, columns: Mapping[str, str] = AXES) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reproduction.sensitivity.cells import middle
 from reproduction.sensitivity.read import NoiseComparison, Order, clear
+from reproduction.sensitivity.read_cka import Reference
 from reproduction.sensitivity.read_factors import Comparability
 from reproduction.sensitivity.read_graphs import SmallWorlds
 
@@ -59,8 +60,10 @@ def noise(comparison: NoiseComparison | None) -> str:
     )
 
 
-def beside(correlations: pd.DataFrame) -> str:
-    """Which known measures the released SS_rate goes with (``read.correlations``)."""
+def beside(correlations: pd.DataFrame, layers: pd.DataFrame) -> str:
+    """Which known measures the released SS_rate goes with (``read.correlations``), and what the
+    bias of CKA comes to in these ``read.layers``.
+    """
     if correlations.empty:
         return _NOT_RUN
     rhos = correlations["released"]
@@ -73,8 +76,31 @@ def beside(correlations: pd.DataFrame) -> str:
         f"zero for {len(names)} of {len(rhos)} measures{those}The participation ratio and the "
         "TwoNN dimension say how many directions and dimensions the cloud of channels has; "
         f"SS_rate's rank correlation with them is {directions} and {dimension}. Inside a network "
-        f"it is {directions.within:.2f} and {dimension.within:.2f} (median over networks)."
+        f"it is {directions.within:.2f} and {dimension.within:.2f} (median over networks). CKA is "
+        f"the usual, biased one: {layers['cka'].min():.2f} to {layers['cka'].max():.2f} here, and "
+        f"{layers['cka_noise'].min():.2f} to {layers['cka_noise'].max():.2f} of noise with as many "
+        "channels and images."
     )
+
+
+def similarity(found: Reference | None) -> str:
+    """What CKA before and after training is to be held against (``read_cka.reference``)."""
+    if found is None:
+        return _NOT_RUN
+    return (
+        "A CKA says little without what unrelated layers have. **Two networks with random weights "
+        f"of different seeds, neither trained, have {_range(found.unrelated)}** on the same "
+        f"images, the same network before and after training {_range(found.trained)} (means over "
+        f"layers, over {found.models} networks): in {found.closer} of {found.models}, other random "
+        "weights change the layers less than training does. The usual estimator is biased: noise "
+        f"with as many activations and images has {_range(found.noise)}. Without the bias the "
+        f"unrelated networks have {_range(found.unbiased)}; for the trained ones, whose "
+        "activations the records do not keep, that is **not run**."
+    )
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 
 def order(found: Order | None) -> str:
