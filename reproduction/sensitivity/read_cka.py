@@ -85,8 +85,9 @@ def reference(
     means = unrelated.groupby("model")[["biased", "unbiased", "noise"]].mean()
     means = means.assign(trained=used.groupby("model")["cka"].mean()).dropna()
     kinds = ("trained", "biased", "unbiased", "noise")
-    ends = [(means[kind].min(), means[kind].max()) for kind in kinds]
-    return Reference(*ends, int((means["biased"] > means["trained"]).sum()), len(means))
+    trained, biased, unbiased, noise = ((means[k].min(), means[k].max()) for k in kinds)
+    closer = int((means["biased"] > means["trained"]).sum())
+    return Reference(trained, biased, unbiased, noise, closer, len(means))
 
 
 def cka_table(
