@@ -171,9 +171,10 @@ def _believe(table: pd.DataFrame) -> str:
 
 def _use(table: pd.DataFrame) -> str:
     row = claims.by_key(table)
+    measured = f"(measured on {row['cheap']['n']})"
     cheap = {
-        "reproduced": "yes, it is cheap and has a usable gradient",
-        "partly": "yes, with a careful implementation",
+        "reproduced": f"yes, it is cheap {measured} and has a usable gradient",
+        "partly": f"yes, with a careful implementation {measured}",
     }
     first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
     moves = row["toward-target"]

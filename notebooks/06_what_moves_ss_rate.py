@@ -33,7 +33,7 @@ from IPython.display import Markdown
 
 from reproduction import records
 from reproduction.grid import complete
-from reproduction.sensitivity import draw, live, read, read_factors, read_graphs, run, say
+from reproduction.sensitivity import draw, live, read, read_cka, read_factors, read_graphs, run, say
 from reproduction.settings import start
 from reproduction.ss_rate.read import full_scale
 
@@ -64,7 +64,7 @@ Markdown(say.layer("resnet34", features["resnet34"].shape))
 #
 # All layers of the records of [Table 2](02_ss_rate_averages.ipynb): a regression of SS_rate on three numbers of the distances'
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
-# products, or on D and the range $\log(1+TV) - \log(1+TZ)$, as well.
+# products, or on $\log D$ and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
 # %% mystnb={"figure": {"caption": "**How much of SS_rate's variance over layers is explained**: R\u00b2 with a 95 % interval from resampling whole networks; unseen: R\u00b2 for a network that the fit has not seen, below 0 if the mean would be better. What to see: scale and shape explain much of the released SS_rate, but the fits carry over poorly to unseen networks.", "name": "tab-explained"}} tags=["hide-input", "nbval-check-output", "records:ss-rate"]
 layers = read.layers(full_scale(records.read_all("ss-rate")))
@@ -119,9 +119,9 @@ read.fractal_table(live.fractal_rates())
 #
 # The same layers by other measures: how many directions the channels spread over (participation ratio, effective rank),
 # their intrinsic dimension from two nearest neighbours (TwoNN), and how similar a layer's response is to the layer before
-# (linear CKA).
+# (linear CKA, by the usual estimator).
 
-# %% mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
+# %% mystnb={"figure": {"caption": "**Spearman's rank correlation of SS_rate with other measures** over the layers of the nine networks, seed 0, with a 95 % interval from resampling networks; then the median inside a network, and in brackets how many networks share the sign. Scale-free: the released formula on an axis of distances over their mean. What to see: most intervals hold zero.", "name": "tab-known"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
 beside = read.layers(measures)
 correlations = read.correlations(beside)
 read.correlation_table(correlations)
@@ -130,7 +130,7 @@ read.correlation_table(correlations)
 draw.plot_layers(beside, draw.KNOWN);
 
 # %% tags=["hide-input"]
-Markdown(say.beside(correlations))
+Markdown(say.beside(correlations, beside))
 
 # %% [markdown]
 # ### Before and after training
@@ -139,8 +139,13 @@ Markdown(say.beside(correlations))
 # of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). For the
 # networks of Table 2, at full size and trained on ImageNet: **not run**.
 
-# %% mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike.", "name": "tab-cka"}} tags=["hide-input", "nbval-check-output", "records:cka-training"]
-read.cka_table(read.similarity(records.read_all("cka-training")))
+# %% mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. Two seeds: two untrained networks with other random weights, three such pairs, by the usual and by the unbiased estimator; noise: what the usual one is of noise with as many activations and images. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike; and unrelated networks are more alike than a network before and after training.", "name": "tab-cka"}} tags=["hide-input", "nbval-check-output", "records:cka-training", "records:cka-unrelated"]
+similarity = read_cka.similarity(records.read_all("cka-training"))
+unrelated = read_cka.unrelated(records.read_all("cka-unrelated"))
+read_cka.cka_table(similarity, unrelated)
+
+# %% tags=["hide-input"]
+Markdown(say.similarity(read_cka.reference(similarity, unrelated)))
 
 # %% [markdown]
 # ## A variant without a unit

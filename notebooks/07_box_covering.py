@@ -66,7 +66,7 @@ draw.plot_covers(read.curves(runs));
 covers = read.covers(runs)
 read.network_table(covers)
 
-# %% mystnb={"figure": {"caption": "**Does N_\u03b8 order layers as true boxes do?** Rank correlation over layers of SS_rate by N_\u03b8 with SS_rate by the bounds (Spearman, 95 % interval from resampling networks). What to see: by the released formula it does in part, by the printed one not.", "name": "tab-covers-order"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
+# %% mystnb={"figure": {"caption": "**Does N_\u03b8 order layers as true boxes do?** Rank correlation of SS_rate by N_\u03b8 with SS_rate by the bounds (Spearman): over the layers of all networks, with a 95 % interval from resampling networks; its range when one network is left out; and inside a network, median over networks, in brackets how many share the sign. What to see: by the released formula it does in part, by the printed one not.", "name": "tab-covers-order"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
 correlations = read.correlations(covers)
 read.correlation_table(correlations)
 

@@ -46,9 +46,10 @@ runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
 # {numref}`tab-speed` holds `sslib` against two rivals and a floor. "Plain" is Algorithm 2 as one would first vectorise it (differences of all pairs, thresholds × pairs, autograd);
 # "pdist" the same with PyTorch's own pair distances, the stronger rival. "Floor" is the two matrix products and one
 # pass over $D^2$ numbers. Forward and backward pass together; medians of one run in which all are timed in turn; peak
-# memory above the inputs. The ratios carry over to other machines better than the milliseconds do.
+# memory above the inputs. Milliseconds are those of one machine, which is named below the table; whether the ratios carry over to
+# others has not been measured.
 
-# %% tags=["hide-input", "nbval-check-output", "records:benchmark-ss-rate"] mystnb={"figure": {"caption": "**Time and memory of SS_rate with its gradient**, by number of channels D and of images B: ours in milliseconds and megabytes, and its time over that of the floor; then what plain and pdist take, as multiples of ours; -: does not fit into memory. What to see: both rivals take tens to hundreds of times as much of both, and the larger B, the nearer ours comes to the floor.", "name": "tab-speed"}}
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-ss-rate"] mystnb={"figure": {"caption": "**Time and memory of SS_rate with its gradient on one machine**, by number of channels D and of images B: ours in milliseconds and megabytes, and its time over that of the floor; then what plain and pdist take, as multiples of ours; -: does not fit into memory. What to see: both rivals take tens to hundreds of times as much of both, and the larger B, the nearer ours comes to the floor.", "name": "tab-speed"}}
 read.speed(runs)
 
 # %% tags=["hide-input", "nbval-check-output"]
@@ -64,7 +65,7 @@ Markdown(say.speed(read.speed_at(runs)))
 # the tapped output, measured on a stand-in so that the step's own noise does not drown it. "In the step" is the whole
 # step with the constraint against the one without, noise included.
 
-# %% tags=["hide-input", "nbval-check-output", "records:benchmark-constraint"] mystnb={"figure": {"caption": "**What the constraint adds to a training step** of ViT-S/16: the time of a step without it, and by device and batch size the cost of the constraint in per cent of that step, as `sslib` computes it (ours) and as the two rivals do. What to see: all three are small beside the step, ours the smallest.", "name": "tab-step"}}
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-constraint"] mystnb={"figure": {"caption": "**What the constraint adds to a training step** of ViT-S/16, on the machines named below: the time of a step without it, and by device and batch size the cost of the constraint in per cent of that step, as `sslib` computes it (ours) and as the two rivals do. What to see: all three are small beside the step, ours the smallest.", "name": "tab-step"}}
 read.step(steps)
 
 # %% tags=["hide-input"]

@@ -133,12 +133,16 @@ Markdown(say.norms(norms))
 # On Figure 2 the paper says that features close to the input are highly sensitive to pretraining
 # and deep ones less.
 
-# %% mystnb={"figure": {"caption": "**Correlation of the change with depth** (Spearman). SS_rate: absolute change; 1 - CKA: how unlike the trained module is to the untrained one. What to see: the correlations are positive, the reverse of what the paper says.", "name": "tab-trained-depth"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "records:trained-twins"]
-ranks = read.depth_ranks(read.depth(layers, twins))
+# %% mystnb={"figure": {"caption": "**Correlation of the change with depth** (Spearman). SS_rate: absolute change; 1 - CKA: how unlike the trained module is to the untrained one, by the usual estimator, as planned, and by the unbiased one. p takes the modules of a network as exchangeable, which neighbours are not: read it as a description of one network. What to see: the correlations are positive, the reverse of what the paper says.", "name": "tab-trained-depth"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "records:trained-twins", "records:trained-similarity"]
+alike = read_beside.alike()
+ranks = read.depth_ranks(read.depth(layers, twins, alike))
 read.shown(ranks, ["network", "measure"], ["rho", "p", "modules", "outcome"])
 
 # %% tags=["hide-input", "nbval-check-output"]
 Markdown(say.depth(ranks))
+
+# %% tags=["hide-input", "nbval-check-output", "records:trained-similarity"]
+Markdown(say.alike(alike))
 
 # %% [markdown]
 # ## Figure 2 after training

@@ -18,6 +18,7 @@ from reproduction.invariance.run import run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
 from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.sensitivity.run import run_cka, run_measures
+from reproduction.sensitivity.unrelated import run_unrelated
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
@@ -153,9 +154,12 @@ def measures(add: Add) -> Make:
     add("--images", default="imagenet-sample", help=IMAGES)
     add("--n-images", type=int, default=512)
     add("--trained", type=Path, metavar="FOLDER", help=f"only CKA, {KEPT}")
+    add("--unrelated", action="store_true", help="only the reference for CKA: untrained networks")
     add("--no-covers", action="store_true", help="no point sets and graphs, which need no images")
 
     def make(asked: argparse.Namespace) -> Made:
+        if asked.unrelated:
+            return run_unrelated(asked.models, device=asked.device, root=asked.results)
         if asked.trained:
             return run_cka(asked.trained, device=asked.device, root=asked.results)
         networks = run_measures(

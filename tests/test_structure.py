@@ -37,6 +37,7 @@ BASE = [
     "records",
     "grid",
     "stats",
+    "stats_groups",
     "style",
     "settings",
     "images",

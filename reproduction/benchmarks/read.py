@@ -100,6 +100,11 @@ class Cost(NamedTuple):
     on_gpu: bool
 
 
+def _machine(name: str, threads: float | None) -> str:
+    """A machine as a sentence names it, with its threads where a CPU did the work."""
+    return name if pd.isna(threads) else f"{name} ({threads:.0f} threads)"
+
+
 def cost(runs: pd.DataFrame) -> Cost | None:
     """The outcome of the benchmark of a training step; None where it was not run.
 
@@ -111,6 +116,6 @@ def cost(runs: pd.DataFrame) -> Cost | None:
     return Cost(
         runs["metrics.ours_share"].max(),
         (runs["metrics.plain_ms"] / runs["metrics.ours_ms"]).min(),
-        tuple(dict.fromkeys(runs["device.name"])),
+        tuple(dict.fromkeys(map(_machine, runs["device.name"], runs["device.threads"]))),
         "cuda" in set(runs["config.device"]),
     )

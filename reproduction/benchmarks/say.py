@@ -11,9 +11,10 @@ def speed(outcome: Speed | None) -> str:
         return "Time and memory of SS_rate: **not run**."
     threads = f"{outcome.threads} thread{'' if outcome.threads == 1 else 's'}"
     return (
-        f"Measured on {outcome.device}, {threads}, torch {outcome.torch}. For D = {outcome.D} and "
-        f"B = {outcome.B}, `sslib` is {outcome.plain_over_ours:.0f} times as fast as plain and "
-        f"takes {outcome.ours_over_floor:.1f} times the floor."
+        f"Measured on one machine: {outcome.device}, {threads}, torch {outcome.torch}. For "
+        f"D = {outcome.D} and B = {outcome.B}, `sslib` is "
+        f"{outcome.plain_over_ours:.0f} times as fast as plain and takes "
+        f"{outcome.ours_over_floor:.1f} times the floor."
     )
 
 
@@ -24,5 +25,6 @@ def cost(outcome: Cost | None) -> str:
     return (
         f"The constraint costs {outcome.share:.2%} of a step at most; written down plainly it "
         f"would cost at least {outcome.plain_over_ours:.1f} times as much. Measured on "
+        f"{len(outcome.machines)} machine{'s' * (len(outcome.machines) > 1)}: "
         f"{', '.join(outcome.machines)}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")
     )

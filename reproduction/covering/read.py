@@ -18,7 +18,7 @@ from reproduction.covering.known import KNOWN_GRAPHS
 from reproduction.invariance.known import KNOWN_SETS, SET_NAMES
 from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name
-from reproduction.stats import rank_correlation
+from reproduction.stats_groups import RankCorrelation, rank_correlation
 from reproduction.table_1 import TABLE_1, find
 
 #: The bounds on the true number of boxes.
@@ -122,8 +122,17 @@ def correlations(covers: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
-    """The table of ``correlations``, each with its interval."""
-    return correlations.map(str).rename(index="with the {} bound".format)
+    """The table of ``correlations``: over all layers with its interval, the range when a network is
+    left out, and inside networks.
+    """
+    columns: dict[tuple[str, str], pd.Series] = {}
+    for formula, rhos in correlations.items():
+        columns[formula, "over layers"] = rhos.map(str)
+        columns[formula, "one network left out"] = rhos.map(
+            lambda rho: "{:.2f} to {:.2f}".format(*rho.left_out)
+        )
+        columns[formula, "inside a network"] = rhos.map(RankCorrelation.inside)
+    return pd.DataFrame(columns).rename(index="with the {} bound".format)
 
 
 def slopes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -169,15 +178,16 @@ class Off(NamedTuple):
     """By what factor an N_theta is off the bounds, over the layers of networks.
 
     Attributes:
-        median, most: of the layers.
-        low, high: between them lie 95 % of the layers.
+        median, low, high: of the median layer of a network, over networks: median, smallest and
+            largest.
+        most: of any layer.
         dimension: mean error of the dimension of point sets.
     """
 
     median: float
-    most: float
     low: float
     high: float
+    most: float
     dimension: float
 
 
@@ -206,16 +216,17 @@ def accuracy(covers: pd.DataFrame, slopes: pd.DataFrame) -> Accuracy | None:
     if layers.empty or slopes.empty:
         return None
     error = slopes[["upper", *FORMULAS]].sub(slopes["dimension"], axis=0).abs().mean()
-    released, printed = (_off(layers[f"{f}: worst"], error[f]) for f in FORMULAS)
+    released, printed = (_off(layers, f"{f}: worst", error[f]) for f in FORMULAS)
     bracket = covers.groupby("of")["bracket"].max()
     return Accuracy(
         len(layers), bracket["network"], bracket["points"], error["upper"], released, printed
     )
 
 
-def _off(worst: pd.Series, dimension: float) -> Off:
-    median, most, low, high = worst.quantile([0.5, 1, 0.025, 0.975])
-    return Off(median, most, low, high, dimension)
+def _off(layers: pd.DataFrame, worst: str, dimension: float) -> Off:
+    networks = layers.groupby("model")[worst].median()
+    ends = networks.median(), networks.min(), networks.max()
+    return Off(*ends, layers[worst].max(), dimension)
 
 
 def dimensions(runs: pd.DataFrame) -> pd.DataFrame:

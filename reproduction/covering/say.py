@@ -17,8 +17,9 @@ def accuracy(found: Accuracy | None) -> str:
     return (
         f"The bounds are tight: the upper is at most {found.bracket:.2f} times the lower in all "
         f"layers, and {found.bracket_of_sets:.1f} times in the point sets. Against them, the "
-        f"released N_θ is off by a factor of {released.median:.1f} in the median layer and up to "
-        f"{released.most:.1f}, the printed one by {printed.median:.0f} and up to "
+        f"released N_θ is off by a factor of {released.median:.1f} in the median layer of the "
+        f"median network and up to {released.most:.1f}, the printed one by {printed.median:.0f} "
+        f"and up to "
         f"{printed.most:.0f}. On sets of known dimension, covers (upper bound) give it with an "
         f"error of {found.cover:.2f} on average, the released N_θ of {released.dimension:.2f}, the "
         f"printed one of {printed.dimension:.2f}. The reason is in the formulas. The share p of "
@@ -42,18 +43,23 @@ def answer(
         return _NOT_RUN
     released, printed = found.released, found.printed
     rhos = correlations.loc[["lower", "upper"]]
+    within = rhos.map(lambda rho: rho.within)
     return (
         "> **Does N_θ stand in for box covering?**\n>\n"
         "> - **Not as a number of boxes.** The true number is known within a factor of "
         f"{found.bracket:.2f} in all {found.layers} layers; the released N_θ is off by "
-        f"{released.median:.1f} times in the median layer, {released.low:.1f} to "
-        f"{released.high:.1f} in 95 % of them; the printed one by {printed.median:.0f}, "
-        f"{printed.low:.0f} to {printed.high:.0f}.\n"
+        f"{released.low:.1f} to {released.high:.1f} times in the median layer of a network "
+        f"({released.median:.1f} in the median network); the printed one by {printed.low:.0f} to "
+        f"{printed.high:.0f} ({printed.median:.0f}).\n"
         "> - **As a ranking**: SS_rate by the released N_θ correlates over layers with SS_rate by "
         f"true boxes by {rhos.loc['lower', 'released']} (lower bound) and "
         f"{rhos.loc['upper', 'released']} (upper), by the printed one by "
         f"{rhos.loc['lower', 'printed']} and {rhos.loc['upper', 'printed']} (Spearman, 95 % "
-        "interval over networks).\n"
+        "interval over networks). Inside a network it is "
+        f"{within.loc['lower', 'released']:.2f} and {within.loc['upper', 'released']:.2f} by the "
+        "released one, and "
+        f"{within.loc['lower', 'printed']:.2f} and {within.loc['upper', 'printed']:.2f} by the "
+        "printed one (median over networks).\n"
         "> - **Box covering itself works where there is something to find**: d_B of "
         f"{dimensions.graphs} graphs with a known dimension within {dimensions.off:.0%} by "
         f"colouring (standard errors {dimensions.error[0]:.2f} to {dimensions.error[1]:.2f}); "

@@ -227,6 +227,7 @@ def cost(runs: pd.DataFrame) -> str:
     last = runs.iloc[-1]
     threads = last["config.threads"]
     return (
-        f"Measured on {last['config.N']:,} points in {last['config.dimensions']} dimensions, with "
-        f"{threads} thread{'s' if threads > 1 else ''} of an {last['device.name']}."
+        f"Measured on {last['config.N']:,} points in {last['config.dimensions']} dimensions, on "
+        f"one machine, with {threads} thread{'s' if threads > 1 else ''} of an "
+        f"{last['device.name']}."
     )

@@ -19,29 +19,31 @@ def averages(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 class AgainstNoise(NamedTuple):
-    """How layers compare with noise: how many, of all, lie within two standard deviations of it,
-    below and above; and the range of the null value.
+    """How the layers of each model compare with noise.
+
+    Attributes:
+        models: by name, how many of its layers lie within two standard deviations of noise, below
+            and above.
+        low, high: the range of the null value.
     """
 
-    layers: int
-    within: int
-    below: int
-    above: int
+    models: Mapping[str, tuple[int, int, int]]
     low: float
     high: float
 
 
 def against_noise(tables: Mapping[str, pd.DataFrame]) -> AgainstNoise:
-    """The outcome over all layers of all models.
+    """The outcome per model: its layers are no independent cases.
 
     Args:
         tables: as for `averages`.
     """
-    layers = pd.concat(tables)
-    z = layers["z"]
-    within, below, above = (int(which.sum()) for which in (z.abs() < 2, z <= -2, z >= 2))
-    low, high = layers["null"].min(), layers["null"].max()
-    return AgainstNoise(len(layers), within, below, above, low, high)
+    models = {}
+    for name, table in tables.items():
+        z = table["z"]
+        models[name] = int((z.abs() < 2).sum()), int((z <= -2).sum()), int((z >= 2).sum())
+    null = pd.concat(tables)["null"]
+    return AgainstNoise(models, null.min(), null.max())
 
 
 def how_many(table: pd.DataFrame) -> pd.DataFrame:

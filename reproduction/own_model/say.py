@@ -10,9 +10,13 @@ from reproduction.ss_rate.say import images as images
 
 def against_noise(outcome: AgainstNoise) -> str:
     """How many layers differ from noise, and what a value of noise is."""
+    counts = "; ".join(
+        f"{name} {within}, {below}, {above}"
+        for name, (within, below, above) in outcome.models.items()
+    )
     return (
-        f"Layers within two standard deviations of noise: {outcome.within} of {outcome.layers}; "
-        f"below: {outcome.below}; above: {outcome.above}. **Noise itself has an SS_rate of "
+        "Layers of each model within two standard deviations of noise, below it and above it: "
+        f"{counts}. **Noise itself has an SS_rate of "
         f"{outcome.low:.2f} to {outcome.high:.2f}** here: a value in that range is no sign of "
         "structure, and a small one is a small one only next to its own null value."
     )

@@ -16,6 +16,9 @@ ONE_FACTOR = "ss-rate-one-factor"
 #: Per trained network: how similar each layer's activations are to those before training.
 TRAINED = "cka-training"
 
+#: Per two untrained networks of those: the same between them, the reference.
+UNRELATED = "cka-unrelated"
+
 #: One network per family, for one factor at a time; its layer is the one in the middle of Table
 #: 1's.
 ONE_PER_FAMILY = ("vit_small_patch16_224", "resnet34", "mixer_b16_224")

@@ -91,9 +91,9 @@ def two_nn(F: Tensor, *, discard: float = 0.1) -> float:
     return float(x @ y / (x @ x)) if x.any() else math.nan
 
 
-def linear_cka(F: Tensor, G: Tensor) -> float:
-    """Linear centred kernel alignment of two layers' responses to the same images, 0 to 1
-    (Kornblith et al. 2019).
+def linear_cka(F: Tensor, G: Tensor, *, unbiased: bool = False) -> float:
+    """Linear centred kernel alignment of two layers' responses to the same images (Kornblith et al.
+    2019).
 
     >>> F = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
     >>> round(linear_cka(F, 3 * F.flip(0) + 1), 6)
@@ -101,6 +101,7 @@ def linear_cka(F: Tensor, G: Tensor) -> float:
 
     Args:
         F, G: (D, B) and (D', B).
+        unbiased: as for ``cka_of_grams``.
 
     Returns:
         1 where one is an orthogonal mixture of the other's channels, whatever their scale; NaN
@@ -116,10 +117,10 @@ def linear_cka(F: Tensor, G: Tensor) -> float:
             "same B >= 2"
         )
     F, G = (X.double() for X in (F - F.mean(1, keepdim=True), G - G.mean(1, keepdim=True)))
-    return cka_of_grams(F.T @ F, G.T @ G)
+    return cka_of_grams(F.T @ F, G.T @ G, unbiased=unbiased)
 
 
-def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
+def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike, *, unbiased: bool = False) -> float:
     """``linear_cka`` from the Gram matrices of the images: (B, B) products of any features, such as
     whole activations.
 
@@ -129,18 +130,35 @@ def cka_of_grams(K: Tensor | ArrayLike, L: Tensor | ArrayLike) -> float:
 
     Args:
         K, L: symmetric, of the same images, centred or not.
+        unbiased: with the estimator of HSIC by Song et al. (2012), which leaves out what an image
+            has in common with itself. It is 0 on average for unrelated features, and may be
+            negative; the usual one is ``read_cka.cka_of_noise`` there, near 1 for many features and
+            few images.
 
     Raises:
-        ValueError: they are not both (B, B) with the same B >= 2.
+        ValueError: they are not both (B, B) with the same B >= 2, or B >= 4 if unbiased.
     """
     K, L = (torch.as_tensor(M).detach().cpu().double() for M in (K, L))
-    if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape != L.shape or len(K) < 2:
+    least = 4 if unbiased else 2
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape != L.shape or len(K) < least:
         raise ValueError(
             f"K and L have shapes {tuple(K.shape)} and {tuple(L.shape)}; expected (B, B) with the "
-            "same B >= 2"
+            f"same B >= {least}"
         )
+    # centred either way: what all images have in common must not drown the rest in rounding
     K, L = (M - M.mean(0) - M.mean(1, keepdim=True) + M.mean() for M in (K, L))
-    return float((K * L).sum() / (K.norm() * L.norm()))
+    if not unbiased:
+        return float((K * L).sum() / (K.norm() * L.norm()))
+    K, L = (M - torch.diag(M.diagonal()) for M in (K, L))
+    own = _hsic(K, K) * _hsic(L, L)
+    return _hsic(K, L) / math.sqrt(own) if own > 0 else math.nan
+
+
+def _hsic(K: Tensor, L: Tensor) -> float:
+    """HSIC_1 of Song et al. (2012), Eq. 5, times B (B - 3). K, L: (B, B), zeros on the diagonal."""
+    B, k, j = len(K), K.sum(0), L.sum(0)
+    common = k.sum() * j.sum() / ((B - 1) * (B - 2)) - 2 * (k @ j) / (B - 2)
+    return float((K * L).sum() + common)
 
 
 def adjacency_at(C: Tensor, density: float) -> np.ndarray:

@@ -15,7 +15,8 @@ import pandas as pd
 from reproduction import records
 from reproduction.invariance.known import SET_NAMES
 from reproduction.paper.tables import FORMULAS
-from reproduction.stats import RankCorrelation, explained, rank_correlation
+from reproduction.sensitivity.read_cka import cka_of_noise
+from reproduction.stats_groups import RankCorrelation, explained, rank_correlation
 from reproduction.table_1 import TABLE_1, find
 
 _SHAPE = ("log_scale", "cv", "distance_skewness")
@@ -30,7 +31,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "shape": ("cv", "distance_skewness"),
     "scale and shape": _SHAPE,
     "and squares, products": (*_SHAPE, *_PRODUCTS),
-    "scale, shape, D, range": (*_SHAPE, "log_D", "log_range"),
+    "scale, shape, log D, range": (*_SHAPE, "log_D", "log_range"),
 }
 
 #: Measures that SS_rate of a layer is held against: column of ``layers`` -> name.
@@ -69,11 +70,16 @@ def layers(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         What ``records.layers`` gives, and "log_scale" (log of the mean distance), "cv" (standard
-        deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ).
+        deviation over mean), "log_D", "log_range" (log of the ratio of 1 + TV to 1 + TZ), and,
+        beside "cka" with the layer before, "cka_noise", what it is of noise of these shapes.
     """
     table = records.layers(runs)
     if table.empty:
         return table
+    if "cka" in table:
+        before = table.groupby(["model", "seed", "draw"], sort=False)["D"].shift()
+        shapes = zip(before, table["D"], table["n_images"], strict=True)
+        table["cka_noise"] = [cka_of_noise(*shape) for shape in shapes]
     return table.assign(
         log_scale=np.log(table["distance_mean"]),
         cv=table["distance_std"] / table["distance_mean"],
@@ -160,32 +166,43 @@ class NoiseComparison(NamedTuple):
 
     Attributes:
         low, high: the smallest and largest SS_rate of noise.
-        n: layers.
-        below: share of layers below their noise.
-        below_line: share of layers below the same channels put on one line.
-        gap: mean distance of a layer from its noise.
+        n, networks: layers, and networks that they are of.
+        below: share of a network's layers below their noise, mean over networks.
+        most: networks of which more than half of the layers are below.
+        below_line: share of layers below the same channels put on one line, mean over networks.
+        gap: mean distance of a network's layers from their noise, mean over networks.
     """
 
     low: float
     high: float
     n: int
+    networks: int
     below: float
+    most: int
     below_line: float
     gap: float
 
 
 def against_noise(nulls: pd.DataFrame) -> NoiseComparison | None:
-    """How the layers of ``nulls`` stand to noise; None where there are none."""
+    """How the layers of ``nulls`` stand to noise, by network; None where there are none."""
     if nulls.empty:
         return None
     features, noise = nulls["features"], nulls["gaussian"]
+    layers = pd.DataFrame(
+        {
+            "below": features < noise,
+            "below_line": features < nulls["one direction"],
+            "gap": (features - noise).abs(),
+        }
+    )
+    networks = layers.groupby(nulls["model"]).mean()
     return NoiseComparison(
         low=noise.min(),
         high=noise.max(),
         n=len(nulls),
-        below=(features < noise).mean(),
-        below_line=(features < nulls["one direction"]).mean(),
-        gap=(features - noise).abs().mean(),
+        networks=len(networks),
+        most=int((networks["below"] > 0.5).sum()),
+        **networks.mean(),
     )
 
 
@@ -218,50 +235,13 @@ def correlations(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
-    """The table of rank correlations, each with its interval."""
-    return correlations.map(str)
+    """The table of rank correlations, each with its interval; then the median inside a network."""
+    return correlations.map(lambda rho: f"{rho}; {rho.inside()}")
 
 
 def clear(correlations: pd.Series) -> list[str]:
     """The names of the rank correlations whose interval excludes zero."""
     return [name for name, rho in correlations.items() if rho.interval[0] * rho.interval[1] > 0]
-
-
-def similarity(runs: pd.DataFrame) -> pd.DataFrame:
-    """CKA of ``cka-training`` records, a row per module of every run.
-
-    Returns:
-        Columns model, family, dataset, recipe, arm, seed, module, depth (0 for the first module, 1
-        for the last), cka.
-    """
-    rows = []
-    for run in runs.to_dict("records"):
-        network, found = find(run["config.model"]), run["metrics.cka"]
-        own = {"model": network.name, "family": network.family}
-        own |= {key: run[f"config.{key}"] for key in ("dataset", "recipe", "arm")}
-        for k, (module, cka) in enumerate(found.items()):
-            place = {"module": module, "depth": k / (len(found) - 1), "cka": cka}
-            rows.append(own | {"seed": run["seed"]} | place)
-    return pd.DataFrame(rows)
-
-
-def cka_table(similarity: pd.DataFrame, *, recipe: str = "cpu") -> pd.DataFrame:
-    """The table of ``similarity`` under one recipe, without the constraint and with it: mean over
-    layers ± standard deviation over seeds, in brackets the first and the last layer.
-    """
-    arms = similarity["arm"].isin(["baseline", "constrained"])
-    used = similarity[arms & (similarity["recipe"] == recipe)]
-    runs = used.groupby(["model", "arm", "seed"], sort=False)["cka"].agg(["mean", "first", "last"])
-    by_arm = runs.groupby(["model", "arm"], sort=False)
-    table = by_arm.mean().assign(std=by_arm["mean"].std(), seeds=by_arm.size())
-    text = table.apply(_cka_text, axis=1).unstack("arm")
-    seeds = table["seeds"].unstack("arm").min(axis=1)
-    return text.assign(seeds=seeds).rename_axis(None).rename_axis(columns=None)
-
-
-def _cka_text(row: pd.Series) -> str:
-    ends = f"({row['first']:.2f}, {row['last']:.2f})"
-    return f"{row['mean']:.3f} ± {row['std']:.3f} {ends}"
 
 
 def ranking(layers: pd.DataFrame, columns: Mapping[str, str] = AXES) -> pd.DataFrame:

@@ -206,8 +206,8 @@ class Comparability(NamedTuple):
     Attributes:
         yes, no: changes that move it by no more than other images do, and those that move it
             further.
-        formulas: by how much the printed formula is larger, in the median layer, and between what
-            in 95 % of the layers.
+        formulas: by how much the printed formula is larger in the median layer of a network:
+            median, smallest and largest over networks.
         scale: the largest shift when features are three times as large or small, without its sign,
             with its interval.
         times: how many times the spread over images that shift is at most.
@@ -232,13 +232,13 @@ def comparability(comparable: pd.DataFrame, layers: pd.DataFrame) -> Comparabili
     if comparable.empty or layers.empty:
         return None
     can = comparable["comparable"].astype(bool)
-    gap = (layers["printed"] - layers["released"]).quantile([0.5, 0.025, 0.975])
+    gap = (layers["printed"] - layers["released"]).groupby(layers["model"]).median()
     scale = comparable.loc["features three times larger or smaller"]
     ends = sorted((abs(scale["low"]), abs(scale["high"])))
     return Comparability(
         yes=tuple(comparable.index[can]),
         no=tuple(comparable.index[~can]),
-        formulas=tuple(gap),
+        formulas=(gap.median(), gap.min(), gap.max()),
         scale=(abs(scale["moves by"]), *ends),
         times=scale["times the spread"],
         unit=(layers["distance_mean"].min(), layers["distance_mean"].max()),

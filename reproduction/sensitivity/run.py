@@ -109,14 +109,18 @@ def measures_metrics(model: str, features: Mapping[str, Tensor]) -> dict[str, An
         features: module -> (D, B); others than Table 1's are ignored.
 
     Returns:
-        "layers", with "cka" of each module with the one before it (None for the first) and "nulls"
-        as ``null_rates``; "graph", as ``graph_profile``.
+        "layers", with "cka" and "cka_unbiased" of each module with the one before it (None for the
+        first) and "nulls" as ``null_rates``; "graph", as ``graph_profile``.
     """
     layers, before = {}, None
     for module in find(model).modules:
         F = features[module]
-        cka = None if before is None else linear_cka(before, F)
-        layers[module] = layer_measures(F) | {"cka": cka, "nulls": null_rates(F)}
+        cka, unbiased = (
+            None if before is None else linear_cka(before, F, unbiased=kind)
+            for kind in (False, True)
+        )
+        own = {"cka": cka, "cka_unbiased": unbiased, "nulls": null_rates(F)}
+        layers[module] = layer_measures(F) | own
         before = F
     return {
         "layers": layers,
@@ -345,8 +349,14 @@ def _cka(
         probe = normalise(pictures.probe, find(asked["model"]))
         before = activation_grams(network, probe, modules, device=device)
         after = read_matrices(path)
-        cka = {name: cka_of_grams(before[name].products, after[name].products) for name in modules}
-        yield Measurement(asked, seed, {"cka": cka}, run["data"])
+        pairs = {name: (before[name].products, after[name].products) for name in modules}
+        metrics = {
+            "cka": {name: cka_of_grams(*pair) for name, pair in pairs.items()},
+            "cka_unbiased": {
+                name: cka_of_grams(*pair, unbiased=True) for name, pair in pairs.items()
+            },
+        }
+        yield Measurement(asked, seed, metrics, run["data"])
 
 
 def run_cka(

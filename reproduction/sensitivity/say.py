@@ -6,6 +6,7 @@ import pandas as pd
 
 from reproduction.sensitivity.cells import middle
 from reproduction.sensitivity.read import NoiseComparison, Order, clear
+from reproduction.sensitivity.read_cka import Reference
 from reproduction.sensitivity.read_factors import Comparability
 from reproduction.sensitivity.read_graphs import SmallWorlds
 
@@ -48,29 +49,58 @@ def noise(comparison: NoiseComparison | None) -> str:
     """How SS_rate of layers stands to that of noise (``read.against_noise``)."""
     if comparison is None:
         return _NOT_RUN
-    low, high, n, below, below_line, gap = comparison
     return (
         "The paper reads a small SS_rate as strong self-similarity. By that reading Gaussian noise "
-        f"is self-similar too: its SS_rate is {low:.2f} to {high:.2f}, and of the {n} layers "
-        f"{below:.0%} lie below the noise of their own shape, the others above; on average they "
-        f"differ by {gap:.2f}. {below_line:.0%} lie below the same channels put on one line."
+        f"is self-similar too: its SS_rate is {comparison.low:.2f} to {comparison.high:.2f}. "
+        "Layers of one network are alike, so networks are counted: on average "
+        f"{comparison.below:.0%} of a network's layers lie below the noise of their own shape, in "
+        f"{comparison.most} of {comparison.networks} networks more than half "
+        f"({comparison.n} layers in all); on average they differ by {comparison.gap:.2f}. "
+        f"{comparison.below_line:.0%} lie below the same channels put on one line."
     )
 
 
-def beside(correlations: pd.DataFrame) -> str:
-    """Which known measures the released SS_rate goes with (``read.correlations``)."""
+def beside(correlations: pd.DataFrame, layers: pd.DataFrame) -> str:
+    """Which known measures the released SS_rate goes with (``read.correlations``), and what the
+    bias of CKA comes to in these ``read.layers``.
+    """
     if correlations.empty:
         return _NOT_RUN
     rhos = correlations["released"]
     names = clear(rhos)
+    directions, dimension = rhos["participation ratio"], rhos["TwoNN dimension"]
     those = f": {', '.join(f'{name} ({rhos[name]})' for name in names)}. " if names else ". "
     return (
-        f"Over {max(rho.n for rho in rhos)} layers, for the released SS_rate the interval excludes "
+        f"Over {max(rho.n for rho in rhos)} layers of {max(rho.groups for rho in rhos)} networks, "
+        "which are what is resampled, for the released SS_rate the interval excludes "
         f"zero for {len(names)} of {len(rhos)} measures{those}The participation ratio and the "
         "TwoNN dimension say how many directions and dimensions the cloud of channels has; "
-        f"SS_rate's rank correlation with them is {rhos['participation ratio']} and "
-        f"{rhos['TwoNN dimension']}."
+        f"SS_rate's rank correlation with them is {directions} and {dimension}. Inside a network "
+        f"it is {directions.within:.2f} and {dimension.within:.2f} (median over networks). CKA is "
+        f"the usual, biased one: {layers['cka'].min():.2f} to {layers['cka'].max():.2f} here, and "
+        f"{layers['cka_noise'].min():.2f} to {layers['cka_noise'].max():.2f} of noise with as many "
+        "channels and images."
     )
+
+
+def similarity(found: Reference | None) -> str:
+    """What CKA before and after training is to be held against (``read_cka.reference``)."""
+    if found is None:
+        return _NOT_RUN
+    return (
+        "A CKA says little without what unrelated layers have. **Two networks with random weights "
+        f"of different seeds, neither trained, have {_range(found.unrelated)}** on the same "
+        f"images, the same network before and after training {_range(found.trained)} (means over "
+        f"layers, over {found.models} networks): in {found.closer} of {found.models}, other random "
+        "weights change the layers less than training does. The usual estimator is biased: noise "
+        f"with as many activations and images has {_range(found.noise)}. Without the bias the "
+        f"unrelated networks have {_range(found.unbiased)}; for the trained ones, whose "
+        "activations the records do not keep, that is **not run**."
+    )
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 
 def order(found: Order | None) -> str:
@@ -115,7 +145,8 @@ def comparability(found: Comparability | None, comparison: NoiseComparison | Non
         "> **What a raw SS_rate can and cannot be compared across**\n>\n"
         f"> - **Can**: {'; '.join(found.yes) or 'nothing that was tried'}.\n"
         f"> - **Cannot**: {'; '.join(found.no)}; nor the two formulas: the printed one is larger "
-        f"by {gap:.2f} in the median layer, {gap_low:.2f} to {gap_high:.2f} in 95 % of them.\n"
+        f"by {gap:.2f} in the median layer of the median network, {gap_low:.2f} to {gap_high:.2f} "
+        "over networks.\n"
         f"> - Features three times as large or small already move it by {shift:.3f} "
         f"[{low:.3f}, {high:.3f}], up to {found.times:.0f} times the spread over images. The mean "
         f"distance of the recorded layers runs from {found.unit[0]:.2g} to {found.unit[1]:.2g}, so "
@@ -123,5 +154,6 @@ def comparability(found: Comparability | None, comparison: NoiseComparison | Non
         "unit. `scale_free_rate` on both sides tells.\n"
         "> - A value below that of Gaussian noise of the same shape "
         f"({comparison.low:.2f} to {comparison.high:.2f} here) is no proof of self-similarity, nor "
-        f"one above it of its absence: {comparison.below:.0%} of layers are below."
+        f"one above it of its absence: {comparison.below:.0%} of a network's layers are below, on "
+        "average."
     )

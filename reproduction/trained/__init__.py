@@ -20,3 +20,5 @@ INVARIANCE = "trained-invariance"
 REMOTE = "trained-remote"
 #: Per network with batch norm: its layers with the statistics of each batch.
 NORMS = "trained-batch-norm"
+#: Per untrained twin: how alike its layers are to the trained network's, and to another seed's.
+SIMILARITY = "trained-similarity"

@@ -16,6 +16,7 @@ from reproduction.trained.invariance import run_invariance
 from reproduction.trained.norms import run_norms
 from reproduction.trained.remote import run_remote
 from reproduction.trained.run import run_check, run_layers, run_path
+from reproduction.trained.similarity import run_similarity
 from reproduction.trained.weights import NETWORKS
 
 #: What the command makes, by name, in the order of running.
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[..., Iterable[Path]]] = {
     "path": run_path,
     "remote": run_remote,
     "norms": run_norms,
+    "similarity": run_similarity,
     "invariance": run_invariance,
 }
 

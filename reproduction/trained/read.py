@@ -341,19 +341,28 @@ def path_outcomes(path: pd.DataFrame, measure: str = "released") -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def depth(layers: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
-    """How much training changes a module: network, module, depth, "SS_rate", "1 - CKA"."""
+def depth(layers: pd.DataFrame, twins: pd.DataFrame, alike: pd.DataFrame) -> pd.DataFrame:
+    """How much training changes a module: network, module, depth, "SS_rate", "1 - CKA" (biased, as
+    planned), "1 - CKA, unbiased".
+
+    Args:
+        layers, twins: of the functions of these names.
+        alike: of ``read_beside.alike``.
+    """
     keys = ["network", "module", "depth"]
     means = layers.groupby([*keys, "state"], sort=False)["released"].mean().unstack("state")
-    alike = twins[twins["draw"] == 0].groupby(keys, sort=False)["cka"].mean()
+    biased = twins[twins["draw"] == 0].groupby(keys, sort=False)["cka"].mean()
+    unbiased = alike.groupby(keys, sort=False)["trained"].mean()
     change = (means["trained"] - means["untrained"]).abs()
-    return pd.DataFrame({"SS_rate": change, "1 - CKA": 1 - alike}).reset_index()
+    columns = {"SS_rate": change, "1 - CKA": 1 - biased, "1 - CKA, unbiased": 1 - unbiased}
+    return pd.DataFrame(columns).reset_index()
 
 
 def depth_ranks(depth: pd.DataFrame) -> pd.DataFrame:
     """Are shallow modules changed more? Spearman's correlation of change with depth.
 
-    p, two-sided, is the share of 100,000 random pairings (fixed seed) at least as strong.
+    p, two-sided, is the share of 100,000 random pairings (fixed seed) at least as strong. It takes
+    the modules of a network as exchangeable, which neighbours are not: a network is one case.
 
     Returns:
         network, measure, rho, p, modules, outcome ("as the paper says", "the other way",
@@ -361,7 +370,7 @@ def depth_ranks(depth: pd.DataFrame) -> pd.DataFrame:
     """
     rows, rng = [], np.random.default_rng(0)
     for network, part in depth.groupby("network", sort=False):
-        for measure in ("SS_rate", "1 - CKA"):
+        for measure in part.columns.drop(["network", "module", "depth"], errors="ignore"):
             ranks = scipy_stats.rankdata(part[measure])
             x, y = (r - r.mean() for r in (scipy_stats.rankdata(part["depth"]), ranks))
             rho = x @ y / math.sqrt((x @ x) * (y @ y))

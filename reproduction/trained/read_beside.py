@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
-from reproduction.trained import CHANNELS, COVERS, INVARIANCE, NORMS, REMOTE
+from reproduction.trained import CHANNELS, COVERS, INVARIANCE, NORMS, REMOTE, SIMILARITY
 from reproduction.trained.read import FORMULAS, WITHIN, outside, runs_of
 
 
@@ -211,3 +211,27 @@ def norms(layers: pd.DataFrame, root: Path = RESULTS) -> pd.DataFrame:
     table["trained in batches"] = [means.loc[network, measure] for network, measure in pairs]
     table["running"] = [running[pair] for pair in pairs]
     return table.assign(depends=table["running"] != table["outcome"])
+
+
+def alike(root: Path = RESULTS) -> pd.DataFrame:
+    """Unbiased CKA of each untrained network's modules, a row per module and seed.
+
+    Columns: network, seed, module, depth; trained, with the trained network; another seed, with
+    another untrained one; bias, by how much the usual estimator is larger for the trained one.
+    """
+    rows = []
+    for run in runs_of(SIMILARITY, root).to_dict("records"):
+        found = run["metrics.trained"]
+        for place, (module, of) in enumerate(found.items()):
+            where = {"network": run["network"], "seed": run["seed"], "module": module}
+            rows.append(
+                where
+                | {
+                    "depth": place / (len(found) - 1),
+                    "trained": of["unbiased"],
+                    "another seed": run["metrics.another seed"][module]["unbiased"],
+                    "bias": of["biased"] - of["unbiased"],
+                }
+            )
+    columns = ["network", "seed", "module", "depth", "trained", "another seed", "bias"]
+    return pd.DataFrame(rows, columns=columns)

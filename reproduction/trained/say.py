@@ -290,7 +290,26 @@ def depth(ranks: pd.DataFrame) -> str:
         for row in ranks.itertuples()
     ]
     text = "; ".join(told)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text[0].upper()}{text[1:]}. Each network is one case, whatever its p."
+
+
+def alike(table: pd.DataFrame) -> str:
+    """What CKA with the trained network is to be held against (``read_beside.alike``)."""
+    if table.empty:
+        return _NOT_RUN
+    told = []
+    for network, part in table.groupby("network", sort=False):
+        ends = part.groupby("module", sort=False)[["trained", "another seed", "bias"]].mean()
+        first, last = ends.iloc[0], ends.iloc[-1]
+        told.append(
+            f"in {network} it falls from {first['trained']:.2f} in the first module to "
+            f"{last['trained']:.2f} in the last; between two random networks of different seeds "
+            f"from {first['another seed']:.2f} to {last['another seed']:.2f}"
+        )
+    return (
+        f"Unbiased CKA with the trained network: {'; '.join(told)}. The usual estimator is at most "
+        f"{table['bias'].max():.2f} larger here."
+    )
 
 
 def _p(p: float) -> str:

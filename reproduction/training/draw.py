@@ -17,11 +17,15 @@ from reproduction.stats import mean_interval
 from reproduction.style import FAMILY_COLOURS, GREY, INK
 
 
-def plot_differences(differences: pd.DataFrame, *, label: str = "top-1, points") -> Figure:
-    """Paired differences, a row per model: a dot per pair, and the mean with its 95 % interval (t).
+def plot_differences(
+    differences: pd.DataFrame, judged: pd.DataFrame, *, label: str = "top-1, points"
+) -> Figure:
+    """Paired differences, a row per model: a dot per pair, pale where it is not judged; the mean of
+    those that are with its 95 % interval (t).
 
     Args:
-        differences: columns model, family, difference, as of ``pairs.paired``.
+        differences: columns model, family, seed, difference, as of ``pairs.paired``.
+        judged: those of them that ``pairs.judged`` keeps.
         label: what the differences are of.
     """
     models = list(dict.fromkeys(differences["model"]))[::-1]
@@ -31,11 +35,13 @@ def plot_differences(differences: pd.DataFrame, *, label: str = "top-1, points")
         part = differences[differences["model"] == model]
         values, colour = part["difference"].to_numpy(), FAMILY_COLOURS[part["family"].iloc[0]]
         spread = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(1)
-        axis.scatter(values, height + 0.22 + spread, s=16, color=colour, alpha=0.6, linewidths=0)
-        mean, low, high, n = mean_interval(values)
-        if n > 1:
+        own = judged[judged["model"] == model]
+        alpha = np.where(part["seed"].isin(own["seed"]), 0.9, 0.25)
+        axis.scatter(values, height + 0.22 + spread, s=16, color=colour, alpha=alpha, linewidths=0)
+        if len(own) > 1:
+            mean, low, high, _ = mean_interval(own["difference"])
             axis.plot([low, high], [height, height], color=colour, linewidth=2)
-        axis.plot(mean, height, marker="D", ms=6, color=colour)
+            axis.plot(mean, height, marker="D", ms=6, color=colour)
     axis.set(
         yticks=range(len(models)),
         yticklabels=models,

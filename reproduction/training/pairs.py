@@ -44,6 +44,8 @@ def paired(
 def effects(differences: pd.DataFrame, by: str = "model") -> pd.DataFrame:
     """What `paired` differences come to, per group and over all pairs.
 
+    Intervals, p and "smallest effect" hold for pairs that are `judged`; those of others describe.
+
     Args:
         differences: as of `paired`.
         by: the column that groups them.
@@ -100,6 +102,40 @@ class Batch:
     model: str
     arm: str
     seeds: tuple[int, ...]
+    recipe: str = "cpu"
+    dataset: str = "cifar10"
+
+
+#: Seeds below it are the first batch: six pairs, the fewest of which p can be below 0.05.
+FIRST = 6
+
+
+def judged(pairs: pd.DataFrame, arm: str, plan: Iterable[Batch]) -> pd.DataFrame:
+    """The pairs that tests and intervals may be of: of each model one batch of seeds, fixed before
+    any of its runs was seen.
+
+    That is the planned batch as soon as one of its pairs is there, else the first seeds, 0 to 5.
+    Tests and intervals are for a number of pairs that no result has a say in. They do not hold for
+    seeds that were added after a look at others, nor for all seeds together: those are described.
+
+    Args:
+        pairs: one row each, with recipe, dataset, model and seed, as of `paired`.
+        arm: the one whose pairs they are.
+        plan: the batches that were planned, at most one per recipe, dataset, model and arm.
+
+    Returns:
+        Rows of `pairs`, in their order, with "batch", "planned" or "first". Of a model whose
+        planned batch has begun and is not whole there are none.
+    """
+    planned = {(b.recipe, b.dataset, b.model): set(b.seeds) for b in plan if b.arm == arm}
+    parts = []
+    for key, own in pairs.groupby(["recipe", "dataset", "model"], sort=False):
+        seeds, present = planned.get(key, set()), set(own["seed"])
+        batch = "planned" if seeds & present else "first"
+        chosen = own["seed"].isin(seeds) if batch == "planned" else own["seed"] < FIRST
+        if batch == "first" or seeds <= present:
+            parts.append(own[chosen].assign(batch=batch))
+    return pd.concat(parts).sort_index() if parts else pairs.iloc[:0].assign(batch=[])
 
 
 def batches(runs: pd.DataFrame, plan: Iterable[Batch]) -> pd.DataFrame:
@@ -108,8 +144,8 @@ def batches(runs: pd.DataFrame, plan: Iterable[Batch]) -> pd.DataFrame:
 
     Args:
         runs: of one recipe and data set.
-        plan: the batches that were planned. Of the other seeds, those below 6 were the first and
-            the rest was added.
+        plan: the batches that were planned. Of the other seeds, those below `FIRST` were the first
+            and the rest was added.
 
     Returns:
         Two rows per batch: model, arm, batch ("first", "added" or "planned"), from, to (its seeds),
@@ -138,7 +174,7 @@ _AGAINST = ("baseline", "placebo")
 def _by_batch(seeds: Sequence[int], planned: set[int]) -> dict[str, list[int]]:
     parts: dict[str, list[int]] = {"first": [], "added": [], "planned": []}
     for seed in seeds:
-        parts["planned" if seed in planned else "first" if seed < 6 else "added"].append(seed)
+        parts["planned" if seed in planned else "first" if seed < FIRST else "added"].append(seed)
     return {name: part for name, part in parts.items() if part}
 
 

@@ -17,7 +17,7 @@ from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
 from reproduction.training.arms import EXPERIMENT, Arm
-from reproduction.training.pairs import Batch
+from reproduction.training.pairs import Batch, effects
 from reproduction.training.recipes import PROBE
 
 # fmt: off
@@ -105,7 +105,7 @@ def plan(path: Path = RESULTS / "plan.yml") -> list[Batch]:
     ['constrained']
     """
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))["batches"]
-    return [Batch(entry["model"], entry["arm"], tuple(entry["seeds"])) for entry in entries]
+    return [Batch(**{**entry, "seeds": tuple(entry["seeds"])}) for entry in entries]
 
 
 def histories(runs: pd.DataFrame) -> pd.DataFrame:
@@ -184,21 +184,38 @@ def _arrow(table: pd.DataFrame, column: str, number: str) -> pd.Series:
     return before + " → " + after
 
 
-def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
-    """`pairs.effects` as the book shows it, a row per model and "all pairs"."""
+def effects_table(judged: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """`pairs.effects` of the pairs that are judged, beside the mean of all pairs, as text.
+
+    Args:
+        judged, every: of `pairs.judged`, and of `pairs.paired`.
+
+    Returns:
+        A row per model and "all pairs".
+    """
+    described = effects(every)
+    all_seeds = zip(described["mean"], described["n"], strict=True)
+    judged_effects = effects(judged).reindex(described.index)
+    batch = {
+        model: "{}, {} to {}".format(own["batch"].iloc[0], own["seed"].min(), own["seed"].max())
+        for model, own in judged.groupby("model", sort=False)
+    }
 
     def number(column: str, form: str) -> pd.Series:
-        values = effects[column]
+        values = judged_effects[column]
         return values.map(form.format).where(values.notna(), "–")
 
+    interval = number("low", "{:+.2f}") + " to " + number("high", "{:+.2f}")
     return pd.DataFrame(
         {
+            "seeds": pd.Series(batch).reindex(described.index).fillna("–"),
             "pairs": number("n", "{:.0f}"),
             "mean": number("mean", "{:+.2f}"),
-            "95 % interval": number("low", "{:+.2f}") + " to " + number("high", "{:+.2f}"),
+            "95 % interval": interval.where(judged_effects["low"].notna(), "–"),
             "p": number("p", "{:.3f}"),
             "p, Holm": number("p, Holm", "{:.3f}"),
             "would be seen": number("smallest effect", "{:.2f}"),
+            "all seeds": [f"{mean:+.2f} ({n:.0f})" for mean, n in all_seeds],
         }
     ).rename(index={"all": "all pairs"})
 

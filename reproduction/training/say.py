@@ -54,7 +54,7 @@ def effect(name: str, effects: pd.DataFrame) -> str:
 
     Args:
         name: what the group is called.
-        effects: of `pairs.effects`, for the group.
+        effects: of `pairs.effects`, for the pairs of the group that are judged.
     """
     row = effects.loc["all"]
     models = ", ".join(effects.index.drop("all"))
@@ -64,8 +64,9 @@ def effect(name: str, effects: pd.DataFrame) -> str:
     if pd.notna(row["smallest effect"]):
         seen = f"{row['smallest effect']:.1f} points would have been seen four times in five"
     return (
-        f"For {name} ({models}) the constrained arm differs by {row['mean']:+.2f} points over "
-        f"{row['n']:.0f} pairs (95 % interval {_interval(row)}, p = {row['p']:.3f}); {seen}."
+        f"For {name} ({models}) the constrained arm differs by {row['mean']:+.2f} points over the "
+        f"{row['n']:.0f} pairs that are judged (95 % interval {_interval(row)}, "
+        f"p = {row['p']:.3f}); {seen}."
     )
 
 
@@ -91,7 +92,7 @@ def helps(groups: Mapping[str, pd.DataFrame], outcomes: pd.DataFrame) -> str:
     """Whether the constraint helps: a sentence per group of models and per planned batch.
 
     Args:
-        groups: of `pairs.groups`.
+        groups: of `pairs.groups`, of the pairs that are judged.
         outcomes: of `pairs.outcomes`.
     """
     sentences = [effect(name, effects) for name, effects in groups.items()]
@@ -105,7 +106,7 @@ def placebo(shams: pd.DataFrame, contrast: pd.DataFrame) -> str:
 
     Args:
         shams: `pairs.effects` of placebo minus baseline.
-        contrast: `pairs.effects` of constrained minus placebo.
+        contrast: `pairs.effects` of constrained minus placebo, of the pairs that are judged.
     """
     sham, real = shams.loc["all"], contrast.loc["all"]
     if not sham["n"]:
@@ -116,9 +117,10 @@ def placebo(shams: pd.DataFrame, contrast: pd.DataFrame) -> str:
         f"{sham['std']:.2f}, single differences up to {sham['largest']:.2f}). "
     )
     if real["n"] < 2:
-        return text + "Constrained minus placebo, same seeds: not run."
+        return text + "Constrained minus placebo, same seeds: too few pairs that may be judged."
     return text + (
-        f"Constrained minus placebo, same seeds: {real['mean']:+.2f} points (95 % interval "
+        f"Constrained minus placebo, same seeds ({', '.join(contrast.index.drop('all'))}, "
+        f"{real['n']:.0f} pairs that are judged): {real['mean']:+.2f} points (95 % interval "
         f"{_interval(real)}, p = {real['p']:.3f})."
     )
 

@@ -41,8 +41,8 @@ def test_one_size_is_told_with_its_machine(runs):
     outcome = read.speed_at(runs, 384, 64)
     assert (outcome.plain_over_ours, outcome.ours_over_floor) == (100, 4)
     assert say.speed(outcome) == (
-        "Measured on CPU, 1 thread, torch 2.0. For D = 384 and B = 64, `sslib` is 100 times as "
-        "fast as plain and takes 4.0 times the floor."
+        "Measured on one machine: CPU, 1 thread, torch 2.0. For D = 384 and B = 64, `sslib` is "
+        "100 times as fast as plain and takes 4.0 times the floor."
     )
     assert "2 threads" in say.speed(outcome._replace(threads=2))
     assert read.speed_at(runs, 5, 5) is None is read.speed_at(pd.DataFrame())
@@ -55,6 +55,7 @@ def test_the_cost_of_a_step_is_the_largest_of_all_machines():
             "config.device": ["cpu", "cuda"],
             "config.batch": [64, 128],
             "device.name": ["CPU", "GPU"],
+            "device.threads": [2, None],
             "metrics.step_ms": [8000.0, 500.0],
             "metrics.ours_ms": [10.0, 5.0],
             "metrics.plain_ms": [40.0, 30.0],
@@ -67,9 +68,11 @@ def test_the_cost_of_a_step_is_the_largest_of_all_machines():
     table = read.step(runs)
     assert list(table.index) == ["CPU", "CUDA"]
     assert list(table.loc["CUDA"]) == [128, "0.50", "1.00", "2.00", "6.00", "+1.10"]
-    assert read.cost(runs) == (0.01, 4.0, ("CPU", "GPU"), True)
-    assert say.cost(read.cost(runs)).endswith("4.0 times as much. Measured on CPU, GPU.")
-    assert say.cost(read.cost(runs[:1])).endswith("Measured on CPU; **on a GPU: not run**.")
+    assert read.cost(runs) == (0.01, 4.0, ("CPU (2 threads)", "GPU"), True)
+    machines = "4.0 times as much. Measured on 2 machines: CPU (2 threads), GPU."
+    assert say.cost(read.cost(runs)).endswith(machines)
+    one = "Measured on 1 machine: CPU (2 threads); **on a GPU: not run**."
+    assert say.cost(read.cost(runs[:1])).endswith(one)
     assert read.step(pd.DataFrame()).empty and read.cost(pd.DataFrame()) is None
     assert say.cost(None) == "The constraint in a training step: **not run**."
 

@@ -156,7 +156,9 @@ def test_layers_are_ordered_by_each_number_of_boxes(runs):
     assert found.loc["upper", "printed"].rho == pytest.approx(-1)
     table = read.correlation_table(found)
     assert list(table.index) == ["with the lower bound", "with the upper bound"]
-    assert table["printed"].str.startswith("-1.00 [").all()
+    assert table["printed", "over layers"].str.startswith("-1.00 [").all()
+    # a layer per network here: no order inside any
+    assert table["printed", "inside a network"].tolist() == ["–"] * 2
 
 
 def test_curves_alternate_between_networks_and_sets(runs):
@@ -186,7 +188,7 @@ def test_accuracy_is_over_layers_and_the_error_over_sets(runs):
     assert found.printed.dimension == pytest.approx(1 - error, abs=1e-3)
     said = say.accuracy(found)
     assert "at most 2.00 times the lower in all layers, and 1.0 times in the point sets" in said
-    assert "off by a factor of 2.0 in the median layer and up to 2.0" in said
+    assert "off by a factor of 2.0 in the median layer of the median network and up to 2.0" in said
     assert (
         "with an error of 0.37 on average, the released N_θ of 0.37, the printed one of 0.63"
         in said
@@ -251,7 +253,7 @@ def test_the_answer_has_three_parts_or_was_not_run(runs, dimensions):
     said = say.answer(accuracy, rhos, read.colouring(dimensions))
     assert said.count("\n> - **") == 3
     assert "within a factor of 2.00 in all 3 layers" in said
-    assert "released N_θ is off by 2.0 times in the median layer, 2.0 to 2.0 in 95 %" in said
+    assert "off by 2.0 to 2.0 times in the median layer of a network (2.0 in the median" in said
     assert f"by true boxes by {rhos.loc['lower', 'released']} (lower bound)" in said
     assert "d_B of 2 graphs with a known dimension within 10% by colouring" in said
     assert said.endswith("power laws claimed on graphs that have none: 0.")

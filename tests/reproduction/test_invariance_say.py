@@ -141,5 +141,6 @@ def test_known_dimensions_are_told_by_half_and_unit():
 def test_the_machine_of_the_cost_is_told(threads, expected):
     row = {"config.N": 20_000, "config.dimensions": 30, "device.name": "X"}
     runs = pd.DataFrame([row | {"config.threads": threads}])
-    assert say.cost(runs) == f"Measured on 20,000 points in 30 dimensions, with {expected} an X."
+    text = f"Measured on 20,000 points in 30 dimensions, on one machine, with {expected} an X."
+    assert say.cost(runs) == text
     assert say.cost(runs.iloc[:0]) == "Time and memory: **not run**."

@@ -110,11 +110,12 @@ def test_the_effect_is_the_second_row_against_the_first():
 
 
 def test_layers_are_counted_by_their_distance_from_noise(layers):
-    outcome = read.against_noise({"a": layers, "b": layers})
-    assert outcome == (6, 2, 2, 2, 0.2, 0.3)
+    outcome = read.against_noise({"a": layers, "b": layers.iloc[:0], "c": layers})
+    assert outcome == ({"a": (1, 1, 1), "b": (0, 0, 0), "c": (1, 1, 1)}, 0.2, 0.3)
     told = say.against_noise(outcome)
     assert told.startswith(
-        "Layers within two standard deviations of noise: 2 of 6; below: 2; above: 2"
+        "Layers of each model within two standard deviations of noise, below it and above it: "
+        "a 1, 1, 1; b 0, 0, 0; c 1, 1, 1."
     )
     assert "**Noise itself has an SS_rate of 0.20 to 0.30** here" in told
 

@@ -15,7 +15,7 @@ from reproduction import models, records
 from reproduction.covering.run import COVERING
 from reproduction.models import features_of
 from reproduction.paths import RESULTS, data_root
-from reproduction.sensitivity import live, read, read_graphs, run, say
+from reproduction.sensitivity import live, read, read_cka, read_graphs, run, say
 from reproduction.sensitivity.cells import (
     MEASURES,
     ONE_FACTOR,
@@ -251,12 +251,15 @@ def test_null_models_are_averaged_over_the_layers_that_have_one(null_runs):
     assert table.loc["ResNet34"].tolist() == ["0.25", "0.20", "0.30", "0.50 (1 of 2)"]
     assert table.loc["ViT (small)", "whitened"] == "–" and list(table)[1:3] == ["noise", "line"]
     found = read.against_noise(nulls)
-    assert (found.n, found.low, found.high) == (3, 0.2, 0.22)
-    assert found.below == pytest.approx(2 / 3) and found.below_line == pytest.approx(1 / 3)
-    assert found.gap == pytest.approx((0.1 + 0.2 + 0.12) / 3)
+    assert (found.n, found.low, found.high, found.networks) == (3, 0.2, 0.22, 2)
+    # one of two layers of one network, the only one of the other: two of three layers
+    assert found.below == pytest.approx(3 / 4) and found.most == 1
+    assert found.below_line == pytest.approx(1 / 4)
+    assert found.gap == pytest.approx((0.15 + 0.12) / 2)
     said = say.noise(found)
-    assert "0.20 to 0.22, and of the 3 layers 67% lie below" in said
-    assert "differ by 0.14. 33% lie" in said
+    assert "0.20 to 0.22. Layers" in said and "on average 75% of a network's layers lie" in said
+    assert "in 1 of 2 networks more than half (3 layers in all)" in said
+    assert "differ by 0.14. 25% lie" in said or "differ by 0.13. 25% lie" in said
     assert say.noise(read.against_noise(nulls[:0])) == NOT_RUN
 
 
@@ -266,15 +269,21 @@ def test_correlations_name_the_measures_whose_interval_excludes_zero():
     layers = pd.DataFrame(g.normal(size=(40, 8)), columns=columns).assign(model=list("abcde") * 8)
     layers["released"] = -layers["distance_mean"]
     layers.loc[0, "cka"] = math.nan
+    layers["cka_noise"] = [0.25, 0.75] * 20
     found = read.correlations(layers)
     assert found.loc["mean distance", "released"].rho == pytest.approx(-1)
     assert read.clear(found["released"]) == ["mean distance"]
-    assert read.correlation_table(found).loc["mean distance", "released"] == "-1.00 [-1.00, -1.00]"
-    said = say.beside(found)
-    assert "Over 40 layers" in said and "excludes zero for 1 of 5 measures: mean distance (" in said
+    cell = read.correlation_table(found).loc["mean distance", "released"]
+    assert cell == "-1.00 [-1.00, -1.00]; -1.00 (5 of 5)"
+    said = say.beside(found, layers)
+    assert (
+        "Over 40 layers of 5 networks" in said
+        and "excludes zero for 1 of 5 measures: mean distance (" in said
+    )
+    assert "and 0.25 to 0.75 of noise with as many channels" in said
     none = found.drop("mean distance")
-    assert "excludes zero for 0 of 4 measures. The" in say.beside(none)
-    assert say.beside(read.correlations(pd.DataFrame())) == NOT_RUN
+    assert "excludes zero for 0 of 4 measures. The" in say.beside(none, layers)
+    assert say.beside(read.correlations(pd.DataFrame()), layers) == NOT_RUN
 
 
 def test_cka_is_averaged_over_layers_then_over_seeds():
@@ -290,12 +299,38 @@ def test_cka_is_averaged_over_layers_then_over_seeds():
             ("cpu", "placebo", 0, 0.0, 0.0),
         )
     ]
-    table = read.cka_table(read.similarity(pd.DataFrame(rows)))
-    assert table.loc["ResNet34"].tolist() == [
-        "0.650 ± 0.071 (0.80, 0.50)",
-        "0.700 ± 0.000 (0.80, 0.60)",
-        2,
+    similar = read_cka.similarity(pd.DataFrame(rows))
+    table = read_cka.cka_table(similar, read_cka.unrelated(pd.DataFrame()))
+    assert table.loc["ResNet34"].to_dict() == {
+        "baseline (2 seeds)": "0.65 ± 0.07 (0.80, 0.50)",
+        "constrained (2 seeds)": "0.70 ± 0.00 (0.80, 0.60)",
+        "two seeds": "not run",
+        "two seeds, unbiased": "not run",
+        "noise": "not run",
+    }
+    assert (
+        say.similarity(read_cka.reference(similar, read_cka.unrelated(pd.DataFrame()))) == NOT_RUN
+    )
+
+
+def test_cka_is_held_against_unrelated_networks():
+    layer = {"features": 384, "images": 512, "biased": 0.9, "unbiased": 0.8}
+    other = {**layer, "biased": 0.7, "unbiased": 0.7}
+    runs = [
+        {"config.model": "resnet34", "seed": seed, "metrics.layers": {"a": layer, "b": other}}
+        for seed in (0, 2)
     ]
+    unrelated = read_cka.unrelated(pd.DataFrame(runs))
+    cell = {"model": "ResNet34", "recipe": "cpu", "arm": "baseline", "module": "a"}
+    similar = pd.DataFrame([cell | {"seed": seed, "cka": 0.6} for seed in (0, 1)])
+    row = read_cka.cka_table(similar, unrelated).loc["ResNet34"]
+    assert row["two seeds"] == "0.80 ± 0.00 (0.90, 0.70)" and row["noise"] == "0.43 (0.43, 0.43)"
+    found = read_cka.reference(similar, unrelated)
+    assert (found.closer, found.models) == (1, 1)
+    assert found.unbiased == pytest.approx((0.75, 0.75))
+    said = say.similarity(found)
+    assert "neither trained, have 0.80 to 0.80**" in said and "training 0.60 to 0.60" in said
+    assert read_cka.reference(similar.assign(cka=0.9), unrelated).closer == 0
 
 
 def test_the_order_of_networks_may_turn_with_the_axis():
@@ -354,17 +389,17 @@ def test_small_worlds_are_counted_among_features_and_noise():
 def test_the_last_sentence_lists_what_can_be_compared_and_what_not(factor_runs):
     found = comparable(factors(factor_runs))
     layers = pd.DataFrame({"released": [0.2, 0.3], "printed": [0.7, 0.8]})
-    layers = layers.assign(distance_mean=[0.1, 1.5])
-    noise = read.NoiseComparison(0.2, 0.25, 10, 0.7, 0.6, 0.1)
+    layers = layers.assign(distance_mean=[0.1, 1.5], model=["a", "b"])
+    noise = read.NoiseComparison(0.2, 0.25, 10, 3, 0.7, 2, 0.6, 0.1)
     outcome = comparability(found, layers)
     assert outcome.yes == ("half precision of F",) and len(outcome.no) == 2
     said = say.comparability(outcome, noise)
     assert "- **Can**: half precision of F.\n" in said
     assert "- **Cannot**: a sixth to a half of the channels, mean of draws; features three" in said
-    assert "larger by 0.50 in the median layer, 0.50 to 0.50 in 95 %" in said
+    assert "larger by 0.50 in the median layer of the median network, 0.50 to 0.50 over" in said
     assert "move it by 0.100 [0.090, 0.110], up to 10 times the spread" in said
     assert "runs from 0.1 to 1.5" in said and "(0.20 to 0.25 here)" in said
-    assert said.endswith("70% of layers are below.")
+    assert said.endswith("70% of a network's layers are below, on average.")
     nothing = say.comparability(comparability(found.assign(comparable=False), layers), noise)
     assert "**Can**: nothing that was tried." in nothing
     assert comparability(comparable(pd.DataFrame()), layers) is None
@@ -470,7 +505,7 @@ def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
     assert [cka[name] for name in modules[:-1]] == pytest.approx([1.0] * (len(modules) - 1))
     assert cka[modules[-1]] < 0.2
     assert list(run_cka(kept.parent, root=tmp_path)) == []
-    table = read.similarity(records.read_all(TRAINED, tmp_path))
+    table = read_cka.similarity(records.read_all(TRAINED, tmp_path))
     assert table["depth"].iloc[-1] == 1 and set(table["model"]) == {"ResMLP"}
     with pytest.raises(ValueError, match="found none"):
         list(run_cka(tmp_path, root=tmp_path))

@@ -1,6 +1,7 @@
 """Measures beside SS_rate: declared properties, known answers, null models, graphs of networkx."""
 
 import math
+from itertools import permutations
 
 import networkx as nx
 import numpy as np
@@ -18,6 +19,7 @@ from reproduction.sensitivity.measures import (
     linear_cka,
     two_nn,
 )
+from reproduction.sensitivity.read_cka import cka_of_noise
 from sslib import pair_distances, ss_rate
 from sslib.boxes import AXES, FORMULAS, scale_free_rate
 from sslib.graph import participation_ratio
@@ -168,6 +170,37 @@ def test_cka_of_the_same_and_of_unrelated_layers(F):
         linear_cka(noise, torch.randn(7, 4000, generator=generator(9), dtype=torch.float64)) < 0.01
     )
     assert math.isnan(linear_cka(torch.ones(2, 5), torch.ones(2, 5)))
+    assert math.isnan(linear_cka(torch.ones(2, 5), torch.ones(2, 5), unbiased=True))
+
+
+def test_unbiased_cka_is_the_mean_over_four_different_images():
+    """HSIC as a U-statistic, written out over all quadruples (Song et al. 2012, Eq. 7)."""
+    F = torch.randn(3, 7, generator=generator(1), dtype=torch.float64) + 5
+    G = F[:2] + torch.randn(2, 7, generator=generator(2), dtype=torch.float64)
+
+    def hsic(K, L):
+        terms = (
+            K[i, j] * (L[i, j] + L[q, r] - 2 * L[i, q]) for i, j, q, r in permutations(range(7), 4)
+        )
+        return float(sum(terms))
+
+    K, L = F.T @ F, G.T @ G
+    by_hand = hsic(K, L) / math.sqrt(hsic(K, K) * hsic(L, L))
+    assert linear_cka(F, G, unbiased=True) == pytest.approx(by_hand)
+    assert cka_of_grams(K, L, unbiased=True) == pytest.approx(by_hand)
+    assert linear_cka(F, 2 * F.flip(0), unbiased=True) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("D", "other", "B"), [(16, 384, 128), (600, 600, 64)])
+def test_cka_of_noise_is_its_bias(D, other, B):
+    noise = [
+        [torch.randn(n, B, generator=generator(k + n), dtype=torch.float64) for n in (D, other + 1)]
+        for k in range(8)
+    ]
+    biased = np.mean([linear_cka(F, G) for F, G in noise])
+    assert biased == pytest.approx(cka_of_noise(D, other, B), rel=0.05)
+    unbiased = np.mean([linear_cka(F, G, unbiased=True) for F, G in noise])
+    assert abs(unbiased) < 0.03 < biased
 
 
 @pytest.mark.parametrize("kind", NULLS)
@@ -241,6 +274,7 @@ def test_a_random_graph_is_no_small_world_and_a_ring_lattice_has_long_paths():
         (lambda F: two_nn(F, discard=1), "discard is 1"),
         (lambda F: linear_cka(F, F[:, :3]), "the same B"),
         (lambda F: cka_of_grams(F, F), "K and L have shapes"),
+        (lambda F: linear_cka(F[:, :3], F[:, :3], unbiased=True), "B >= 4"),
         (lambda F: null_features(F, "hypothesis"), "kind: expected one of .*, got 'hypothesis'"),
         (lambda F: null_features(F * 0, "gaussian"), "equal channels only"),
         (lambda F: graph_statistics(F, 0.1), "C: expected a symmetric .*, got shape"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,16 @@ import pytest
 from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
+from reproduction import stats
 from reproduction.stats import (
-    explained,
     holm,
     mean_interval,
-    rank_correlation,
     sign_flip_test,
     smallest_effect,
     spearman_exact,
     welch,
 )
+from reproduction.stats_groups import explained, rank_correlation
 
 RANDOM = np.random.default_rng(7)
 ONE_ROW = pd.DataFrame({"y": [1.0], "x": [1.0], "net": [0]})
@@ -56,26 +57,66 @@ def test_one_value_has_a_mean_and_no_interval():
     )
 
 
-def test_signs_flipped_by_hand():
-    differences = [0.3, -0.1, 0.6, 0.2, 0.4]
-    patterns = [np.dot(signs, differences) for signs in itertools.product((1, -1), repeat=5)]
-    by_hand = np.mean(np.abs(patterns) >= abs(sum(differences)) - 1e-12)
-    assert sign_flip_test(differences).p == pytest.approx(by_hand)
-    assert sign_flip_test(differences).estimate == pytest.approx(0.28)
+def flipped_by_hand(numbers):
+    """p from all patterns, and without rounding."""
+    own, sizes = abs(sum(numbers)), [abs(number) for number in numbers]
+    sums = {0: 1}
+    for size in sizes:
+        after = dict.fromkeys([s + sign * size for s in sums for sign in (1, -1)], 0)
+        for s, count in sums.items():
+            after[s + size] += count
+            after[s - size] += count
+        sums = after
+    return Fraction(sum(n for s, n in sums.items() if abs(s) >= own), 2 ** len(sizes))
+
+
+@pytest.mark.parametrize("images", [2000, 3925, 10_000])
+def test_signs_of_accuracies_flipped_by_hand(images):
+    """Differences of two percentages are full of ties and of rounding: both are counted right."""
+    rng = np.random.default_rng(images)
+    for n in range(1, 13):
+        for spread in (3, 40):
+            one, other = rng.integers(images // 2, images // 2 + spread, size=(2, n))
+            p = sign_flip_test(100 * one / images - 100 * other / images).p
+            assert p == flipped_by_hand((one - other).tolist())
+
+
+def test_a_tie_that_rounding_hid():
+    """Their sum is 0, so that no pattern is nearer to it; with sums of floats p was 0.8125."""
+    assert sign_flip_test([whole * 0.05 for whole in (-2, -2, -2, 4, 2)]).p == 1
+    noise = [0.1 * 3 - 0.3, 0.1, 0.05, 0.05 - 1e-16]
+    assert sign_flip_test(noise).p == flipped_by_hand([0, 2, 1, 1])
+
+
+def test_signs_of_any_numbers_flipped_by_scipy():
+    for n in (2, 7, 13):
+        x = RANDOM.normal(0.4, 1, size=n)
+        done = scipy_stats.permutation_test(
+            (x,), np.mean, permutation_type="samples", n_resamples=np.inf
+        )
+        assert sign_flip_test(x).p == done.pvalue
+
+
+@pytest.mark.parametrize("n", [34, 53, 68, 400])
+def test_signs_of_many_pairs_count_all_patterns(n):
+    whole = np.random.default_rng(n).integers(-300, 300, size=n) + round(900 / math.sqrt(n))
+    p = sign_flip_test(whole / 100).p
+    assert p == pytest.approx(float(flipped_by_hand(whole.tolist())), rel=1e-12)
+    assert n > 53 or p == flipped_by_hand(whole.tolist())
+
+
+def test_on_a_grid_p_is_hardly_too_large_and_never_too_small(monkeypatch):
+    samples = [RANDOM.normal(shift, 1, size=24) for shift in (0.0, 0.3, 0.5, 1.0)]
+    samples.append(np.append(samples[0], 1e-7))  # less than a step of the grid
+    exact = [sign_flip_test(x).p for x in samples]
+    monkeypatch.setattr(stats, "HALVED", 0)
+    on_grid = np.array([sign_flip_test(x).p for x in samples])
+    assert (on_grid >= exact).all() and (on_grid <= np.multiply(exact, 1.01)).all()
 
 
 def test_a_sign_flip_cannot_be_surer_than_its_patterns():
     assert sign_flip_test([1, 1, 1, 1, 1]).p == 2 / 2**5
     assert sign_flip_test([1.0]).p == 1 and sign_flip_test([0, 0, 0]).p == 1
-
-
-def test_random_signs_come_close_to_all_of_them_and_repeat():
-    differences = RANDOM.normal(0.5, 1, size=12)
-    exact = sign_flip_test(differences).p
-    drawn = sign_flip_test(differences, max_exact=4000, seed=1)
-    assert drawn.p == pytest.approx(exact, abs=0.03) and drawn == sign_flip_test(
-        differences, max_exact=4000, seed=1
-    )
 
 
 def test_the_smallest_effect_is_found_as_often_as_asked():
@@ -227,6 +268,18 @@ def test_a_rank_correlation_is_pandas_and_its_interval_that_of_drawn_networks():
     ]
     assert found.interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-12)
     assert found.n == 59
+
+
+def test_a_rank_correlation_inside_groups_is_not_that_over_all_rows():
+    """Between the groups y rises with x, inside each it falls; two groups have no order inside."""
+    rows = [(10 * k + i, 10 * k - i, net) for k, net in enumerate("abc") for i in range(4)]
+    rows += [(40, 40, "d"), (50, 50, "d"), (60, 60, "e"), (60, 61, "e"), (60, 62, "e")]
+    table = pd.DataFrame(rows, columns=["x", "y", "net"])
+    found = rank_correlation(table, "x", "y", "net")
+    assert found.rho > 0.8 and (found.within, found.alike, found.groups) == (-1, 0, 3)
+    without = [table[table["net"] != net] for net in "abcde"]
+    rhos = [rows["x"].corr(rows["y"], method="spearman") for rows in without]
+    assert found.left_out == pytest.approx((min(rhos), max(rhos)))
 
 
 def test_draws_without_an_order_are_left_out_of_a_rank_correlation():

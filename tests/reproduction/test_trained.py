@@ -322,6 +322,33 @@ def test_depth_is_ranked_both_ways():
     assert ranks["p"].max() < 0.002  # 2 of 7! pairings
 
 
+def test_unbiased_cka_stands_beside_that_of_another_seed(committed_alike):
+    """The usual estimator, measured again, is what the records of the twins have."""
+    alike = committed_alike
+    assert (alike["bias"] > 0).all() and alike["bias"].max() < 0.1
+    means = alike.groupby(["network", "module"])[["trained", "another seed"]].mean()
+    assert (means["trained"] < means["another seed"]).all()
+    twins = read.twins().query("draw == 0 and formula == 'released'")
+    keys = ["network", "seed", "module"]
+    both = alike.merge(twins[[*keys, "cka"]], on=keys)
+    assert len(both) == len(alike) == 5 * (12 + 7)
+    assert both["cka"].to_numpy() == pytest.approx(both["trained"] + both["bias"], abs=1e-6)
+    said = say.alike(alike)
+    assert said.count("between two random networks") == 2 and "is at most 0.09 larger" in said
+    assert say.alike(alike.iloc[:0]) == "Not run."
+
+
+@pytest.fixture
+def committed_alike():
+    return read_beside.alike()
+
+
+def test_depth_has_a_column_for_each_estimator(committed_alike):
+    depth = read.depth(read.layers(), read.twins(), committed_alike)
+    assert list(depth.columns[3:]) == ["SS_rate", "1 - CKA", "1 - CKA, unbiased"]
+    assert (depth["1 - CKA, unbiased"] > depth["1 - CKA"]).all() and len(depth) == 19
+
+
 # --- words
 
 

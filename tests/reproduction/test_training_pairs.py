@@ -16,6 +16,7 @@ from reproduction.training.pairs import (
     dose_response,
     effects,
     groups,
+    judged,
     learning_rates,
     networks,
     outcome,
@@ -131,6 +132,32 @@ def test_batches_part_the_seeds_by_when_they_were_chosen():
     assert table[table["against"] == "placebo"]["mean"].isna().all()
     (row,) = outcomes(table, PLAN).to_dict("records")
     assert row["outcome"] == "repeated" and row["p"] == pytest.approx(2 / 2**6)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "batch", "expected"),
+    [
+        ([*range(14)], "planned", [*range(8, 14)]),
+        ([*range(8)], "first", [*range(6)]),  # 6 and 7 were added after a look
+        ([3, 5], "first", [3, 5]),
+        ([*range(13)], None, []),  # the planned batch has begun: neither it nor the first
+        ([6, 7], None, []),
+    ],
+)
+def test_one_batch_of_a_network_is_judged(seeds, batch, expected):
+    runs = synthetic(arms_of("VGG", {"constrained": 1.0, "released": 2.0}, seeds))
+    chosen = judged(paired(runs, "constrained"), "constrained", PLAN)
+    assert sorted(chosen["seed"]) == expected and set(chosen["batch"]) == {batch} - {None}
+    other = judged(paired(runs, "released"), "released", PLAN)  # has no plan
+    assert sorted(other["seed"]) == [seed for seed in seeds if seed < 6]
+    elsewhere = paired(runs.assign(dataset="imagenette"), "constrained")  # nor has this
+    assert sorted(judged(elsewhere, "constrained", PLAN)["seed"]) == sorted(other["seed"])
+
+
+def test_nothing_is_judged_of_nothing():
+    nothing = paired(synthetic(arms_of("VGG", {}, [0])), "constrained")
+    assert judged(nothing, "constrained", PLAN).empty
+    assert effects(judged(nothing, "constrained", PLAN)).loc["all", "n"] == 0
 
 
 def test_a_planned_batch_has_an_outcome_when_it_is_whole():

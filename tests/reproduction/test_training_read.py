@@ -8,7 +8,7 @@ import pytest
 
 from reproduction.paths import RESULTS
 from reproduction.training import draw, read
-from reproduction.training.pairs import Batch
+from reproduction.training.pairs import Batch, judged
 
 
 @pytest.fixture(scope="module")
@@ -91,19 +91,17 @@ def test_accuracies_as_they_are_shown():
 
 
 def test_effects_as_they_are_shown():
-    nan = float("nan")
-    effects = pd.DataFrame(
-        [
-            {"n": 6, "mean": 1.0, "low": 0.5, "high": 1.5, "p": 0.03, "smallest effect": 0.6}
-            | {"p, Holm": 0.06},
-            {"n": 6, "mean": 1.0, "low": 0.5, "high": 1.5, "p": 0.03, "smallest effect": nan}
-            | {"p, Holm": nan},
-        ],
-        index=["VGG", "all"],
-    )
-    shown = read.effects_table(effects)
-    assert shown.loc["VGG"].tolist() == ["6", "+1.00", "+0.50 to +1.50", "0.030", "0.060", "0.60"]
-    assert shown.loc["all pairs"].tolist()[-2:] == ["–", "–"]
+    pair = {"recipe": "cpu", "dataset": "cifar10", "model": "VGG", "family": "cnn"}
+    rows = [pair | {"seed": k, "difference": k % 2 + 0.5} for k in range(6)]
+    rows += [pair | {"seed": 6, "difference": -6.0}]
+    rows += [pair | {"model": "PVT", "seed": 7, "difference": -3.0}]
+    every = pd.DataFrame(rows)
+    shown = read.effects_table(judged(every, "constrained", []), every)
+    text = ["first, 0 to 5", "6", "+1.00", "+0.43 to +1.57", "0.031", "0.031", "0.79", "+0.00 (7)"]
+    assert shown.loc["VGG"].tolist() == text
+    assert shown.loc["PVT"].tolist() == ["–"] * 7 + ["-3.00 (1)"]
+    assert shown.loc["all pairs"].tolist()[1:3] == ["6", "+1.00"]
+    assert shown.loc["all pairs"].tolist()[-1] == "-0.38 (8)"
 
 
 def test_batches_as_they_are_shown():
@@ -165,9 +163,12 @@ def test_live_pairs_as_they_are_shown():
 
 def test_differences_are_drawn_one_dot_a_pair():
     pair = {"model": "VGG", "family": "cnn"}
-    differences = pd.DataFrame([{**pair, "difference": k} for k in (1.0, 2.0, 3.0)])
-    one = pd.DataFrame([{"model": "PVT", "family": "attention", "difference": -1.0}])
-    (axis,) = draw.plot_differences(pd.concat([differences, one])).axes
+    differences = pd.DataFrame([{**pair, "seed": k, "difference": k} for k in (1.0, 2.0, 3.0)])
+    one = pd.DataFrame([{"model": "PVT", "family": "attention", "seed": 0, "difference": -1.0}])
+    (axis,) = draw.plot_differences(pd.concat([differences, one]), differences.iloc[:2]).axes
+    means = [line.get_xdata()[0] for line in axis.get_lines() if line.get_marker() == "D"]
+    assert means == [1.5]
+    assert [set(dots.get_alpha()) for dots in axis.collections] == [{0.25}, {0.9, 0.25}]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["PVT", "VGG"]
     dots = sorted(dot[0] for drawn in axis.collections for dot in drawn.get_offsets())
     assert dots == [-1.0, 1.0, 2.0, 3.0]

@@ -42,9 +42,9 @@ def differences(*values, model="VGG"):
 def test_effect():
     text = say.effect("convolutional networks", effects(differences(1, 2, 1, 2, 1, 2)))
     assert text == (
-        "For convolutional networks (VGG) the constrained arm differs by +1.50 points over 6 pairs "
-        "(95 % interval +0.93 to +2.07, p = 0.031); 0.8 points would have been seen four times in "
-        "five."
+        "For convolutional networks (VGG) the constrained arm differs by +1.50 points over the 6 "
+        "pairs that are judged (95 % interval +0.93 to +2.07, p = 0.031); 0.8 points would have "
+        "been seen four times in five."
     )
     few = say.effect("convolutional networks", effects(differences(1.0, 2.0)))
     assert few.endswith("p = 0.500); no difference of any size could have been seen.")
@@ -83,10 +83,10 @@ def test_placebo():
     shams, contrast = effects(differences(1.0, -2.0)), effects(differences(0.5, 1.5))
     assert say.placebo(shams, contrast) == (
         "On VGG, 2 placebo runs differ from their baselines by -0.50 points on average (standard "
-        "deviation 2.12, single differences up to 2.00). Constrained minus placebo, same seeds: "
-        "+1.00 points (95 % interval -5.35 to +7.35, p = 0.500)."
+        "deviation 2.12, single differences up to 2.00). Constrained minus placebo, same seeds "
+        "(VGG, 2 pairs that are judged): +1.00 points (95 % interval -5.35 to +7.35, p = 0.500)."
     )
-    assert say.placebo(shams, effects(differences())).endswith("same seeds: not run.")
+    assert say.placebo(shams, effects(differences())).endswith("that may be judged.")
     nothing = effects(differences())
     assert say.placebo(nothing, nothing) == "The placebo at this α: not run."
 
