@@ -106,9 +106,17 @@ def _row(cells: Collection[str]) -> str:
 
 def _verdict(number: object, row: pd.Series) -> str:
     verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
-    if row["in small"] not in SILENT:
-        verdict += f"<br>small: {_badge(row['in small'])}"
+    for name, told in _forms(row):
+        verdict += f"<br>{told}: {_badge(row[name])}"
     return verdict
+
+
+def _forms(row: pd.Series) -> list[tuple[str, str]]:
+    """What has a result in small, and what it is called: the form in print, the released one."""
+    if row["released"] in SILENT:
+        return [] if row["in small"] in SILENT else [("in small", "small")]
+    forms = [("in small", "small, printed form"), ("released", "small, released form")]
+    return [(name, told) for name, told in forms if row[name] not in SILENT]
 
 
 def _ours(row: pd.Series, common: str) -> str:
@@ -116,13 +124,13 @@ def _ours(row: pd.Series, common: str) -> str:
     saying.
     """
     ours = [_measured(row["ours"], row["n"], row["hardware"], common)] if row["ours"] else []
-    if row["in small"] not in SILENT:
-        ours.append(f"<i>small:</i> {_measured(*_in_small(row), common)}")
+    for name, told in _forms(row):
+        ours.append(f"<i>{told}:</i> {_measured(*_in_small(row, name), common)}")
     return "<br>".join(ours) or "–"
 
 
-def _in_small(row: pd.Series) -> tuple[str, str, str]:
-    return row["in small: ours"], row["in small: n"], row["in small: hardware"]
+def _in_small(row: pd.Series, name: str = "in small") -> tuple[str, str, str]:
+    return row[f"{name}: ours"], row[f"{name}: n"], row[f"{name}: hardware"]
 
 
 def answer(table: pd.DataFrame) -> str:
@@ -162,7 +170,10 @@ def _believe(table: pd.DataFrame) -> str:
     else:
         second += " is open"
         if gain["in small"] not in SILENT:
-            second += f" (in small runs: {gain['in small: ours'].replace(';', ',')})"
+            second += f" (in small runs: {gain['in small: ours'].replace(';', ',')}"
+            if gain["released"] not in SILENT:
+                second += f"; in its authors' own form: {gain['released: ours'].replace(';', ',')}"
+            second += ")"
     third = ""
     if row["invariance"]["in print"] == "does not hold":
         third = "; its explanation of who gains is not borne out by its own tables"
@@ -193,6 +204,8 @@ def _use(table: pd.DataFrame) -> str:
     open_ = "whether the constraint moves it is open"
     second = full.get(moves["verdict"]) or small.get(moves["in small"], open_)
     boxes = ", and it does not count boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
+    if moves["released"] in ("agrees", "agrees in part"):
+        second += "; in its authors' own form it does in some networks"
     return (
         f"**Use:** SS_rate, as a measure: {first}, but compare values only at equal "
         f"[feature scale](#scale-matters){boxes}; {second}."
@@ -215,6 +228,10 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         if row["in small"] != "–":
             small = f"**{SIGNS[row['in small']]} {row['in small']}**{_told(*_in_small(row))}"
             parts += [f"In small: {small}", ""]
+        if row["released"] not in SILENT:
+            told = _told(*_in_small(row, "released"))
+            word = f"**{SIGNS[row['released']]} {row['released']}**{told}"
+            parts += [f"In small, the authors' own form of the constraint: {word}", ""]
         parts += [f"Its own tables: **{row['in print']}**: {row['in print: why']}.", ""]
         fields = {
             "Test": claim.test,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from reproduction.table_1 import find
-from reproduction.training.pairs import off_target
+from reproduction.training.pairs import judged, off_target
+from reproduction.training.read import plan
 from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
 
 CELL = ["recipe", "dataset", "model", "family", "seed"]
@@ -24,30 +25,42 @@ def pairs_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     return _pairs(pairs[pairs["recipe"] != "paper"])
 
 
+def released_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
+    """`training_pairs` of the smaller recipes with the authors' own form of the penalty."""
+    pairs = training_pairs(read_all, "released")
+    return _pairs(pairs[pairs["recipe"] != "paper"])
+
+
 def _pairs(part: pd.DataFrame) -> Evidence | None:
     return Evidence((part,), devices(part)) if len(part) else None
 
 
-def training_pairs(read_all: Reader) -> pd.DataFrame:
-    """Constrained minus baseline, seed by seed: what the rules on training look at.
+def training_pairs(read_all: Reader, arm: str = "constrained") -> pd.DataFrame:
+    """An arm with the constraint minus the baseline, seed by seed: what the rules on training look
+    at.
 
     >>> len(training_pairs(lambda experiment: pd.DataFrame()))
     0
+
+    Args:
+        read_all: gives the records of an experiment.
+        arm: "constrained", Eq. 6 as printed, or "released", the authors' own form, alpha and gamma.
 
     Returns:
         A row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
         epoch, points) and nearer (by how much the modules end nearer to gamma: mean abs(SS_rate -
         gamma) of the baseline's minus that of the constrained run's, training mode); the record's
-        device. No rows if there are no records.
+        device; the batch of seeds, one of each model, see `judged`. No rows if there are no
+        records.
     """
     runs = training_runs(read_all)
     if runs.empty:
-        return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE])
+        return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE, "batch"])
     metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
     runs = runs.rename(columns={f"metrics.{name}": name for name in metrics})
     runs = runs.reindex(columns=[*CELL, "arm", *metrics, *DEVICE])
     baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *DEVICE])
-    pairs = runs[runs["arm"] == "constrained"].merge(baseline, on=CELL, suffixes=("", "_baseline"))
+    pairs = runs[runs["arm"] == arm].merge(baseline, on=CELL, suffixes=("", "_baseline"))
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
     without, with_it = (
         [
@@ -57,7 +70,7 @@ def training_pairs(read_all: Reader) -> pd.DataFrame:
         for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
     )
     pairs["nearer"] = np.subtract(np.array(without, float), np.array(with_it, float))
-    return pairs[[*CELL, "gain", "nearer", *DEVICE]]
+    return judged(pairs[[*CELL, "gain", "nearer", *DEVICE]], arm, plan())
 
 
 def training_runs(read_all: Reader) -> pd.DataFrame:

@@ -271,26 +271,19 @@ def marked(points, others=0.0):
 @pytest.mark.parametrize(
     ("gain", "expected"),
     [
-        (marked(2.0), ("agrees", "agrees", "disagrees")),
-        (
-            marked(6.0),
-            ("agrees", "undecided", "agrees"),
-        ),  # larger than the paper's average, and as large as its largest
-        (marked(0.6), ("agrees in part", "disagrees", "disagrees")),
-        (marked(2.0, 2.0), ("agrees in part", "agrees", "disagrees")),
-        (marked(0.0), ("disagrees", "disagrees", "disagrees")),
-        (marked(-2.0), ("disagrees", "disagrees", "disagrees")),
-        (
-            lambda model: 2.0 if model == "ResMLP" else 0.0,
-            ("agrees in part", "agrees in part", "disagrees"),
-        ),
+        (marked(2.0), "agrees"),
+        (marked(0.6), "agrees in part"),
+        (marked(2.0, 2.0), "agrees in part"),
+        (marked(0.0), "disagrees"),
+        (marked(-2.0), "disagrees"),
     ],
 )
 def test_gains_in_small(tmp_path, gain, expected):
     training(tmp_path, gain)
     found = verdicts(tmp_path)
-    assert tuple(found[key][1] for key in ("helps", "average-gain", "up-to-six")) == expected
-    assert {found[key][0] for key in ("helps", "average-gain", "up-to-six")} == {"not run"}
+    assert found["helps"] == ("not run", expected)
+    # one data set is no average over three, and no cell but its own has the largest gain
+    assert found["average-gain"] == found["up-to-six"] == ("not run", "not run")
 
 
 def test_runs_in_small_never_make_a_verdict(tmp_path):
@@ -314,13 +307,7 @@ def test_the_papers_recipe_makes_a_verdict_and_asks_for_all_data_sets(tmp_path):
 def test_two_pairs_decide_nothing(tmp_path):
     training(tmp_path, marked(2.0), seeds=2)
     found = verdicts(tmp_path)
-    assert (
-        found["average-gain"][1]
-        == found["up-to-six"][1]
-        == found["toward-target"][1]
-        == found["rises"][1]
-        == "undecided"
-    )
+    assert found["toward-target"][1] == found["rises"][1] == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -381,6 +368,9 @@ def invariances(root, sigma, delta, **asked) -> None:
 )
 def test_invariance_against_the_printed_gain(tmp_path, sigma, delta, expected):
     invariances(tmp_path, sigma, delta)
+    assert verdicts(tmp_path)["invariance"][0] == "not testable here"  # untrained networks
+    full = {"size": 224, "n_images": N_IMAGES, "draw": DRAW}
+    invariances(tmp_path, sigma, delta, weights="pretrained:x", **full)
     assert verdicts(tmp_path)["invariance"][0] == expected
 
 
