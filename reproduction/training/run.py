@@ -17,7 +17,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -101,7 +101,7 @@ class Cell(Trainable):
                 f"{self.dataset}"
             )
 
-    experiment: ClassVar[str] = EXPERIMENT
+    experiment = EXPERIMENT
 
     @property
     def protocol(self) -> Recipe:
