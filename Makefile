@@ -25,7 +25,7 @@ pdf: book ## print the book with Chromium: _build/book.pdf
 test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks, the book in a browser
 	$(PY) -m ruff check && $(PY) -m ruff format --check
 	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile sslib reproduction tests notebooks/*.ipynb \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
+		--durations 25 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 clean: ## delete what was built, keep .venv
 	rm -rf _build .pytest_cache .hypothesis sslib.egg-info
