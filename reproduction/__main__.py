@@ -23,8 +23,9 @@ from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
 from reproduction.training import plans
+from reproduction.training.due import due
 from reproduction.training.recipes import RECIPES
-from reproduction.training.run import grid, progress, run_grid
+from reproduction.training.run import grid, progress, run_grid, run_plan
 
 Add = Callable[..., object]
 Made = Iterable[Path] | None
@@ -88,13 +89,9 @@ def train(add: Add) -> Make:
             plan = plans.load(asked.plan)
             plan = plans.rehearsal(plan) if asked.rehearse else plan
             if asked.list:
-                print(
-                    progress(plans.due(plan, asked.results), asked.results).to_string(index=False)
-                )
+                print(progress(due(plan, asked.results), asked.results).to_string(index=False))
                 return None
-            return plans.run_plan(
-                plan, device=asked.device, root=asked.results, minutes=asked.minutes
-            )
+            return run_plan(plan, device=asked.device, root=asked.results, minutes=asked.minutes)
         cells = grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))

@@ -11,7 +11,9 @@ import yaml
 from reproduction import records
 from reproduction.paths import RESULTS, ROOT
 from reproduction.training import plans
-from reproduction.training.plans import due, inherent, load, names, pairs_for, rehearsal, run_plan
+from reproduction.training.due import due, pairs_for
+from reproduction.training.plans import inherent, load, names, rehearsal
+from reproduction.training.run import run_plan
 
 LOOK = {"level": 0.05, "power": 0.8}
 
