@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from typing import Any
+
 import pandas as pd
 
 from reproduction.table_1 import find
-from reproduction.training.pairs import judged, off_target
+from reproduction.training.due import share_closed
+from reproduction.training.pairs import judged
 from reproduction.training.read import plan
 from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
 
@@ -48,29 +51,30 @@ def training_pairs(read_all: Reader, arm: str = "constrained") -> pd.DataFrame:
 
     Returns:
         A row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
-        epoch, points) and nearer (by how much the modules end nearer to gamma: mean abs(SS_rate -
-        gamma) of the baseline's minus that of the constrained run's, training mode); the record's
-        device; the batch of seeds, one of each model, see `judged`. No rows if there are no
-        records.
+        epoch, points) and share (of the baseline's distance to gamma, by which the constrained run
+        ends nearer, training mode, see `share_closed`; NaN where a record does not say); the
+        record's device; the batch of seeds, one of each model, see `judged`. No rows if there are
+        no records.
     """
     runs = training_runs(read_all)
     if runs.empty:
-        return pd.DataFrame(columns=[*CELL, "gain", "nearer", *DEVICE, "batch"])
+        return pd.DataFrame(columns=[*CELL, "gain", "share", *DEVICE, "batch"])
     metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
     runs = runs.rename(columns={f"metrics.{name}": name for name in metrics})
     runs = runs.reindex(columns=[*CELL, "arm", *metrics, *DEVICE])
     baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *DEVICE])
     pairs = runs[runs["arm"] == arm].merge(baseline, on=CELL, suffixes=("", "_baseline"))
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
-    without, with_it = (
-        [
-            off_target(modules, gamma) if isinstance(modules, dict) and gamma is not None else None
-            for modules, gamma in zip(pairs[column], pairs["gamma"], strict=True)
-        ]
-        for column in ("ss_rate_train_modules_baseline", "ss_rate_train_modules")
-    )
-    pairs["nearer"] = np.subtract(np.array(without, float), np.array(with_it, float))
-    return judged(pairs[[*CELL, "gain", "nearer", *DEVICE]], arm, plan())
+    modules = (pairs[f"ss_rate_train_modules{arm}"] for arm in ("_baseline", ""))
+    pairs["share"] = [_share(*run) for run in zip(*modules, pairs["gamma"], strict=True)]
+    return judged(pairs[[*CELL, "gain", "share", *DEVICE]], arm, plan())
+
+
+def _share(baseline: Any, constrained: Any, gamma: float | None) -> float:
+    if gamma is None or not (isinstance(baseline, dict) and isinstance(constrained, dict)):
+        return math.nan
+    key = "ss_rate_train_modules"
+    return share_closed({key: baseline}, {key: constrained, "gamma": gamma})
 
 
 def training_runs(read_all: Reader) -> pd.DataFrame:
