@@ -35,8 +35,9 @@ def covers(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns: of ("network" or "points"), model, family, seed, module, D; "bracket", the largest
         ratio of upper to lower bound; per formula "<formula>: worst", the largest ratio, up or
-        down, of N_theta to the nearer bound over all theta, and "<formula>: rank", Spearman's
-        correlation of N_theta with the geometric mean of the bounds over theta; "rate: <name>" for
+        down, of N_theta to the nearer bound over all theta, "<formula>: typical", the median of
+        that ratio (1 between the bounds), and "<formula>: rank", Spearman's correlation of N_theta
+        with the geometric mean of the bounds over theta; "rate: <name>" for
         the four SS_rates.
     """
     rows = []
@@ -57,7 +58,9 @@ def _distance_to_bounds(curve: Mapping[str, Any]) -> dict[str, float]:
     row = {"bracket": float((upper / lower).max())}
     for formula in FORMULAS:
         boxes = np.array(curve[formula])
-        row[f"{formula}: worst"] = float(np.maximum(boxes / upper, lower / boxes).max())
+        off = np.maximum(boxes / upper, lower / boxes)
+        row[f"{formula}: worst"] = float(off.max())
+        row[f"{formula}: typical"] = float(np.median(np.maximum(off, 1)))
         row[f"{formula}: rank"] = float(spearmanr(boxes, np.sqrt(lower * upper)).statistic)
     return row | {f"rate: {name}": rate for name, rate in curve["rates"].items()}
 

@@ -87,21 +87,24 @@ def poolformer(values: Values) -> str:
 
 
 def invariance(values: Values) -> str:
-    """Rank correlations of σ and Δ with the gain."""
+    """Rank correlations of σ and Δ with the gain; which of them sets the marked models apart."""
     told = "too few networks yet"
     if "tests" in values:
         symbols = {"sigma": "σ", "delta": "Δ"}
+        below = " and ".join(symbols[name] for name in values["apart"])
         told = ", ".join(
             f"ρ({symbols[name]}, gain) {rho:+.2f} (p = {p:.2f})"
             for name, (rho, p) in values["tests"].items()
         )
+        told += f"; all marked models below all others in {below or 'neither'}"
     return f"untrained: {told}" if values["untrained"] else told
 
 
 def boxes(values: Values) -> str:
-    """By formula, how far N_θ is off and how its ranks agree."""
+    """By formula, how far N_θ is off at worst and typically, and how its ranks agree."""
     return "; ".join(
-        f"{formula} {found['off']:.1f}× off, ranks {found['rank']:+.2f}"
+        f"{formula}: off by {found['off']:.1f}× at the worst θ, {found['typical']:.1f}× at the "
+        "median θ, ranks within networks {:+.2f} ({:+.2f} to {:+.2f})".format(*found["rank"])
         for formula, found in values.items()
     )
 

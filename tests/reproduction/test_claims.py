@@ -392,24 +392,20 @@ def test_invariance_of_our_own_networks_against_our_own_gains(tmp_path):
 
 def covering(root, off, rates) -> None:
     """Four networks whose N_theta, by both formulas, are `off` times too small at one threshold."""
-    for k, model in enumerate(("ResMLP", "ResNet34", "VGG", "ViT (small)")):
+    for model in ("ResMLP", "ResNet34", "VGG", "ViT (small)"):
         boxes = {
             "lower": [8, 4, 1],
             "upper": [8, 5, 1],
             "printed": [8, 4 / off, 1],
             "released": [8, 4 / off, 1],
         }
-        values = {
-            "printed": rates[k],
-            "released": rates[k],
-            "lower": 0.1 * (k + 1),
-            "upper": 0.1 * (k + 1),
-        }
-        layer = {"D": 8, "theta": [0, 1, 2], **boxes, "rates": values}
+        layers = {}
+        for k, rate in enumerate(rates):
+            by = {"printed": rate, "released": rate, "lower": k / 10, "upper": k / 10}
+            layers[f"layer{k}"] = {"D": 8, "theta": [0, 1, 2], **boxes, "rates": by}
         config = {"model": find(model).timm_name, "images": "imagenet-sample"}
         records.write(
-            records.new_record("box-covering", config, 0, {"layers": {"a": layer}}, seconds=1.0),
-            root,
+            records.new_record("box-covering", config, 0, {"layers": layers}, seconds=1.0), root
         )
 
 

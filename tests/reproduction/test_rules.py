@@ -231,39 +231,107 @@ def test_two_pairs_have_no_interval():
     assert say.counts(finding) == "4 pairs, cpu"
 
 
-def invariances(sigma, n=7) -> pd.DataFrame:
-    return pd.DataFrame(
+SEVEN = ("ViT (small)", "ResMLP", "MLP-Mixer", "ResNet34", "PVT", "VGG", "PoolFormer")
+
+
+def invariances(sigma, n=7, delta=float, seeds=1, spread=0.0) -> pd.DataFrame:
+    """The first three of the seven models are marked, and gain most."""
+    random = np.random.default_rng(0)
+    rows = [
         {
-            "model": [f"m{k}" for k in range(n)],
+            "model": SEVEN[k],
             "images": "cifar10",
-            "seed": 0,
+            "seed": seed,
             "weights": "untrained",
-            "sigma": [sigma(k) for k in range(n)],
-            "delta": [float(k) for k in range(n)],
-            "gain": [10.0 - k for k in range(n)],
+            "sigma": sigma(k) + random.normal(0, spread),
+            "delta": delta(k) + random.normal(0, spread),
+            "gain": 10.0 - k,
         }
-    )
+        for k, seed in product(range(n), range(seeds))
+    ]
+    return pd.DataFrame(rows)
+
+
+def loose(k):
+    """Marked and other models mixed."""
+    return (3, 5, 1, 2, 7, 6, 4)[k]
 
 
 @pytest.mark.parametrize(
-    ("sigma", "n", "outcome"),
+    ("sigma", "delta", "n", "outcome", "below"),
     [
-        (float, 7, "reproduced"),
-        (lambda k: (3, 5, 1, 2, 7, 6, 4)[k], 7, "partly"),
-        (lambda k: -float(k), 7, "not reproduced"),
-        (float, 6, "undecided"),
+        (float, float, 7, "reproduced", "σ and Δ"),
+        (loose, float, 7, "partly", "Δ"),
+        (lambda k: -float(k), float, 7, "partly", "Δ"),
+        (loose, loose, 7, "not reproduced", "neither"),
+        (lambda k: -float(k), lambda k: -float(k), 7, "not reproduced", "neither"),
+        (float, float, 6, "undecided", None),
     ],
 )
-def test_invariance(sigma, n, outcome):
-    finding = rules.invariance(LIMITS["invariance"], invariances(sigma, n))
+def test_invariance(sigma, delta, n, outcome, below):
+    table = invariances(sigma, n, delta)
+    finding = rules.invariance(LIMITS["invariance"], table)
     assert finding.outcome == "undecided"  # of untrained networks
     told = say.measured("invariance", finding)
     assert told.startswith("untrained: ") and ("too few networks" in told) == (n < 7)
-    trained = rules.invariance(
-        LIMITS["invariance"], invariances(sigma, n).assign(weights="pretrained:x")
-    )
+    trained = rules.invariance(LIMITS["invariance"], table.assign(weights="pretrained:x"))
     assert trained.outcome == outcome
     assert say.measured("invariance", trained) == told.removeprefix("untrained: ")
+    assert below is None or told.endswith(f"below all others in {below}")
+
+
+def test_a_strong_correlation_without_a_separation_is_partly():
+    order = (1, 2, 4, 3, 5, 6, 7)
+    table = invariances(lambda k: order[k], delta=lambda k: order[k]).assign(weights="trained")
+    finding = rules.invariance(LIMITS["invariance"], table)
+    assert finding.outcome == "partly" and finding.values["apart"] == []
+
+
+def test_models_in_the_wrong_group_by_chance_decide_nothing():
+    """The same means, over seeds that scatter little and much."""
+    for spread, outcome in ((0.01, "not reproduced"), (1.0, "undecided")):
+        table = invariances(loose, delta=loose, seeds=3, spread=spread).assign(weights="trained")
+        assert rules.invariance(LIMITS["invariance"], table).outcome == outcome
+
+
+def coverings(worst, order, scatter=0.1, networks=6) -> pd.DataFrame:
+    """Networks of five layers whose SS_rates by N_theta stand in a given order to those by covers;
+    each network on a level of its own.
+    """
+    random = np.random.default_rng(0)
+    rows = []
+    for k, layer in product(range(networks), range(5)):
+        rates = {f"rate: {name}": k + 0.1 * layer for name in ("lower", "upper")}
+        row = {"model": f"n{k}", **rates}
+        for formula in ("released", "printed"):
+            row[f"{formula}: worst"] = worst * np.exp(random.normal(0, scatter))
+            row[f"{formula}: typical"] = 1.5
+            row[f"rate: {formula}"] = k + 0.1 * order(layer)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("worst", "order", "scatter", "outcome"),
+    [
+        (1.5, float, 0.1, "reproduced"),
+        (4.0, float, 0.1, "partly"),
+        (1.5, lambda layer: -layer, 0.1, "partly"),
+        (4.0, lambda layer: -layer, 0.1, "not reproduced"),
+        (2.0, lambda layer: -layer, 0.9, "undecided"),
+    ],
+)
+def test_boxes(worst, order, scatter, outcome):
+    """Ranked over all layers at once, the second order would be nearly right, too."""
+    finding = rules.boxes(LIMITS["boxes"], coverings(worst, order, scatter))
+    assert finding.outcome == outcome and finding.n == {"layer": 30, "network": 6}
+    told = say.measured("boxes", finding)
+    assert "1.5× at the median θ" in told and "ranks within networks " in told
+
+
+def test_two_networks_say_nothing_of_boxes():
+    finding = rules.boxes(LIMITS["boxes"], coverings(1.0, float, networks=2))
+    assert finding.outcome == "undecided" and say.measured("boxes", finding) == say.TOO_FEW
 
 
 def directions(**states) -> pd.DataFrame:
