@@ -56,9 +56,16 @@ def cheap(values: Values) -> str:
 
 
 def table_2(values: Values) -> str:
-    """How many values are near, and how far off they are on average."""
+    """How many values are met and whether the order is, beside a constant prediction."""
     told = ", ".join(f"{n} {word}" for word, n in values["counts"].items())
-    return f"{told}; {values['off']:.3f} ± {values['spread']:.3f} off on average"
+    order = values["order"]
+    if order:
+        told += "; order: ρ {:+.2f} (p = {:.3f})".format(*order["rho"])
+        told += ", r {:+.2f} (p = {:.3f})".format(*order["r"])
+    return (
+        f"{told}; off by {values['off']:.3f} on average (the mean of the other printed values: "
+        f"{values['constant']} reproduced, off by {values['constant off']:.3f})"
+    )
 
 
 def rises(values: Values) -> str:
