@@ -50,7 +50,7 @@ def cheap(limits: Limits, costs: pd.DataFrame) -> Finding:
     else:
         outcome = "not reproduced"
     values = {"plain": (plain.min(), plain.max()), "ours": (ours.min(), ours.max())}
-    return Finding(outcome, values, {"machine": len(costs)})
+    return Finding(outcome, values | {"machines": len(costs)}, {"machine": len(costs)})
 
 
 def table_2(limits: Limits, table: pd.DataFrame) -> Finding:
@@ -92,11 +92,11 @@ def _met(limits: Limits, row: Mapping[Any, Any]) -> str:
 
 
 def rises(limits: Limits, table: pd.DataFrame) -> Finding:
-    """In how many pretrained networks SS_rate is higher than in untrained ones."""
-    change = table["change"]
-    up, down = int((change > 0.03).sum()), int((change < -0.03).sum())
-    outcome = _majority(up, down, len(change))
-    return Finding(outcome, {"up": up, "down": down}, {"network": len(change)})
+    """In how many of the paper's networks SS_rate is higher pretrained than untrained."""
+    change, of = table["change"], int(limits["models"])
+    up, down = (int((sign * change > limits["margin"]).sum()) for sign in (1, -1))
+    values = {"up": up, "down": down, "of": of}
+    return Finding(_majority(up, down, of), values, {"network": len(change)})
 
 
 def rises_in_small(limits: Limits, runs: pd.DataFrame) -> Finding:
@@ -110,12 +110,13 @@ def rises_in_small(limits: Limits, runs: pd.DataFrame) -> Finding:
     return Finding(_majority(up, down, len(found)), values, n)
 
 
-def _majority(up: int, down: int, n: int) -> str:
-    if up > n / 2 and down < up:
+def _majority(up: int, down: int, of: int) -> str:
+    """Whether most rise; undecided while those that do neither could still make a majority."""
+    if up > of / 2:
         return "reproduced"
-    if up and up == down:
-        return "partly"
-    return "not reproduced" if up + down >= n / 2 else "undecided"
+    if down < of / 2:
+        return "undecided"
+    return "partly" if up == down else "not reproduced"
 
 
 def low_dimensional(limits: Limits, directions: pd.DataFrame) -> Finding:

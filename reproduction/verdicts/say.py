@@ -50,9 +50,10 @@ def in_range(values: Values) -> str:
 
 
 def cheap(values: Values) -> str:
-    """The share of a training step, plainly written and as here."""
+    """The share of a training step, plainly written and as here; on how many machines."""
     plain, ours = (_percent(*values[way]) for way in ("plain", "ours"))
-    return f"{plain} of a training step if written down plainly, {ours} in sslib"
+    where = "one machine" if values["machines"] == 1 else f"{values['machines']} machines"
+    return f"{plain} of a training step if written down plainly, {ours} in sslib, on {where}"
 
 
 def table_2(values: Values) -> str:
@@ -69,12 +70,10 @@ def table_2(values: Values) -> str:
 
 
 def rises(values: Values) -> str:
-    """How many networks rise and fall; of our own, how many are undecided."""
-    up, down, of = values["up"], values["down"], values.get("of")
-    if of is None:
-        return f"{up} rise, {down} fall"
+    """How many networks rise, fall and are undecided, and the mean change of our own."""
+    up, down, of = values["up"], values["down"], values["of"]
     told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
-    return f"{told}; {values['mean']:+.2f} on average"
+    return f"{told}; {values['mean']:+.2f} on average" if "mean" in values else told
 
 
 def low_dimensional(values: Values) -> str:

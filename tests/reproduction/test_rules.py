@@ -439,19 +439,37 @@ def test_one_margin_is_that_of_the_pages():
     ("change", "outcome"),
     [
         ([0.1, 0.1, -0.1], "reproduced"),
-        ([0.1, -0.1, 0.0], "partly"),
+        ([0.1, -0.1, 0.0], "undecided"),  # the third may rise, too
+        ([0.1, 0.1, 0.0, 0.0], "undecided"),
+        ([0.1, -0.1], "partly"),
         ([-0.1, -0.1, 0.0], "not reproduced"),
         ([0.1, 0.0, 0.0], "undecided"),
     ],
 )
 def test_rises(change, outcome):
-    assert rules.rises({}, pd.DataFrame({"change": change})).outcome == outcome
+    limits = LIMITS["rises"] | {"models": len(change)}
+    finding = rules.rises(limits, pd.DataFrame({"change": change}))
+    assert finding.outcome == outcome
     runs = [
         {"model": str(k), "change": c + e} for k, c in enumerate(change) for e in (-0.01, 0, 0.01)
     ]
-    small = rules.rises_in_small({}, pd.DataFrame(runs))
-    assert small.outcome == outcome and small.n == {"run": 9, "model": 3}
-    assert "of 3 models rise" in say.measured("rises", small)
+    small = rules.rises_in_small(limits, pd.DataFrame(runs))
+    of = len(change)
+    assert small.outcome == outcome and small.n == {"run": 3 * of, "model": of}
+    assert f"of {of} models rise" in say.measured("rises", small)
+    assert say.measured("rises", small).startswith(say.measured("rises", finding))
+
+
+def test_a_majority_is_one_of_the_nine_networks_of_the_paper():
+    three = pd.DataFrame({"change": [0.1, 0.1, 0.1]})
+    assert rules.rises(LIMITS["rises"], three).outcome == "undecided"
+
+
+@pytest.mark.parametrize(("machines", "told"), [(1, "on one machine"), (2, "on 2 machines")])
+def test_the_cost_says_on_how_many_machines(machines, told):
+    costs = pd.DataFrame({"plain": [0.02] * machines, "ours": [0.01] * machines})
+    finding = rules.cheap(LIMITS["cheap"], costs)
+    assert say.measured("cheap", finding).endswith(f"1.0 % in sslib, {told}")
 
 
 def test_every_claim_has_a_rule_and_words():
