@@ -12,6 +12,7 @@ import pytest
 from reproduction.paths import ROOT
 from reproduction.verdicts import claims
 from reproduction.verdicts.claims import VERDICTS, load_claims
+from reproduction.verdicts.say_answer import IN_PRINT, IN_SMALL, SILENT, VERDICT
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,12 +178,49 @@ def measured():
     return claims.scorecard()
 
 
-@pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
+@pytest.mark.parametrize("small", [*IN_SMALL, *SILENT])
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
-    table = measured.assign(**{"verdict": verdict, "in small": small})
-    text = scorecard.answer(table)
-    assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
+def test_the_answer_says_what_the_table_says(scorecard, measured, verdict, small):
+    """For all outcomes, and all of the authors' own form beside them."""
+    for released in (*IN_SMALL, *SILENT):
+        table = measured.assign(**{"verdict": verdict, "in small": small, "released": released})
+        text = scorecard.answer(table)
+        believe, use = text.split("\n\n")[1:]
+        assert believe.startswith("**Believe:** ") and use.startswith("**Use:** ")
+        assert f"**{len(table)} {verdict}**" in text
+        words = [believe.count(VERDICT[word]) + use.count(VERDICT[word]) for word in VERDICTS]
+        assert words == [6 * (word == verdict) for word in VERDICTS]
+        forms = [
+            f"of the printed form {IN_SMALL.get(small)}",
+            f"of its authors' own form {IN_SMALL.get(released)}",
+        ]
+        if released in SILENT:
+            forms = [IN_SMALL.get(small)]
+        elif small in SILENT:
+            forms = forms[1:]
+        phrase = "small runs " + ", those ".join(str(form) for form in forms)
+        silent = small in SILENT and released in SILENT
+        assert text.count("; small runs ") == (0 if silent else 6)
+        assert silent or text.count(f"; {phrase}") == 6
+
+
+@pytest.mark.parametrize("word", ["holds", "holds in part", "does not hold", "no numbers in print"])
+def test_the_answer_says_what_is_in_print(scorecard, measured, word):
+    text = scorecard.answer(measured.assign(**{"in print": word})).split("\n\n", 1)[1]
+    counts = [text.count(f"in the paper's own tables it *{other}*") for other in IN_PRINT]
+    assert counts == [6 * (other == word) for other in IN_PRINT]
+
+
+def test_the_answer_is_above_the_table_that_it_is_about(scorecard, measured):
+    """Of the records as they are: each claim in the answer beside its row."""
+    text = scorecard.scorecard([])
+    row = claims.by_key(measured)["helps"]
+    above = text.split("improves MLPs and ViTs, not CNNs: ")[1].split(". That ")[0]
+    assert above.startswith(VERDICT[row["verdict"]])
+    assert IN_SMALL[row["in small"]] in above and IN_SMALL[row["released"]] in above
+    line = next(line for line in text.splitlines() if line.startswith("| 8 |"))
+    for word in (row["verdict"], row["in small"], row["released"]):
+        assert f'title="{word}"' in line
 
 
 def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
