@@ -181,9 +181,10 @@ class Off(NamedTuple):
     """By what factor an N_theta is off the bounds, over the layers of networks.
 
     Attributes:
-        median, low, high: of the median layer of a network, over networks: median, smallest and
-            largest.
-        most: of any layer.
+        median, low, high: at the worst theta of the median layer of a network, over networks:
+            median, smallest and largest.
+        most: of any layer, at its worst theta.
+        typical: at the median theta of the median layer of the median network.
         dimension: mean error of the dimension of point sets.
     """
 
@@ -191,6 +192,7 @@ class Off(NamedTuple):
     low: float
     high: float
     most: float
+    typical: float
     dimension: float
 
 
@@ -219,17 +221,18 @@ def accuracy(covers: pd.DataFrame, slopes: pd.DataFrame) -> Accuracy | None:
     if layers.empty or slopes.empty:
         return None
     error = slopes[["upper", *FORMULAS]].sub(slopes["dimension"], axis=0).abs().mean()
-    released, printed = (_off(layers, f"{f}: worst", error[f]) for f in FORMULAS)
+    released, printed = (_off(layers, f, error[f]) for f in FORMULAS)
     bracket = covers.groupby("of")["bracket"].max()
     return Accuracy(
         len(layers), bracket["network"], bracket["points"], error["upper"], released, printed
     )
 
 
-def _off(layers: pd.DataFrame, worst: str, dimension: float) -> Off:
-    networks = layers.groupby("model")[worst].median()
+def _off(layers: pd.DataFrame, formula: str, dimension: float) -> Off:
+    worst, typical = (layers.groupby("model")[f"{formula}: {of}"] for of in ("worst", "typical"))
+    networks = worst.median()
     ends = networks.median(), networks.min(), networks.max()
-    return Off(*ends, layers[worst].max(), dimension)
+    return Off(*ends, worst.max().max(), typical.median().median(), dimension)
 
 
 def dimensions(runs: pd.DataFrame) -> pd.DataFrame:
