@@ -152,8 +152,8 @@ def average_gain(limits: Limits, pairs: pd.DataFrame) -> Finding:
 
 def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the cell with the largest gain in print gains as much, both uncertainties counted."""
-    printed = gains()
-    model, dataset = printed["gain"].idxmax()
+    printed = _printed_gains()
+    model, dataset = max(printed, key=lambda cell: printed[cell].value)
     part = pairs[(pairs["model"] == model) & (pairs["dataset"] == dataset)]
     if part.empty:
         return NOT_RUN
@@ -161,7 +161,7 @@ def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
     found = intervals(part, ["model"], "gain")
     if not found:
         return Finding("undecided", n=n)
-    ours, least = found[model], printed.loc[(model, dataset), "low"]
+    ours, least = found[model], printed[model, dataset].low()
     values = {"model": model, "dataset": dataset, "mean": ours.mean, "half": _half(ours)}
     if ours.high < least:
         return Finding("not reproduced", values, n)
