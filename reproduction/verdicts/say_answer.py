@@ -46,7 +46,8 @@ def standing(row: Row) -> str:
     >>> standing(row)
     "*partly* reproduced; small runs *agree*; in the paper's own tables it *holds*"
     """
-    told = [VERDICT[row["verdict"]]]
+    where = f" on {row['n']}" if row.get("n", "").endswith(("machine", "machines")) else ""
+    told = [VERDICT[row["verdict"]] + where]
     small = [f"{FORMS[name]} {IN_SMALL[row[name]]}" for name in FORMS if row[name] not in SILENT]
     if row["released"] in SILENT:  # there is one form only
         small = [words.removeprefix(f"{FORMS['in small']} ") for words in small]
@@ -57,24 +58,33 @@ def standing(row: Row) -> str:
     return "; ".join(told)
 
 
+#: The claims that the answer is about, by key, as they are called there.
+BELIEVED = {
+    "table2-untrained": "That untrained networks have the printed SS_rates",
+    "helps": "That the constraint improves MLPs and ViTs, not CNNs",
+    "self-similar-gain": "That self-similar networks gain",
+    "invariance": "That invariance explains who gains",
+}
+
+USED = {
+    "cheap": "That SS_rate is cheap and has a usable gradient",
+    "boxes": "That it counts boxes",
+    "toward-target": "That the constraint moves it to its target",
+}
+
+
 def believe(rows: Mapping[str, Row]) -> str:
     """Whether the paper's findings stand; rows: of the scorecard, by the key of the claim."""
-    asked = {
-        "table2-untrained": "That untrained networks have the printed SS_rates",
-        "helps": "That the constraint improves MLPs and ViTs, not CNNs",
-        "invariance": "That invariance explains who gains",
-    }
-    told = " ".join(f"{what}: {standing(rows[key])}." for key, what in asked.items())
-    return f"**Believe:** {told}"
+    return f"**Believe:** {_standings(rows, BELIEVED)}"
 
 
 def use(rows: Mapping[str, Row]) -> str:
     """Whether the method can be used; rows: as for `believe`."""
-    where = f" (measured on {rows['cheap']['n']})" if rows["cheap"]["n"] else ""
-    asked = {
-        "cheap": f"That SS_rate is cheap{where} and has a usable gradient",
-        "boxes": "That it counts boxes",
-        "toward-target": "That the constraint moves it to its target",
-    }
-    told = " ".join(f"{what}: {standing(rows[key])}." for key, what in asked.items())
-    return f"**Use:** {told} Compare its values only at equal [feature scale](#scale-matters)."
+    scale = "Compare its values only at equal [feature scale](#scale-matters)."
+    return f"**Use:** {_standings(rows, USED)} {scale}"
+
+
+def _standings(rows: Mapping[str, Row], claims: Mapping[str, str]) -> str:
+    return " ".join(
+        f"{what}: {standing(rows[key])}." for key, what in claims.items() if key in rows
+    )
