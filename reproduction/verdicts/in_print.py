@@ -10,9 +10,7 @@ from scipy import stats as scipy_stats
 
 from reproduction.paper import audit
 from reproduction.paper.tables import DATASETS, MARKED, load_table
-from reproduction.stats import spearman_exact
 from reproduction.verdicts.finding import Limits
-from reproduction.verdicts.rules_networks import apart
 
 HOLDS, IN_PART, FAILS, NO_NUMBERS = (
     "holds",
@@ -123,14 +121,9 @@ def self_similar_gain(limits: Limits) -> Print:
     The verdict is that of untrained networks: what is inherent in an architecture is there before
     training.
     """
-    gain, table = audit.mean_gains()["points"], load_table(2).set_index("model")
-    values: dict[str, Any] = {}
-    for state in ("untrained", "pretrained"):
-        separated, p = apart(table[state], MARKED)
-        test = spearman_exact(table[state], gain[table.index])
-        values[state] = {"separated": separated, "p": p, "rho": test.estimate, "p rho": test.p}
+    values = audit.self_similarity_summary().to_dict("index")
     own = values["untrained"]
-    follows = own["rho"] < 0 and own["p rho"] < 0.05
+    follows = own["rho"] < 0 and own["p of rho"] < 0.05
     if own["separated"] and follows:
         return Print(HOLDS, values)
     return Print(IN_PART if own["p"] < 0.05 or follows else FAILS, values)

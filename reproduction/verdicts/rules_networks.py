@@ -6,7 +6,6 @@ What a table has to hold is said under each rule; ``read_networks`` makes it fro
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ import pandas as pd
 from reproduction.paper.audit import gains
 from reproduction.paper.tables import DATASETS, MARKED, load_table
 from reproduction.stats import Interval, mean_interval, spearman_exact
+from reproduction.stats_groups import apart
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
 from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, mean, signs
 
@@ -37,21 +37,6 @@ def beside_margin(values: pd.Series, margin: float) -> str:
     if -margin < narrow.low and narrow.high < margin:
         return INSIDE
     return OUTSIDE if wide.low > margin or wide.high < -margin else OPEN
-
-
-def apart(values: pd.Series, group: tuple[str, ...]) -> tuple[bool, float]:
-    """Whether every member of a group lies below every other, and the exact one-sided p of a rank
-    sum as small.
-
-    >>> apart(pd.Series([1, 2, 3, 4], ["a", "b", "c", "d"]), ("a", "b"))
-    (True, 0.16666666666666666)
-    """
-    inside = values.index.isin(group)
-    ranks, n = values.rank().to_numpy(), int(inside.sum())
-    sums = [sum(part) for part in itertools.combinations(ranks, n)]
-    own = ranks[inside].sum()
-    p = float(np.mean([total <= own + 1e-9 for total in sums]))
-    return bool(values[inside].max() < values[~inside].min()), p
 
 
 def self_similar_gain(limits: Limits, table: pd.DataFrame) -> Finding:

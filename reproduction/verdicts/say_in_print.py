@@ -99,8 +99,8 @@ def self_similar_gain(values: Values) -> Printed:
     why = (
         f"untrained, the four marked models {place} the four of smallest SS_rate in Table 2 "
         f"(exact one-sided p = {own['p']:.3f}), rank correlation with the gain {own['rho']:+.2f} "
-        f"(p = {own['p rho']:.3f}); trained, they are {after}, {trained['rho']:+.2f} "
-        f"(p = {trained['p rho']:.2f})"
+        f"(p = {own['p of rho']:.3f}); trained, they are {after}, {trained['rho']:+.2f} "
+        f"(p = {trained['p of rho']:.2f})"
     )
     fact = f"untrained: the four lowest, ρ = {own['rho']:.2f}"
     return Printed(fact if own["separated"] else f"untrained: ρ = {own['rho']:.2f}", why)

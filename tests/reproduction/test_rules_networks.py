@@ -15,6 +15,7 @@ import pytest
 
 from reproduction.paper import audit
 from reproduction.paper.tables import DATASETS, MARKED, load_table
+from reproduction.stats_groups import apart
 from reproduction.verdicts import read_networks, rules_networks, say
 from reproduction.verdicts.claims import RULES, load_claims
 from reproduction.verdicts.finding import NOT_RUN
@@ -285,5 +286,5 @@ def test_pairs_of_the_papers_recipe_have_the_change_of_ss_rate():
 
 def test_the_separation_is_exact():
     nine = pd.Series(range(9), [*MARKED, "a", "b", "c", "d", "e"])
-    assert rules_networks.apart(nine, MARKED) == (True, pytest.approx(1 / 126))
-    assert rules_networks.apart(-nine, MARKED) == (False, 1.0)
+    assert apart(nine, MARKED) == (True, pytest.approx(1 / 126))
+    assert apart(-nine, MARKED) == (False, 1.0)
