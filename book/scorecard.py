@@ -176,7 +176,9 @@ def _believe(table: pd.DataFrame) -> str:
             second += ")"
     third = ""
     if row["invariance"]["in print"] == "does not hold":
-        third = "; its explanation of who gains is not borne out by its own tables"
+        third = "; its explanation of who gains, by invariance, is not borne out by its own tables"
+        if row["self-similar-gain"]["in print"] == "holds":
+            third += ", which do show gains in the networks that are self-similar before training"
     return f"**Believe:** {first}; {second}{third}."
 
 
@@ -218,7 +220,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     first = _first_commit("data/paper/claims.yml")
-    parts = [f"Date of the rules: {claims.rules_written()}{first}.", ""]
+    parts = [f"Date of the first rules: {claims.rules_written()}{first}.", ""]
     for claim in claims.load_claims():
         row = table.loc[claim.number]
         parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", ""]
@@ -236,6 +238,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         fields = {
             "Test": claim.test,
             "Rule": claim.rule,
+            "Rule written on": claim.written,
             "Outcome known when the rule was written": claim.known,
             "Evidence": _links(claim.evidence, pages, full=True),
         }

@@ -66,6 +66,7 @@ class Claim:
     known: str
     evidence: tuple[str, ...]
     printed: str = ""
+    written: str = ""
     changes: tuple[Mapping[str, str], ...] = ()
 
 
@@ -77,12 +78,13 @@ def load_claims() -> list[Claim]:
     >>> len(claims), claims[7].short
     (21, 'The constraint helps MLPs and ViTs, not CNNs')
     """
-    entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
+    document = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))
     claims = []
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(document["claims"], start=1):
         rule = entry["rule"].format(**entry["limits"])
         lists = {key: tuple(entry.get(key, ())) for key in ("evidence", "changes")}
-        claims.append(Claim(number, **entry | {"rule": rule} | lists))
+        texts = {"rule": rule, "written": str(entry.get("written", document["written"]))}
+        claims.append(Claim(number, **entry | texts | lists))
     return claims
 
 
