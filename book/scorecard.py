@@ -159,7 +159,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     first = _first_commit("data/paper/claims.yml")
-    parts = [f"Date of the rules: {claims.rules_written()}{first}.", ""]
+    parts = [f"Date of the first rules: {claims.rules_written()}{first}.", ""]
     for claim in claims.load_claims():
         row = table.loc[claim.number]
         parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", ""]
@@ -177,6 +177,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         fields = {
             "Test": claim.test,
             "Rule": claim.rule,
+            "Rule written on": claim.written,
             "Outcome known when the rule was written": claim.known,
             "Evidence": _links(claim.evidence, pages, full=True),
         }
