@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -290,9 +291,15 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
         raise ValueError("x or y has the same value throughout: it has no ranks to correlate")
     u, v = (side - side.mean() for side in ranks)
     scale = math.sqrt((u @ u) * (v @ v))
-    every = v[np.array(list(itertools.permutations(range(len(v)))))] @ u / scale
+    every = v[_pairings(len(v))] @ u / scale
     rho = float(u @ v / scale)
     return Estimate(rho, float((np.abs(every) >= abs(rho) - 1e-9).mean()))
+
+
+@cache
+def _pairings(n: int) -> np.ndarray:
+    """All orders of n things, (n!, n)."""
+    return np.array(list(itertools.permutations(range(n))), dtype=np.int8)
 
 
 def _vector(name: str, values: ArrayLike) -> np.ndarray:

@@ -22,7 +22,15 @@ import yaml
 
 from reproduction import machine, records
 from reproduction.paths import PAPER, RESULTS
-from reproduction.verdicts import read, read_training, rules, rules_training, say
+from reproduction.verdicts import (
+    read,
+    read_networks,
+    read_training,
+    rules,
+    rules_networks,
+    rules_training,
+    say,
+)
 from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits, Reader
 from reproduction.verdicts.in_print import PRINT
 from reproduction.verdicts.say_in_print import PRINTED
@@ -67,7 +75,7 @@ def load_claims() -> list[Claim]:
 
     >>> claims = load_claims()
     >>> len(claims), claims[7].short
-    (13, 'The constraint helps MLPs and ViTs, not CNNs')
+    (21, 'The constraint helps MLPs and ViTs, not CNNs')
     """
     entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
     claims = []
@@ -156,6 +164,19 @@ RULES: Mapping[str, Rule] = {
     ),
     "boxes": Rule(read.covers, rules.boxes),
     "toward-target": _on_pairs(rules_training.toward),
+    "self-similar-gain": Rule(read_networks.rates_and_gains, rules_networks.self_similar_gain),
+    "shallow": Rule(
+        read_networks.depth,
+        rules_networks.shallow,
+        read_networks.depth_in_small,
+        rules_networks.shallow,
+    ),
+    "negligible": _on_pairs(rules_networks.negligible),
+    "vgg-drop": _on_pairs(rules_networks.slight_drop),
+    "poolformer-response": Rule(read_networks.changes_at_paper_scale, rules_networks.unresponsive),
+    "table3-rates": Rule(read_networks.rates_at_paper_scale, rules_networks.table_3_rates),
+    "table4": Rule(read_networks.sigmas, rules_networks.table_4_or_5),
+    "table5": Rule(read_networks.deltas, rules_networks.table_4_or_5),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reproduction.verdicts import say_networks
 from reproduction.verdicts.finding import Finding
 from reproduction.verdicts.say_training import TOO_FEW, average_gain, helps, toward, up_to_six
 
@@ -128,4 +129,12 @@ MEASURED: Mapping[str, Callable[[Values], str]] = {
     "invariance": invariance,
     "boxes": boxes,
     "toward-target": toward,
+    "self-similar-gain": say_networks.self_similar_gain,
+    "shallow": say_networks.shallow,
+    "negligible": say_networks.negligible,
+    "vgg-drop": say_networks.slight_drop,
+    "poolformer-response": say_networks.unresponsive,
+    "table3-rates": say_networks.table_3_rates,
+    "table4": say_networks.table_4_or_5,
+    "table5": say_networks.table_4_or_5,
 }
