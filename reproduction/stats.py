@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -281,25 +281,42 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
         ValueError: lengths that differ or are out of range, values that are not finite, or a side
             whose values are all equal.
     """
+    a, b = _pair(x, y, max_n)
+    return _exact(scipy_stats.rankdata(a), scipy_stats.rankdata(b))
+
+
+def pearson_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
+    """Pearson's correlation and its exact two-sided p, as `spearman_exact` has it of ranks.
+
+    >>> pearson_exact([1, 2, 3, 4], [1, 2, 3, 4.5]).p
+    0.08333333333333333
+    """
+    return _exact(*_pair(x, y, max_n))
+
+
+def _pair(x: ArrayLike, y: ArrayLike, max_n: int) -> tuple[np.ndarray, np.ndarray]:
     a, b = _vector("x", x), _vector("y", y)
     if len(a) != len(b) or not 3 <= len(a) <= max_n:
         raise ValueError(
             f"x and y have lengths {len(a)} and {len(b)}; expected the same, from 3 to {max_n}"
         )
-    ranks = [scipy_stats.rankdata(side) for side in (a, b)]
-    if any(np.ptp(side) == 0 for side in ranks):
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
         raise ValueError("x or y has the same value throughout: it has no ranks to correlate")
-    u, v = (side - side.mean() for side in ranks)
+    return a, b
+
+
+def _exact(a: np.ndarray, b: np.ndarray) -> Estimate:
+    u, v = a - a.mean(), b - b.mean()
     scale = math.sqrt((u @ u) * (v @ v))
-    every = v[_pairings(len(v))] @ u / scale
+    every = _pairings(tuple(np.sort(u).tolist())) @ v / scale
     rho = float(u @ v / scale)
     return Estimate(rho, float((np.abs(every) >= abs(rho) - 1e-9).mean()))
 
 
-@cache
-def _pairings(n: int) -> np.ndarray:
-    """All orders of n things, (n!, n)."""
-    return np.array(list(itertools.permutations(range(n))), dtype=np.int8)
+@lru_cache(maxsize=8)
+def _pairings(values: tuple[float, ...]) -> np.ndarray:
+    """Some values in every order, a row each."""
+    return np.array(values)[np.array(list(itertools.permutations(range(len(values)))))]
 
 
 def _vector(name: str, values: ArrayLike) -> np.ndarray:

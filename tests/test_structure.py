@@ -38,6 +38,7 @@ BASE = [
     "grid",
     "stats",
     "stats_groups",
+    "stats_means",
     "style",
     "settings",
     "images",

@@ -12,19 +12,9 @@ import pandas as pd
 from reproduction.paper.audit import gains
 from reproduction.paper.tables import DATASETS, MARKED
 from reproduction.stats import Interval, sign_flip_test
+from reproduction.stats_means import INSIDE, OPEN, OUTSIDE, Mean, average, beside_margin, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
-from reproduction.verdicts.intervals import (
-    FEWEST_OF_INTERVAL,
-    INSIDE,
-    OPEN,
-    OUTSIDE,
-    Mean,
-    average,
-    beside_margin,
-    intervals,
-    mean_of,
-    signs,
-)
+from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, signs
 
 #: Pairs below which no sign-flip test can reach p < 0.05.
 FEWEST = 6

@@ -51,24 +51,30 @@ def in_range(values: Values) -> str:
 
 
 def cheap(values: Values) -> str:
-    """The share of a training step, plainly written and as here."""
+    """The share of a training step, plainly written and as here; on how many machines."""
     plain, ours = (_percent(*values[way]) for way in ("plain", "ours"))
-    return f"{plain} of a training step if written down plainly, {ours} in sslib"
+    where = "one machine" if values["machines"] == 1 else f"{values['machines']} machines"
+    return f"{plain} of a training step if written down plainly, {ours} in sslib, on {where}"
 
 
 def table_2(values: Values) -> str:
-    """How many values are near, and how far off they are on average."""
+    """How many values are met and whether the order is, beside a constant prediction."""
     told = ", ".join(f"{n} {word}" for word, n in values["counts"].items())
-    return f"{told}; {values['off']:.3f} ± {values['spread']:.3f} off on average"
+    order = values["order"]
+    if order:
+        told += "; order: ρ {:+.2f} (p = {:.3f})".format(*order["rho"])
+        told += ", r {:+.2f} (p = {:.3f})".format(*order["r"])
+    return (
+        f"{told}; off by {values['off']:.3f} on average (the mean of the other printed values: "
+        f"{values['constant']} reproduced, off by {values['constant off']:.3f})"
+    )
 
 
 def rises(values: Values) -> str:
-    """How many networks rise and fall; of our own, how many are undecided."""
-    up, down, of = values["up"], values["down"], values.get("of")
-    if of is None:
-        return f"{up} rise, {down} fall"
+    """How many networks rise, fall and are undecided, and the mean change of our own."""
+    up, down, of = values["up"], values["down"], values["of"]
     told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
-    return f"{told}; {values['mean']:+.2f} on average"
+    return f"{told}; {values['mean']:+.2f} on average" if "mean" in values else told
 
 
 def low_dimensional(values: Values) -> str:
