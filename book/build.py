@@ -118,6 +118,7 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
         "differences": fragments.differences(),
         "errata": fragments.errata(),
         "elements": elements.elements(pages),
+        "sentences": elements.sentences(),
         "status": fragments.status(provenance.Build.now(), runs, scale),
     }
     (stage / "book/_generated").mkdir()

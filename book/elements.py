@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from reproduction.paper import read_elements
+from reproduction.paper import read_elements, read_sentences
 from reproduction.paper.tables import DATASETS
 from reproduction.paths import RESULTS
+from reproduction.verdicts.claims import load_claims
 
 LISTED = ("figures and algorithms", "appendices and future work")
 
@@ -54,6 +55,18 @@ def elements(pages: Collection[str], root: Path = RESULTS) -> str:
         lines += [f"**{row.element}**: `{row.code}`, {_links(row.where, pages)}", ""]
         lines += ["$$", row.printed, "$$", ""]
     return "\n".join([*lines, "## Appendices and future work", "", *rest])
+
+
+def sentences() -> str:
+    """Every sentence that numbers could contradict, with the claims that judge it, or why none."""
+    numbers = {claim.key: claim.number for claim in load_claims()}
+    rows = []
+    for row in read_sentences.sentences().itertuples():
+        links = ", ".join(f"[{numbers[key]}](#claim-{numbers[key]})" for key in row.claims)
+        judged = f"claim {links}" if links else f"no claim: {row.reason}"
+        quote = row.quote.replace("*", "\\*")
+        rows.append((f"“{quote}”", row.section, row.says, judged))
+    return "\n".join(_block("sentences", ("words", "section", "it says", "judged by"), rows))
 
 
 def _listed(part: pd.DataFrame, pages: Collection[str]) -> list[str]:

@@ -9,6 +9,7 @@ import sys
 import nbformat
 import pytest
 
+from reproduction.paper import read_sentences
 from reproduction.paths import ROOT
 from reproduction.verdicts import claims
 from reproduction.verdicts.claims import VERDICTS, load_claims
@@ -220,6 +221,15 @@ def test_the_page_of_elements_has_every_row_and_links_only_to_pages(tmp_path):
         assert (ROOT / "book" / target).exists(), target
     empty = page.elements([], tmp_path)
     assert "](" not in empty and "none yet" in empty and "0.178" not in empty
+
+
+def test_every_sentence_links_to_its_claim_or_says_why_it_has_none():
+    text = importlib.import_module("elements").sentences()
+    rows = [line for line in text.splitlines() if line.startswith("| “")]
+    assert len(rows) == len(read_sentences.sentences())
+    assert all(("(#claim-" in row) != ("| no claim: " in row) for row in rows)
+    linked = {int(number) for number in re.findall(r"\(#claim-(\d+)\)", text)}
+    assert linked == {claim.number for claim in load_claims()}
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
