@@ -9,6 +9,7 @@ import sys
 import nbformat
 import pytest
 
+from reproduction.paper import read_sentences
 from reproduction.paths import ROOT
 from reproduction.verdicts import claims
 from reproduction.verdicts.claims import VERDICTS, load_claims
@@ -169,7 +170,8 @@ def test_the_first_page_opens_with_the_question_and_counts(scorecard):
 
 def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
     empty = scorecard.scorecard([], tmp_path)
-    assert "**13 not run**" in empty and "**13 not run**" not in scorecard.scorecard([])
+    nothing = f"**{len(load_claims())} not run**"
+    assert nothing in empty and nothing not in scorecard.scorecard([])
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,11 @@ def measured():
 def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
     table = measured.assign(**{"verdict": verdict, "in small": small})
     text = scorecard.answer(table)
-    assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
+    assert (
+        "**Believe:**" in text
+        and "**Use:**" in text
+        and f"**{len(load_claims())} {verdict}**" in text
+    )
 
 
 def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
@@ -195,8 +201,38 @@ def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path
 
 def test_every_claim_has_a_section_to_link_to(scorecard):
     text = scorecard.verdicts([])
-    assert all(f"(claim-{number})=" in text for number in range(1, 22))
-    assert text.count("\nRule\n") == 13
+    assert all(f"(claim-{number})=" in text for number in range(1, len(load_claims()) + 1))
+    assert text.count("\nRule\n") == len(load_claims())
+
+
+def test_the_page_of_elements_has_every_row_and_links_only_to_pages(tmp_path):
+    page = importlib.import_module("elements")
+    names = ["book/method", *(f"notebooks/{path.stem}" for path in NOTEBOOKS)]
+    text = page.elements(names)
+    assert "none yet" not in text and text.count("\n$$\n") == 2 * 19
+    rows = [line for line in text.splitlines() if line.startswith("| ") and " | " in line]
+    heads = [line for line in rows if line.startswith(("| element", "| model", "| cell"))]
+    # two lists of 4 and 5, Tables 1 and 2 of nine rows, 27 comparisons, Tables 4 and 5 of seven
+    assert len(heads) == 7 and len(rows) - len(heads) == 4 + 5 + 9 + 9 + 27 + 7 + 7
+    widths = {line.count("|") for line in rows}
+    assert widths <= {4, 6}
+    assert "| VGG, CIFAR-100 | 60.48 ± 0.18; SS_rate 0.19 ± 0.01 |" in text
+    for target in set(re.findall(r"\]\(([^)]+)\)", text)):
+        assert (ROOT / "book" / target).exists(), target
+    empty = page.elements([], tmp_path)
+    assert "](" not in empty and "none yet" in empty and "0.178" not in empty
+
+
+def test_every_sentence_links_to_its_claim_or_says_why_it_has_none():
+    text = importlib.import_module("elements").sentences()
+    rows = [line for line in text.splitlines() if line.startswith("| “")]
+    assert len(rows) == len(read_sentences.sentences())
+    assert all(("(#claim-" in row) != ("| no claim: " in row) for row in rows)
+    linked = {int(number) for number in re.findall(r"\(#claim-(\d+)\)", text)}
+    assert linked == {claim.number for claim in load_claims()}
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_status_lists_notebooks_records_and_files(fragments, provenance):
