@@ -55,9 +55,12 @@ def cells(pairs: pd.DataFrame) -> dict[tuple[str, str, str], Cell]:
     return found
 
 
+_table_3 = cache(gains)
+
+
 @cache
 def _printed_gains() -> dict[Any, Mean]:
-    table = gains()
+    table = _table_3()
     # of Welch's test, whose t is the gain in standard errors
     errors = (table["gain"] / table["t"]).abs()
     return {
@@ -152,7 +155,7 @@ def average_gain(limits: Limits, pairs: pd.DataFrame) -> Finding:
 
 def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the cell with the largest gain in print gains as much, both uncertainties counted."""
-    printed = gains()
+    printed = _table_3()
     model, dataset = printed["gain"].idxmax()
     part = pairs[(pairs["model"] == model) & (pairs["dataset"] == dataset)]
     if part.empty:
