@@ -15,9 +15,10 @@ import pandas as pd
 
 from reproduction.paper.tables import FORMULAS, MARKED, mean_of_others, verdict
 from reproduction.stats import pearson_exact, spearman_exact
+from reproduction.stats_groups import apart
 from reproduction.stats_means import Mean, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
-from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, apart, intervals, mean, signs
+from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, mean, signs
 
 #: Timm names of Fig. 2's two groups; PoolFormer, which changes sides, is a claim of its own.
 LOW = ("vit_small_patch16_224", "resmlp_12_224", "mixer_b16_224")

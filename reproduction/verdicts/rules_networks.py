@@ -17,26 +17,9 @@ from reproduction.paper.audit import gains
 from reproduction.paper.tables import DATASETS, MARKED, load_table
 from reproduction.stats import Interval, mean_interval, spearman_exact
 from reproduction.stats_groups import apart
+from reproduction.stats_means import INSIDE, OUTSIDE, beside_margin, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
 from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, mean, signs
-
-#: Where an interval lies beside a margin around 0.
-INSIDE, OUTSIDE, OPEN = "inside", "outside", "open"
-
-
-def beside_margin(values: pd.Series, margin: float) -> str:
-    """Whether a mean is equivalent to 0 within ± margin.
-
-    "inside" if two one-sided t tests at 5 % say so (the 90 % interval lies between the margins),
-    "outside" if the 95 % interval lies wholly beyond one of them, else "open".
-
-    >>> beside_margin(pd.Series([0.1, -0.1, 0.0]), 0.5), beside_margin(pd.Series([1.0, 1.1]), 0.5)
-    ('inside', 'open')
-    """
-    narrow, wide = mean_interval(values, 0.9), mean_interval(values)
-    if -margin < narrow.low and narrow.high < margin:
-        return INSIDE
-    return OUTSIDE if wide.low > margin or wide.high < -margin else OPEN
 
 
 def self_similar_gain(limits: Limits, table: pd.DataFrame) -> Finding:
@@ -107,7 +90,7 @@ def _within(pairs: pd.DataFrame, column: str, by: list[str], margin: float) -> F
     cells = {key: part for key, part in groups if len(part) >= FEWEST_OF_INTERVAL}
     if not cells:
         return Finding("undecided", n=n)
-    where = [beside_margin(part, margin) for part in cells.values()]
+    where = [beside_margin(mean_of(part), margin) for part in cells.values()]
     told = {key: (part.mean(), _half(mean_interval(part, 0.9))) for key, part in cells.items()}
     values: dict[str, Any] = {"cells": told, "margin": margin, "inside": where.count(INSIDE)}
     outside = where.count(OUTSIDE)
@@ -147,7 +130,7 @@ def table_3_rates(limits: Limits, runs: pd.DataFrame) -> Finding:
     where = []
     for key, part in runs.dropna(subset=["rate"]).groupby(keys)["rate"]:
         if key in printed.index and len(part) >= FEWEST_OF_INTERVAL:
-            where.append(beside_margin(part - printed[key], limits["margin"]))
+            where.append(beside_margin(mean_of(part - printed[key]), limits["margin"]))
     n = {"run": len(runs), "network": runs["model"].nunique()}
     if not where:
         return Finding("undecided", n=n)
