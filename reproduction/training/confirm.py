@@ -30,7 +30,7 @@ from reproduction.training.due import (
     share_closed,
     stopped,
 )
-from reproduction.training.plans import Plan
+from reproduction.training.plans import Plan, load, names
 
 LEVEL = 0.05
 
@@ -109,6 +109,11 @@ class Results:
 def results(plan: Plan, root: Path = RESULTS) -> Results:
     """How far a plan has come and, once it is finished, what came of it."""
     return results_of(plan, runs_in(plan, root))
+
+
+def every_plan(root: Path = RESULTS) -> dict[str, Results]:
+    """`results` of every plan of ``data/results/plan.yml``, by name."""
+    return {name: results(load(name), root) for name in names()}
 
 
 def results_of(plan: Plan, runs: Runs) -> Results:

@@ -10,7 +10,7 @@ import pandas as pd
 from reproduction.training.confirm import Results
 
 
-def table(found: Results) -> pd.DataFrame:
+def plan_table(found: Results) -> pd.DataFrame:
     """The outcome of a finished plan, hypothesis by hypothesis; of another one its progress.
 
     Returns:

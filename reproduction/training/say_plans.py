@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from reproduction.training.confirm import Results
+
+#: Says something of a finished plan.
+Say = Callable[[Results], str]
 
 #: What the outcome of a tested hypothesis means.
 _OUTCOMES = {
@@ -42,12 +45,21 @@ def outcome(found: Results) -> str:
     return f"{delivered(found)} {' '.join(tested)} **Against Table 3** — {against}."
 
 
+def outcomes(plans: Iterable[Results]) -> str:
+    """A paragraph per plan: its question, then its outcome or its progress."""
+    return "\n\n".join(
+        f"**{found.plan.name}.** {' '.join(found.plan.text['question'].split())} {outcome(found)}"
+        for found in plans
+    )
+
+
 def progress(found: Results) -> str:
     """How many runs of a plan are done, and which networks have been stopped."""
     table = found.progress
     done, due = int(table["done"].sum()), int(table["due"].sum())
-    state = "not finished" if done else "not run"
-    text = f"**{found.plan.name}: {state}.** {done} of {due} runs are done"
+    if not done:
+        return f"Not run: 0 of {due} runs."
+    text = f"Not finished: {done} of {due} runs are done"
     halted = list(dict.fromkeys(table.loc[table["state"] == "stopped", "network"]))
     if halted:
         text += f"; {_and(halted)} stopped early, because the constraint did not act there"

@@ -135,18 +135,18 @@ def _finding(read_evidence: Read, judge: Judge, limits: Limits, read_all: Reader
     return finding if finding == NOT_RUN else replace(finding, devices=evidence.devices)
 
 
-def _on_pairs(judge: Judge, *, cell: bool = False) -> Rule:
+def _on_pairs(
+    judge: Judge, *, cell: bool = False, released: Read = read_training.delivered_in_small
+) -> Rule:
     """A rule on pairs of runs, applied to the paper's recipe and to the smaller ones.
 
-    cell: it is about one cell of Table 3, and asks for no other data set.
+    Args:
+        cell: it is about one cell of Table 3, and asks for no other data set.
+        released: reader of the smaller runs with the authors' own form.
     """
     full = judge if cell else rules_training.at_paper_scale(judge)
     return Rule(
-        read_training.pairs_at_paper_scale,
-        full,
-        read_training.pairs_in_small,
-        judge,
-        read_training.released_in_small,
+        read_training.pairs_at_paper_scale, full, read_training.pairs_in_small, judge, released
     )
 
 
@@ -165,7 +165,7 @@ RULES: Mapping[str, Rule] = {
         read.invariances, rules.invariance, read.invariances_in_small, rules.invariance
     ),
     "boxes": Rule(read.covers, rules.boxes),
-    "toward-target": _on_pairs(rules_training.toward),
+    "toward-target": _on_pairs(rules_training.toward, released=read_training.released_in_small),
     "self-similar-gain": Rule(read_networks.rates_and_gains, rules_networks.self_similar_gain),
     "shallow": Rule(
         read_networks.depth,

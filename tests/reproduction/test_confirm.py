@@ -16,6 +16,7 @@ from reproduction.training import confirm, draw_plans, read_plans, say_plans
 from reproduction.training.confirm import COMPARISONS, equivalence, results
 from reproduction.training.due import due, finished, runs_in
 from reproduction.training.plans import load, names
+from reproduction.verdicts import claims
 
 SPREAD = np.array([0.0, 0.8, -0.6, 1.1, -0.9, 0.3, 0.7, -0.4])
 
@@ -87,7 +88,7 @@ def test_a_plan_is_finished_and_rendered(name, tmp_path):
     assert found.finished and finished(plan, runs_in(plan, tmp_path))
     assert (found.progress["done"] == found.progress["due"]).all()
     assert set(found.progress["state"]) == {"done"}
-    table, text = read_plans.table(found), say_plans.outcome(found)
+    table, text = read_plans.plan_table(found), say_plans.outcome(found)
     assert len(table) == len(found.hypotheses) + len(plan.networks)
     assert "H1" in text and "nan" not in (text + table.to_string()).lower()
     assert draw_plans.plot_plan(found).axes
@@ -178,7 +179,9 @@ def test_a_stopped_network_is_not_tested(tmp_path):
     assert found.paper.loc["ViT (small)", "outcome"] == "not tested"
     own = found.progress[found.progress["network"] == "ViT (small)"]
     assert own["due"].tolist() == [4, 4, 0] and set(own["state"]) == {"stopped"}
-    assert "nan" not in (read_plans.table(found).to_string() + say_plans.outcome(found)).lower()
+    assert (
+        "nan" not in (read_plans.plan_table(found).to_string() + say_plans.outcome(found)).lower()
+    )
     assert "stopped" in say_plans.outcome(found)
 
 
@@ -216,7 +219,7 @@ def rendered(found):
     figure = draw_plans.plot_plan(found)
     texts = [text.get_text() for axis in figure.axes for text in axis.findobj(Text)]
     lengths = [f"{patch.get_width()}" for axis in figure.axes for patch in axis.patches]
-    parts = [say_plans.outcome(found), read_plans.table(found).to_string(), *texts, *lengths]
+    parts = [say_plans.outcome(found), read_plans.plan_table(found).to_string(), *texts, *lengths]
     parts += [repr(found.delivery), repr(found.hypotheses), repr(found.paper)]
     return "\n".join([*parts, repr(found.differences), found.progress.to_string()])
 
@@ -242,4 +245,46 @@ def test_an_unfinished_plan_shows_no_accuracy(tmp_path, seeds):
     numbers = set(re.findall(r"\d+\.?\d*", first))
     for digits in range(4):
         assert not numbers & {f"{top:.{digits}f}" for top in tops}
-    assert "not finished" in first and "no accuracy" in first.lower()
+    assert "Not finished" in first and "No accuracy" in first
+
+
+def old_pair(root, seed):
+    """An earlier pair of the same form, which the plan never counts."""
+    for arm, top1 in (("baseline", 50.0), ("released", 59.0)):
+        config = {
+            "recipe": "cpu",
+            "dataset": "cifar10",
+            "model": "vit_small_patch16_224",
+            "arm": arm,
+        }
+        metrics = {"top1_last": top1, "ss_rate_train_modules": {"a": 0.2}, "gamma": 0.3}
+        metrics["ss_rate_train"] = 0.2
+        metrics |= {
+            name: {"512": {"a": 0.2, "b": 0.2}}
+            for name in ("ss_rate_probe", "ss_rate_probe_before")
+        }
+        record = records.new_record("constraint", config, seed, metrics, seconds=1.0)
+        records.write(record, root)
+
+
+def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path):
+    """On the first page; in networks to which nothing was delivered no gain is looked at."""
+    plan = load("small-confirm")
+    closer = dict.fromkeys(plan.networks, 0.06) | {"ResMLP": 0.001}
+    for seed in range(6, 12):
+        old_pair(tmp_path, seed)
+    complete(plan, tmp_path, gains(R=0.8), closer=closer)
+
+    def card():
+        return claims.by_key(claims.scorecard(tmp_path))
+
+    row = card()["helps"]
+    assert row["released: n"] == "80 pairs, cpu"  # 34 + 34 + 12, none of ResMLP, none of the old
+    assert "MLP-Mixer and ViT (small) +0.4" in row["released: ours"]
+    assert "ResMLP" not in row["released: ours"] and row["in small"] == "not run"
+    assert card()["negligible"]["released"] == "agrees"
+    toward = card()["toward-target"]
+    assert toward["released: n"] == "84 pairs, cpu"
+    assert "3 of 4 networks close 25% or more" in toward["released: ours"]
+    next((tmp_path / "small-confirm").glob("r-*seed110-*.json")).unlink()
+    assert card()["helps"]["released: n"] == "6 pairs, cpu"  # unfinished: the earlier ones
