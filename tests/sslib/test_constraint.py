@@ -498,6 +498,7 @@ def test_no_value_is_read_on_the_way(monkeypatch):
         constraint.remove()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_call_waits_for_the_gpu():
     model = Blocks().cuda()

@@ -378,6 +378,7 @@ def test_the_global_random_state_is_left_alone_in_eval_mode(model, images):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="moving a model needs a second device")
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_model_run_elsewhere_comes_home(model, images, fails):
