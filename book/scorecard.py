@@ -17,7 +17,7 @@ from reproduction.paths import RESULTS, ROOT
 from reproduction.trained import read as trained
 from reproduction.trained import read_beside
 from reproduction.trained import say as say_trained
-from reproduction.verdicts import claims, say_answer
+from reproduction.verdicts import claims, power, say_answer, simulate
 from reproduction.verdicts.say_answer import SILENT
 
 #: What the plan of the hundred architectures asks of global mixing; the first page has the answers.
@@ -186,7 +186,49 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         for change in claim.changes:
             parts += [f"Rule until {change['date']}", f": {' '.join(change['was'].split())}", ""]
             parts += ["Why it was changed", f": {' '.join(change['why'].split())}", ""]
-    return "\n".join(parts)
+    return "\n".join([*parts, "(what-the-rules-can-tell)=", abilities(root)])
+
+
+def abilities(root: Path = RESULTS) -> str:
+    """How often each rule comes to each verdict if the paper is right, half right, or wrong."""
+    found = claims.characteristics(root)
+    if not found:
+        return (
+            "## What the rules can tell\n\nNot computed: no rule with a scatter has been applied."
+        )
+    texts = power.table(found)
+    none = {
+        f"{number}. {name}": f"“none” for claim {number}: {own.none}"
+        for (number, name, _), own in found.items()
+    }
+    header = "| claim | runs | n | if true | " + " | ".join(texts.columns[4:]) + " |"
+    lines = [header, "|---" * len(texts.columns) + "|"]
+    rows = texts.to_dict("records")
+    lines += ["| " + " | ".join(html.escape(str(row[c])) for c in texts) + " |" for row in rows]
+    left = [
+        f"claim {claim.number}, {simulate.NOT_DRAWN[claim.key]}"
+        for claim in claims.load_claims()
+        if claim.key in simulate.NOT_DRAWN
+    ]
+    return "\n".join(
+        [
+            "## What the rules can tell",
+            "",
+            f"Each rule, applied to {power.N} made-up sets of measurements with the number and the "
+            "scatter of the measured ones. “Paper”: the means are what the paper prints; “half”: "
+            "half of that effect; “none”: nothing of it. A verdict *not reproduced* that a rule "
+            f"gives in more than {power.ERROR:.0%} of the draws of the paper's own values, or "
+            "*reproduced* in more than that of none, is not given: it reads *undecided*. “Would "
+            "decide”: how many runs bring the rule to *reproduced* or *partly* in "
+            f"{power.ENOUGH:.0%} of the draws of the paper's values, both errors below "
+            f"{power.ERROR:.0%}; – where no more can be had, or no size of the effect is printed. "
+            f"Draws are seeded. {'; '.join(none.values())}.",
+            "",
+            *lines,
+            "",
+            f"Nothing is drawn for {'; for '.join(left)}. Claims that are missing were not run.",
+        ]
+    )
 
 
 def _first_commit(path: str) -> str:

@@ -38,7 +38,7 @@ def plan_table(found: Results) -> pd.DataFrame:
             "pairs": f"{row['n']:.0f}",
             "mean": _points(row["mean"]),
             "95 % interval": _between(row, _points),
-            "p": "–" if math.isnan(row["p"]) else f"{row['p']:.3f}",
+            "p": p_value(row["p"]),
             "outcome": row["outcome"],
         }
         for row in found.hypotheses.to_dict("records")
@@ -61,6 +61,16 @@ def paper_table(found: Results) -> pd.DataFrame:
     }
     columns = ["pairs", "ours", "95 % interval", "paper", "outcome"]
     return pd.DataFrame.from_dict(text, orient="index", columns=columns)
+
+
+def p_value(p: float) -> str:
+    """
+    >>> p_value(0.0312), p_value(1e-9), p_value(float("nan"))
+    ('0.031', '< 0.001', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _share(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reproduction.training.confirm import Results
+from reproduction.training.read_plans import p_value
 
 #: Says something of a finished plan.
 Say = Callable[[Results], str]
@@ -96,7 +97,8 @@ def _tested(row: Mapping[str, Any] | pd.Series) -> str:
     if row["n"]:
         numbers = f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])}"
     if not math.isnan(row["p"]):
-        numbers += f", p = {row['p']:.3f}"
+        p = p_value(row["p"])
+        numbers += f", p {p}" if p.startswith("<") else f", p = {p}"
     return f"{name}({row['network']}, {row['comparison']}) {_OUTCOMES[row['outcome']]}: {numbers}."
 
 

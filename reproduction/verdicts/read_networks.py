@@ -19,12 +19,14 @@ PAIR = ["recipe", "dataset", "model", "family", "seed"]
 
 
 def rates_and_gains(read_all: Reader, limits: Limits) -> Evidence | None:
-    """Mean SS_rate of each untrained network beside its printed gain: rate, gain, a row per model
-    that was run.
+    """Mean SS_rate of each untrained network beside its printed gain: rate, gain, and error, the
+    standard error of the rate over seeds (NaN of one seed); a row per model that was run.
     """
     runs = full_scale(read_all(SS_RATE))
-    rate = table_2(runs)["untrained: ours, released"].rename("rate")
-    table = pd.concat([rate, mean_gains()["points"].rename("gain")], axis=1).dropna()
+    own = table_2(runs).rename(columns=lambda name: name.removeprefix("untrained: "))
+    error = (own["std, released"] / own["seeds"].clip(lower=1) ** 0.5).rename("error")
+    columns = [own["ours, released"].rename("rate"), mean_gains()["points"].rename("gain"), error]
+    table = pd.concat(columns, axis=1).dropna(subset=["rate", "gain"])
     return Evidence((table,), devices(runs)) if len(table) else None
 
 

@@ -300,3 +300,13 @@ def test_pages_include_fragments_that_the_build_writes(fragments):
     assert (
         asked and all(f'"{name}":' in source for name in asked) and callable(build.write_fragments)
     )
+
+
+def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
+    text = scorecard.abilities()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20 and any("| none |" in row for row in rows)
+    assert all(len(row.split(" | ")) == 9 for row in rows)
+    for number in (1, 2, 11):
+        assert f"claim {number}, " in text
+    assert "no rule with a scatter has been applied" in scorecard.abilities(tmp_path)

@@ -14,7 +14,7 @@ from reproduction.invariance.cells import DRAW, N_IMAGES
 from reproduction.paper.tables import MARKED
 from reproduction.paths import RESULTS, ROOT
 from reproduction.table_1 import find
-from reproduction.verdicts import live
+from reproduction.verdicts import live, power
 from reproduction.verdicts.claims import (
     IN_SMALL,
     VERDICTS,
@@ -25,6 +25,12 @@ from reproduction.verdicts.claims import (
 )
 from reproduction.verdicts.claims import by_key as verdicts_by_key
 from reproduction.verdicts.in_print import IN_PRINT
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Enough for a gate whose verdicts are not foregone."""
+    monkeypatch.setattr(power, "N", 40)
 
 
 def verdicts(root) -> dict[str, tuple[str, str]]:

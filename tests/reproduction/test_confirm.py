@@ -16,7 +16,7 @@ from reproduction.training import confirm, draw_plans, read_plans, say_plans
 from reproduction.training.confirm import COMPARISONS, equivalence, results
 from reproduction.training.due import due, finished, runs_in
 from reproduction.training.plans import load, names
-from reproduction.verdicts import claims
+from reproduction.verdicts import claims, power
 
 SPREAD = np.array([0.0, 0.8, -0.6, 1.1, -0.9, 0.3, 0.7, -0.4])
 
@@ -267,8 +267,9 @@ def old_pair(root, seed):
         records.write(record, root)
 
 
-def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path):
+def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path, monkeypatch):
     """On the first page; in networks to which nothing was delivered no gain is looked at."""
+    monkeypatch.setattr(power, "N", 40)
     plan = load("small-confirm")
     closer = dict.fromkeys(plan.networks, 0.06) | {"ResMLP": 0.001}
     for seed in range(6, 12):
