@@ -121,13 +121,13 @@ Markdown(helps)
 # %% tags=["hide-input"]
 Markdown(outcome(found))
 
-# %% mystnb={"figure": {"caption": "**The plan small-confirm, hypothesis by hypothesis**; before its last run, its progress. Differences in points of top-1; p of exact sign flips, of H1 and H2 by Holm's rule, of H3 the larger of two one-sided t tests. A network in which the constraint closes too little of the distance to \u03b3 is not tested. What to see: where the constraint acts, and there the intervals of R \u2212 B and R \u2212 W.", "name": "tab-plan"}} tags=["hide-input", "nbval-check-output", "records:small-confirm"]
+# %% mystnb={"figure": {"caption": "**The plan small-confirm, hypothesis by hypothesis**. Differences in points of top-1; p of exact sign flips, of H1 and H2 by Holm's rule, of H3 the larger of two one-sided t tests. A network in which the constraint closes too little of the distance to \u03b3 is not tested. What to see: where the constraint acts, and there the intervals of R \u2212 B and R \u2212 W.", "name": "tab-plan"}} tags=["hide-input", "nbval-check-output", "records:small-confirm"]
 plan_table(found)
 
-# %% mystnb={"figure": {"caption": "**What the plan's runs show**; before its last run, how many there are. Above: the share of the distance to \u03b3 that R closes, mean and 95 % interval over pairs; grey line: the quarter that was asked for. Below: a dot per pair, with mean and 95 % interval. What to see: whether the intervals below leave zero in the networks whose interval above reaches the line.", "name": "fig-plan"}, "image": {"alt": "Above, a diamond and bar per network for the share of the distance closed; below, dots, diamond and bar per comparison of arms for the difference in top-1."}} tags=["hide-input", "records:small-confirm"]
+# %% mystnb={"figure": {"caption": "**What the plan's runs show**. Above: the share of the distance to \u03b3 that R closes, mean and 95 % interval over pairs; grey line: the quarter that was asked for. Below: a dot per pair, with mean and 95 % interval. What to see: whether the intervals below leave zero in the networks whose interval above reaches the line.", "name": "fig-plan"}, "image": {"alt": "Above, a diamond and bar per network for the share of the distance closed; below, dots, diamond and bar per comparison of arms for the difference in top-1."}} tags=["hide-input", "records:small-confirm"]
 plot_plan(found);
 
-# %% mystnb={"figure": {"caption": "**R \u2212 B beside the paper's gain on CIFAR-10** (Table 3, with its standard error), points of top-1. \u201cNot reproduced\u201d only where our interval ends below the paper's gain less 1.96 of its errors. What to see: the widths; no rows before the plan is finished.", "name": "tab-plan-paper"}} tags=["hide-input", "nbval-check-output", "paper", "records:small-confirm"]
+# %% mystnb={"figure": {"caption": "**R \u2212 B beside the paper's gain on CIFAR-10** (Table 3, with its standard error), points of top-1. \u201cNot reproduced\u201d only where our interval ends below the paper's gain less 1.96 of its errors. What to see: the signs: one network gains more than the paper prints, another loses.", "name": "tab-plan-paper"}} tags=["hide-input", "nbval-check-output", "paper", "records:small-confirm"]
 paper_table(found)
 
 # %% [markdown]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -114,18 +114,28 @@ def _still(cnn: Sequence[Cell], margin: float) -> str:
 
 def _group(pairs: pd.DataFrame, found: Mapping[Any, Cell]) -> dict[str, Any] | None:
     """Models of a group, its mean gain over cells with half of the 95 % interval, and the mean of
-    the printed gains; the last two are None where no cell has enough pairs.
+    the printed gains; the last two are None where no cell has enough pairs. "each": the same three
+    numbers of every model.
     """
     if pairs.empty:
         return None
     group: dict[str, Any] = {"models": tuple(pairs["model"].unique()), "half": None}
-    group |= {"mean": pairs.groupby(_CELL)["gain"].mean().mean(), "printed": None}
+    group |= {"mean": pairs.groupby(_CELL)["gain"].mean().mean(), "printed": None, "each": {}}
     if found:
-        ours = average([cell.ours for cell in found.values()])
-        printed = average([cell.printed for cell in found.values()])
         group["models"] = tuple(dict.fromkeys(model for model, *_ in found))
-        group |= {"mean": ours.value, "half": ours.high() - ours.value, "printed": printed.value}
+        names = ("mean", "half", "printed")
+        group |= zip(names, _gain_of(found.values()), strict=True)
+        group["each"] = {
+            model: _gain_of([cell for key, cell in found.items() if key[0] == model])
+            for model in group["models"]
+        }
     return group
+
+
+def _gain_of(found: Collection[Cell]) -> tuple[float, float, float]:
+    """Mean over cells, half of its 95 % interval, and the mean in print."""
+    ours = average([cell.ours for cell in found])
+    return ours.value, ours.high() - ours.value, average([cell.printed for cell in found]).value
 
 
 def average_gain(limits: Limits, pairs: pd.DataFrame) -> Finding:

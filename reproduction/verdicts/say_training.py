@@ -13,10 +13,15 @@ TOO_FEW = "too few runs yet"
 
 
 def helps(values: Values) -> str:
-    """The gain of the marked models and of the convolutional ones, beside the printed gains."""
+    """The gains of the marked models and of the convolutional ones, beside those in print."""
     groups = []
     for group in (values["marked"], values["cnn"]):
-        if group:
+        if group and group["each"]:
+            groups += [
+                f"{model} {_gain(mean, half)} (paper {printed:+.2f})"
+                for model, (mean, half, printed) in group["each"].items()
+            ]
+        elif group:
             gain = _gain(group["mean"], group["half"])
             printed = "" if group["printed"] is None else f" (paper {group['printed']:+.2f})"
             groups.append(f"{' and '.join(group['models'])} {gain}{printed}")

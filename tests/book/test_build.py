@@ -309,4 +309,4 @@ def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
     assert all(len(row.split(" | ")) == 9 for row in rows)
     for number in (1, 2, 11):
         assert f"claim {number}, " in text
-    assert "no rule with a scatter has been applied" in scorecard.abilities(tmp_path)
+    assert "Not run: no rule with a scatter" in scorecard.abilities(tmp_path)
