@@ -62,6 +62,23 @@ def test_unknown_and_incomplete_plans_are_named(tmp_path):
         load("mine", path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plans: [", "expected YAML, and it is damaged, line 1"),
+        ("", "expected plans under the key 'plans'"),
+        ("plan: {}", "expected plans under the key 'plans'"),
+        ("plans: 3", "expected plans under the key 'plans', got 3"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, text, message):
+    path = tmp_path / "plan.yml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        load("small-confirm", path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
 def test_a_change_of_a_plan_changes_its_hash(tmp_path, plan):
     text = yaml.safe_load(plans.PLANS.read_text())
     text["plans"]["small-confirm"]["networks"]["ResNet34"]["margin"] = 0.6

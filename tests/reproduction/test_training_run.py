@@ -168,6 +168,7 @@ def test_a_plan_killed_at_twenty_moments(forks, undisturbed_plan, tmp_path):
     the pair that is being run.
     """
     plan, moments, kills = small_plan(), random.Random(1), 0
+    kept = {}  # the files of finished runs, which no kill and no later run may touch
     while kills < 20:
         process = forks.Process(target=work_on_plan, args=(tmp_path,))
         process.start()
@@ -178,8 +179,12 @@ def test_a_plan_killed_at_twenty_moments(forks, undisturbed_plan, tmp_path):
         process.join()
         done = seeds_done(plan, tmp_path)
         assert done["R"] <= done["B"] and len(done["B"] - done["R"]) <= 1
+        now = {path.name: path.read_bytes() for path in (tmp_path / plan.name).glob("[!.]*.json")}
+        assert kept.items() <= now.items()
+        kept = now
         if len(done["R"]) == 3:  # all done before twenty kills: lose a pair, go on
             for path in (tmp_path / plan.name).glob("*-seed102-*.json"):
+                del kept[path.name]
                 path.unlink()
     process = forks.Process(target=work_on_plan, args=(tmp_path,))
     process.start()
