@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 from sslib.checks import error
@@ -137,28 +138,53 @@ def borrowed(
     homes = [tensor.device for tensor in chain(model.parameters(), model.buffers())]
     home = homes[0] if homes else None
     place = home if device is None else _device(device, len(set(homes)))
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    copies = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    attributes = [(type(module), dict(vars(module))) for module in modules]
+    registered = [(d, dict(d)) for m in modules for d in (m._parameters, m._buffers, m._modules)]
+    trained = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    # A train() or eval() of a model's own may rewrite weights (adapters merge theirs).
+    changing = [p for m in modules if _own_modes(m) for p in m.parameters()]
+    changing = [t for t in dict.fromkeys([*changing, *model.buffers()]) if not is_lazy(t)]
+    copies = [(tensor, tensor.detach().clone()) for tensor in changing]
     try:
         if place != home:
             model.to(place)
-        model.train(training)
+        _switch(model, training)
         with torch.no_grad():
             yield place
     finally:
         if place != home and home is not None:
             model.to(home)
-        for module, mode in modes:
-            module.training = mode
-        for module, own in buffers:
-            module._buffers.clear()
-            module._buffers.update(own)
-        for buffer, copy in copies:
-            # Written only where it changed: writing would break a graph that has saved the buffer.
-            if not torch.equal(buffer, copy):
+        for module, (_, own) in zip(modules, attributes, strict=True):
+            _switch(module, own["training"], deep=False)
+        for module, (kind, own) in zip(modules, attributes, strict=True):
+            if type(module) is kind:  # a lazy module has become another one
+                vars(module).update(own)
+                for new in vars(module).keys() - own:
+                    del vars(module)[new]
+        for registry, entries in registered:
+            registry.clear()
+            registry.update(entries)
+        for parameter, requires_grad, gradient in trained:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = gradient
+        for tensor, copy in copies:
+            # Written only where it changed: writing would break a graph that has saved the tensor.
+            if not torch.equal(tensor, copy):
                 with torch.no_grad():
-                    buffer.copy_(copy)
+                    tensor.copy_(copy)
+
+
+def _own_modes(module: nn.Module) -> bool:
+    """Does the module do more in `train` and `eval` than set a flag, as far as one can see?"""
+    return (type(module).train, type(module).eval) != (nn.Module.train, nn.Module.eval)
+
+
+def _switch(module: nn.Module, training: bool, *, deep: bool = True) -> None:
+    """Bring a module into a mode by its own method, unless it is there already."""
+    parts = module.modules() if deep else [module]
+    if any(part.training != training for part in parts):
+        module.train() if training else module.eval()
 
 
 def _device(device: str | torch.device, homes: int) -> torch.device:
