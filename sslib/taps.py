@@ -139,7 +139,7 @@ def borrowed(
     home = homes[0] if homes else None
     place = home if device is None else _device(device, len(set(homes)))
     modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
-    attributes = [(type(module), dict(vars(module))) for module in modules]
+    attributes = [(type(m), m.training, dict(vars(m))) for m in modules]
     registered = [(d, dict(d)) for m in modules for d in (m._parameters, m._buffers, m._modules)]
     trained = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     # A train() or eval() of a model's own may rewrite weights (adapters merge theirs).
@@ -155,9 +155,9 @@ def borrowed(
     finally:
         if place != home and home is not None:
             model.to(home)
-        for module, (_, own) in zip(modules, attributes, strict=True):
-            _switch(module, own["training"], deep=False)
-        for module, (kind, own) in zip(modules, attributes, strict=True):
+        for module, (_, mode, _) in zip(modules, attributes, strict=True):
+            _switch(module, mode, deep=False)
+        for module, (kind, _, own) in zip(modules, attributes, strict=True):
             if type(module) is kind:  # a lazy module has become another one
                 vars(module).update(own)
                 for new in vars(module).keys() - own:
@@ -182,8 +182,7 @@ def _own_modes(module: nn.Module) -> bool:
 
 def _switch(module: nn.Module, training: bool, *, deep: bool = True) -> None:
     """Bring a module into a mode by its own method, unless it is there already."""
-    parts = module.modules() if deep else [module]
-    if any(part.training != training for part in parts):
+    if any(part.training != training for part in (module.modules() if deep else [module])):
         module.train() if training else module.eval()
 
 
