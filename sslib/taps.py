@@ -79,6 +79,12 @@ def tap(
     return [module.register_forward_hook(hook_of(name, module)) for name, module in modules]
 
 
+def take_off(handles: list[RemovableHandle]) -> None:
+    """Remove hooks, and forget them."""
+    while handles:
+        handles.pop().remove()
+
+
 def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     """`output`, or its first tensor, if that is floating-point with one row for each image."""
     if isinstance(output, tuple | list):
