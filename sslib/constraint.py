@@ -18,7 +18,8 @@ from torch import distributed as dist
 from torch.utils.hooks import RemovableHandle
 
 from sslib import checks
-from sslib.features import LAYOUTS, reduce_mean
+from sslib.features import reduce_mean
+from sslib.layouts import LAYOUTS
 from sslib.rate import ss_rate
 from sslib.taps import activations, in_backward, resolve_modules, take_off, tap, unwrapped
 
@@ -80,9 +81,8 @@ class SelfSimilarityConstraint(nn.Module):
         penalty: "printed" (Eq. 6) or "released".
         formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
         samples: how many images of a batch F has at most: B of SS_rate; the authors' GPUs saw 64.
-        layout: how outputs are averaged, see `sslib.features.reduce_mean`.
-        seed: of the constraint's own generator. Processes that train together must pass the same
-            one; they then draw the same module in every step.
+        layout: how outputs are averaged, see `sslib.features.reduce_mean`; not "NBD".
+        seed: of the constraint's own generator, the same in processes that train together.
         damping, every: a, above 0; S_old is set after epochs 0, every, 2 * every, ... ("released").
 
     Raises:
@@ -115,7 +115,7 @@ class SelfSimilarityConstraint(nn.Module):
         self._target, self.weight = target, checks.number("weight", weight, least=0)
         self.penalty = checks.choice("penalty", penalty, PENALTIES)
         self.samples = checks.integer("samples", samples, 1)
-        self.layout = checks.choice("layout", layout, LAYOUTS)
+        self.layout = checks.choice("layout", layout, [n for n in LAYOUTS if n != "NBD"])
         self.damping = checks.number("damping", damping, above=0)
         self.every = checks.integer("every", every, 1)
         self._options: dict[str, Any] = {"formula": formula, "thresholds": thresholds}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 from itertools import chain
+from threading import get_ident
 from typing import Any, TypeAlias
 
 import torch
@@ -17,8 +18,8 @@ from torch.utils.hooks import RemovableHandle
 
 from sslib.checks import error
 
-#: Images as a function takes them: one float tensor (B, ...), or batches as from a DataLoader.
-Images: TypeAlias = Tensor | Iterable[Tensor | tuple[Any, ...] | list[Any]]
+#: How a batch reaches a model that takes it in a way of its own.
+Forward: TypeAlias = Callable[[nn.Module, Any], Any]
 
 
 def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]:
@@ -40,9 +41,10 @@ def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]
     if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
         raise error("modules", "a module name, or a non-empty list of names", repr(modules))
     names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
+    aliases = [name for name, _ in model.named_modules(remove_duplicate=False)]
     resolved: dict[str, None] = {}
     for pattern in patterns:
-        matches = [name for name in names if name == pattern]
+        matches = [name for name in aliases if name == pattern and name]
         matches = matches or [name for name in names if _matches(name, pattern)]
         if not matches:
             close = difflib.get_close_matches(pattern, names, n=3)
@@ -75,6 +77,11 @@ def tap(
 
         return hook
 
+    scripted = [n for n, m in model.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    for name in names:
+        if any(not outer or f"{name}.".startswith(f"{outer}.") for outer in scripted):
+            hint = "is part of a scripted or traced module, which takes no hooks"
+            raise ValueError(f"modules: {name!r} {hint}; tap the model it was made from")
     modules = [(name, model.get_submodule(name)) for name in names]
     return [module.register_forward_hook(hook_of(name, module)) for name, module in modules]
 
@@ -87,11 +94,15 @@ def take_off(handles: list[RemovableHandle]) -> None:
 
 def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     """`output`, or its first tensor, if that is floating-point with one row for each image."""
-    if isinstance(output, tuple | list):
-        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
+    if isinstance(output, Mapping | tuple | list):
+        entries = output.values() if isinstance(output, Mapping) else output
+        output = next((entry for entry in entries if isinstance(entry, Tensor)), None)
     name = f"module {module!r}"
     if not isinstance(output, Tensor):
-        raise error(name, "a tensor, or a tuple holding one, as output", type(output).__name__)
+        expected = "a tensor, or a tuple or mapping holding one, as output"
+        raise error(name, expected, type(output).__name__)
+    if output.is_nested or output.layout != torch.strided:
+        raise error(name, "a dense output", "a nested or sparse tensor")
     if not output.is_floating_point() or output.ndim == 0 or output.numel() == 0:
         got = f"shape {tuple(output.shape)} of {output.dtype}"
         raise error(name, "a non-empty floating-point output", got)
@@ -101,39 +112,59 @@ def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     return output
 
 
-class _Enough(Exception):
-    """Ends a forward of which nothing more is needed."""
+class _Enough(BaseException):
+    """Ends a forward of which nothing more is needed; no model's own except catches it."""
 
 
 def forward(
     model: nn.Module,
-    batch: Tensor,
+    batch: Any,
     names: Sequence[str],
-    keep: Callable[[str, Tensor], None],
+    keep: Callable[[str, Any], None],
     *,
     last: str | None = None,
+    call: int | None = None,
+    whole: bool = True,
+    run: Forward | None = None,
 ) -> None:
-    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once."""
-    seen: set[str] = set()
+    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once.
+
+    `call` says which call of a module counts; None: it must be the only one. Unless `whole`, the
+    forward ends when every module has been kept.
+    """
+    calls = dict.fromkeys(names, 0)
+    kept: set[str] = set()
+    thread = get_ident()
 
     def once(name: str, output: Any) -> None:
-        if name in seen:
-            hint = "so it has no single output; expected modules that run once"
-            raise ValueError(f"modules: {name!r} is called more than once in one forward, {hint}")
-        seen.add(name)
-        keep(name, activations(output, name, len(batch)))
-        if name == last:
-            raise _Enough
+        if get_ident() != thread:
+            return
+        calls[name] += 1
+        if call is None and calls[name] > 1:
+            hint = "so it has no single output; pass call=0 for the first, or a module that runs"
+            raise ValueError(
+                f"modules: {name!r} is called more than once in one forward, {hint} once"
+            )
+        if calls[name] == (call or 0) + 1:
+            keep(name, output)
+            kept.add(name)
+            if name == last or (not whole and len(kept) == len(calls)):
+                raise _Enough
 
     with ExitStack() as hooks:
-        for handle in tap(model, names, once):
-            hooks.callback(handle.remove)
+        hooks.callback(take_off, tap(model, names, once))
         with suppress(_Enough):
-            model(batch)
+            if run is not None:
+                run(model, batch)
+            elif isinstance(batch, Mapping):
+                model(**{key: batch[key] for key in batch if key not in ("label", "labels")})
+            else:
+                model(batch)
     for name in names:
-        if name not in seen:
+        if name not in kept:
             hint = "expected modules that run (of a compiled model, tap the original instead)"
-            raise ValueError(f"modules: {name!r} was never called in the forward; {hint}")
+            times = f"was called {calls[name]} times" if calls[name] else "was never called"
+            raise ValueError(f"modules: {name!r} {times} in the forward; {hint}")
 
 
 @contextmanager
@@ -200,27 +231,6 @@ def _device(device: str | torch.device, homes: int) -> torch.device:
     if homes > 1:
         raise error("device", "None for a model spread over several devices", repr(device))
     return place
-
-
-def batches(images: Images, batch_size: int) -> Iterable[Any]:
-    """`images` as an iterable of batches."""
-    if isinstance(images, Tensor):
-        return torch.split(images_of(images), batch_size)
-    if isinstance(images, str | bytes | dict) or not isinstance(images, Iterable):
-        raise error("images", "a float tensor or an iterable of batches", type(images).__name__)
-    return images
-
-
-def images_of(batch: Any) -> Tensor:
-    """`batch`, or the first entry of one that is a tuple, if that is a float tensor (B, ...)."""
-    if isinstance(batch, tuple | list) and batch:
-        batch = batch[0]
-    if not isinstance(batch, Tensor):
-        raise error("images", "float tensors (B, ...)", type(batch).__name__)
-    if batch.ndim < 2 or batch.numel() == 0 or not batch.is_floating_point():
-        expected = "non-empty floating-point tensors (B, ...) of 2 or more axes"
-        raise error("images", expected, f"shape {tuple(batch.shape)} of {batch.dtype}")
-    return batch
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
