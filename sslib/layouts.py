@@ -78,7 +78,9 @@ def layouts_of(
 
 def sides(batch: Any) -> tuple[int, int] | None:
     """Height and width of images, where the batch is a tensor (B, C, H, W)."""
-    return tuple(batch.shape[2:]) if isinstance(batch, Tensor) and batch.ndim == 4 else None
+    if not isinstance(batch, Tensor) or batch.ndim != 4:
+        return None
+    return batch.shape[2], batch.shape[3]
 
 
 def _channels(layout: str) -> int:

@@ -177,7 +177,9 @@ def borrowed(
     place = home if device is None else _device(device, len(set(homes)))
     modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
     attributes = [(type(m), m.training, dict(vars(m))) for m in modules]
-    registered = [(d, dict(d)) for m in modules for d in (m._parameters, m._buffers, m._modules)]
+    registered: list[tuple[Any, dict[str, Any]]] = [
+        (d, dict(d)) for m in modules for d in (m._parameters, m._buffers, m._modules)
+    ]
     trained = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     # A train() or eval() of a model's own may rewrite weights (adapters merge theirs).
     changing = [p for m in modules if _own_modes(m) for p in m.parameters()]
