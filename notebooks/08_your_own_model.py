@@ -37,6 +37,7 @@ epochs = None  # of the small training runs at the end
 seed = 0  # of the random weights, the draw of images and the noise
 
 # %% tags=["hide-input"]
+import pandas as pd
 import timm
 import torch
 from IPython.display import Markdown
@@ -131,6 +132,7 @@ print(say.relus(tables["nn.Sequential"]))
 # be read for certain is refused. Six images each, `layout="auto"`:
 
 # %% mystnb={"figure": {"caption": "**Every output whose channels cannot be told is refused.** The answer of `sslib.feature_matrices` to models that are easily read in a wrong way; the last rows are read, and rightly.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output"]
+pd.set_option("display.max_colwidth", None)  # whole sentences
 read.refused(refusals.refusals())
 
 # %% [markdown]
