@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from sslib import checks
 from sslib.features import reduce_mean
-from sslib.layouts import LAYOUTS
+from sslib.layouts import LAYOUTS, evidence
 from sslib.rate import ss_rate
 from sslib.taps import activations, in_backward, resolve_modules, take_off, tap, unwrapped
 
@@ -112,6 +112,7 @@ class SelfSimilarityConstraint(nn.Module):
         super().__init__()
         model = unwrapped(model)
         self.names = tuple(resolve_modules(model, modules))  #: the tapped modules
+        self._known = {name: evidence(model, name) for name in self.names}
         self._target, self.weight = target, checks.number("weight", weight, least=0)
         self.penalty = checks.choice("penalty", penalty, PENALTIES)
         self.samples = checks.integer("samples", samples, 1)
@@ -130,8 +131,7 @@ class SelfSimilarityConstraint(nn.Module):
         self._rates: list[Tensor | float] = []  # the S of this epoch, for the next S_old
         self._model = (model,)  # in a tuple, which keeps it from being registered as a submodule
         self._taps: dict[str, Tensor] = {}
-        self._began = False  # has a forward pass begun in training mode since the last call?
-        self._evaluated = False  # has one in eval mode, after it?
+        self._began = self._evaluated = False  # by a pass in training, or then in eval mode?
         self._recording = True  # does that pass record gradients?
         self._batch: int | None = None  # its number of images, where that is known
         self._handles = self._attach(model)
@@ -297,4 +297,4 @@ class SelfSimilarityConstraint(nn.Module):
             raise ValueError(f"modules: {name!r} {hint} in a forward pass of the model")
         output = activations(output, name, self._batch)[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.
-        self._taps[name] = reduce_mean(output, self.layout, module=name)
+        self._taps[name] = reduce_mean(output, self.layout, module=name, known=self._known[name])

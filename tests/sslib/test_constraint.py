@@ -676,6 +676,20 @@ def test_a_default_device_that_is_not_the_cpu():
     assert constraint() > 0
 
 
+@pytest.mark.parametrize("kind", ["Conv1d", "flattened", "wide"])
+def test_the_channels_are_found_as_for_feature_matrices(kind):
+    torch.manual_seed(0)
+    first = nn.Conv1d(3, 8, 3) if kind == "Conv1d" else nn.Conv2d(3, 8, 3)
+    model = nn.Sequential(first, nn.Flatten(2) if kind == "flattened" else nn.Identity())
+    x = torch.rand(10, 3, 20) if kind == "Conv1d" else torch.rand(10, 3, 10, 20)
+    module = "1" if kind == "flattened" else "0"
+    constraint = SelfSimilarityConstraint(model, module, target=0.3, weight=1.0)
+    model(x)
+    constraint()
+    expected = ss_rate(first(x).flatten(2).mean(2).T)
+    torch.testing.assert_close(constraint.last.ss_rate, expected.detach())
+
+
 class Twice(Blocks):
     def forward(self, x):
         return super().forward(x) + self.head(self.blocks[0](self.stem(x).flatten(2).mT)).mean(1)
