@@ -179,11 +179,16 @@ def hypotheses(plan: Plan, runs: Runs) -> pd.DataFrame:
     no test was planned, and "not tested: stopped" or "not tested: not delivered".
     """
     acts = delivery(plan, runs)["outcome"]
-    rows, tested = [], []
+    rows: list[dict[str, Any]] = []
+    tested = []
     for name, comparisons in COMPARISONS[_name(plan)].items():
         for comparison in comparisons:
             values = _differences(comparison, runs)
-            row = {"hypothesis": name, "network": comparison.network, "test": comparison.test}
+            row: dict[str, Any] = {
+                "hypothesis": name,
+                "network": comparison.network,
+                "test": comparison.test,
+            }
             row |= {"comparison": comparison.label, **_numbers(_interval(values)), "p": math.nan}
             why = _not_tested(plan, comparison, acts)
             if why or not comparison.test:
