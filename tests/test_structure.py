@@ -40,6 +40,8 @@ BASE = [
     "stats_groups",
     "style",
     "settings",
+    "image_files",
+    "image_folders",
     "images",
     "models",
 ]
