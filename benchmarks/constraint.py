@@ -7,7 +7,8 @@ stand-in for the model, twelve modules that hand on a real output of the sixth b
 "pdist" are the same penalty on the two transcriptions of benchmarks/ss_rate.py, without the hooks.
 "added" is how much longer the whole step takes with the constraint in it, where a GPU can hide some
 of the work. All are timed in turn, within one run, and compared by their medians. On a GPU the step
-runs under bfloat16 autocast. --record keeps the run as data/results/benchmark-constraint/*.json.
+runs under bfloat16 autocast. --record keeps the run as benchmark-constraint/*.json in data/results,
+or in the folder that --results names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from pathlib import Path
 
 import torch
 from ss_rate import plain
@@ -22,6 +24,7 @@ from torch import nn
 
 from reproduction import models, records
 from reproduction.machine import describe_device
+from reproduction.paths import RESULTS
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
 
@@ -120,6 +123,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of records")
     arguments = parser.parse_args()
     start = time.perf_counter()
     row = measure(arguments.batch, arguments.device, arguments.repeats)
@@ -139,7 +143,7 @@ def main():
         record = records.new_record(
             "benchmark-constraint", config, 0, row, device=arguments.device, seconds=took
         )
-        print(records.write(record).name)
+        print(records.write(record, arguments.results).name)
 
 
 if __name__ == "__main__":

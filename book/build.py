@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import elements
 import fragments
 import nbformat
 import provenance
@@ -116,6 +117,8 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
+        "elements": elements.elements(pages),
+        "sentences": elements.sentences(),
         "status": fragments.status(provenance.Build.now(), runs, scale),
     }
     (stage / "book/_generated").mkdir()

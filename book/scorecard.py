@@ -17,7 +17,8 @@ from reproduction.paths import RESULTS, ROOT
 from reproduction.trained import read as trained
 from reproduction.trained import read_beside
 from reproduction.trained import say as say_trained
-from reproduction.verdicts import claims
+from reproduction.verdicts import claims, power, say_answer, simulate
+from reproduction.verdicts.say_answer import SILENT
 
 #: What the plan of the hundred architectures asks of global mixing; the first page has the answers.
 QUESTIONS = ("a-directions", "a-rate")
@@ -40,16 +41,13 @@ SIGNS = {
     "–": "–",
 }
 
-#: Results in small that say nothing: the claim has no smaller form, or it was not run.
-SILENT = ("–", "not run")
-
 NOTE = (
     "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not "
     "decided; – nothing to compare. A verdict counts the paper's own networks and image sizes "
     "only; what small networks found stands beside it (recipe cpu: a CIFAR-10 subset, 32 px, 10 "
     "epochs). {where}“Marked” are the models that Table 3 marks with an arrow: ResMLP, MLP-Mixer "
-    "and both ViTs. ±: in claim 3 one standard deviation over seeds, in claims 8 to 10 half a 95 % "
-    "interval. [Every claim, its rule and its evidence](verdicts.md)."
+    "and both ViTs. In claims 8 to 10 and 13, ± is half a 95 % interval. [Every claim, its rule "
+    "and its evidence](verdicts.md)."
 )
 
 
@@ -140,75 +138,18 @@ def answer(table: pd.DataFrame) -> str:
     counts = table["verdict"].value_counts()
     told = ", ".join(f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts)
     against = (table["in print"] == "does not hold").sum()
-    small = table.loc[~table["in small"].isin(SILENT), "in small"].value_counts()
-    if len(small):
-        told += "; tried in small runs: " + ", ".join(f"{n} {word}" for word, n in small.items())
+    for name, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
+        small = table.loc[~table[name].isin(SILENT), name].value_counts()
+        if len(small):
+            told += f"; {form}: " + ", ".join(f"{n} {word}" for word, n in small.items())
+    rows = claims.by_key(table)
     return (
         "**Can I believe *Self-similarity Analysis in Deep Neural Networks* "
         "{cite:p}`ding2025selfsimilarity`, and can I use its method?** SS_rate says how far a "
         "layer's channels are from self-similar, 0 to 1; the constraint holds it at a target in "
         f"training. The paper makes {len(table)} claims that can be tested. At its own settings: "
         f"{told}. By its own tables and equations alone, {against} do not hold.\n\n"
-        f"{_believe(table)} {_use(table)}"
-    )
-
-
-def _believe(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
-    gain = row["helps"]
-    values = {
-        "reproduced": "its measurements of untrained networks, yes",
-        "partly": "its measurements of untrained networks, mostly",
-    }
-    first = values.get(
-        row["table2-untrained"]["verdict"], "its measurements have not been confirmed here"
-    )
-    improves = {"reproduced": "yes", "partly": "in part", "not reproduced": "no"}
-    second = "that its constraint improves accuracy"
-    if gain["verdict"] in improves:
-        second += f", {improves[gain['verdict']]}"
-    else:
-        second += " is open"
-        if gain["in small"] not in SILENT:
-            second += f" (in small runs: {gain['in small: ours'].replace(';', ',')}"
-            if gain["released"] not in SILENT:
-                second += f"; in its authors' own form: {gain['released: ours'].replace(';', ',')}"
-            second += ")"
-    third = ""
-    if row["invariance"]["in print"] == "does not hold":
-        third = "; its explanation of who gains is not borne out by its own tables"
-    return f"**Believe:** {first}; {second}{third}."
-
-
-def _use(table: pd.DataFrame) -> str:
-    row = claims.by_key(table)
-    measured = f"(measured on {row['cheap']['n']})"
-    cheap = {
-        "reproduced": f"yes, it is cheap {measured} and has a usable gradient",
-        "partly": f"yes, with a careful implementation {measured}",
-    }
-    first = cheap.get(row["cheap"]["verdict"], "its cost has not been confirmed here")
-    moves = row["toward-target"]
-    full = {
-        "reproduced": "the constraint does move it to its target",
-        "partly": "the constraint moves it to its target in part",
-        "not reproduced": "the constraint does not move it",
-    }
-    small = {
-        "agrees": "in small runs the constraint moves it to its target",
-        "agrees in part": (
-            "in small runs the constraint moves it toward its target in some networks"
-        ),
-        "disagrees": "in small runs the constraint, as the paper sets it, does not move it",
-    }
-    open_ = "whether the constraint moves it is open"
-    second = full.get(moves["verdict"]) or small.get(moves["in small"], open_)
-    boxes = ", and it does not count boxes" if row["boxes"]["verdict"] == "not reproduced" else ""
-    if moves["released"] in ("agrees", "agrees in part"):
-        second += "; in its authors' own form it does in some networks"
-    return (
-        f"**Use:** SS_rate, as a measure: {first}, but compare values only at equal "
-        f"[feature scale](#scale-matters){boxes}; {second}."
+        f"{say_answer.believe(rows)}\n\n{say_answer.use(rows)}"
     )
 
 
@@ -218,7 +159,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     first = _first_commit("data/paper/claims.yml")
-    parts = [f"Date of the rules: {claims.rules_written()}{first}.", ""]
+    parts = [f"Date of the first rules: {claims.rules_written()}{first}.", ""]
     for claim in claims.load_claims():
         row = table.loc[claim.number]
         parts += [f"(claim-{claim.number})=", f"## Claim {claim.number}: {claim.short}", ""]
@@ -236,6 +177,7 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         fields = {
             "Test": claim.test,
             "Rule": claim.rule,
+            "Rule written on": claim.written,
             "Outcome known when the rule was written": claim.known,
             "Evidence": _links(claim.evidence, pages, full=True),
         }
@@ -244,7 +186,49 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         for change in claim.changes:
             parts += [f"Rule until {change['date']}", f": {' '.join(change['was'].split())}", ""]
             parts += ["Why it was changed", f": {' '.join(change['why'].split())}", ""]
-    return "\n".join(parts)
+    return "\n".join([*parts, "(what-the-rules-can-tell)=", abilities(root)])
+
+
+def abilities(root: Path = RESULTS) -> str:
+    """How often each rule comes to each verdict if the paper is right, half right, or wrong."""
+    found = claims.characteristics(root)
+    if not found:
+        return (
+            "## What the rules can tell\n\nNot computed: no rule with a scatter has been applied."
+        )
+    texts = power.table(found)
+    none = {
+        f"{number}. {name}": f"“none” for claim {number}: {own.none}"
+        for (number, name, _), own in found.items()
+    }
+    header = "| claim | runs | n | if true | " + " | ".join(texts.columns[4:]) + " |"
+    lines = [header, "|---" * len(texts.columns) + "|"]
+    rows = texts.to_dict("records")
+    lines += ["| " + " | ".join(html.escape(str(row[c])) for c in texts) + " |" for row in rows]
+    left = [
+        f"claim {claim.number}, {simulate.NOT_DRAWN[claim.key]}"
+        for claim in claims.load_claims()
+        if claim.key in simulate.NOT_DRAWN
+    ]
+    return "\n".join(
+        [
+            "## What the rules can tell",
+            "",
+            f"Each rule, applied to {power.N} made-up sets of measurements with the number and the "
+            "scatter of the measured ones. “Paper”: the means are what the paper prints; “half”: "
+            "half of that effect; “none”: nothing of it. A verdict *not reproduced* that a rule "
+            f"gives in more than {power.ERROR:.0%} of the draws of the paper's own values, or "
+            "*reproduced* in more than that of none, is not given: it reads *undecided*. “Would "
+            "decide”: how many runs bring the rule to *reproduced* or *partly* in "
+            f"{power.ENOUGH:.0%} of the draws of the paper's values, both errors below "
+            f"{power.ERROR:.0%}; – where no more can be had, or no size of the effect is printed. "
+            f"Draws are seeded. {'; '.join(none.values())}.",
+            "",
+            *lines,
+            "",
+            f"Nothing is drawn for {'; for '.join(left)}. Claims that are missing were not run.",
+        ]
+    )
 
 
 def _first_commit(path: str) -> str:

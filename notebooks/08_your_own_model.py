@@ -20,25 +20,33 @@
 # a Mixer from timm, a ResNet from torchvision, a transformer from Hugging Face and a few layers put together by
 # hand, all with random weights, so that nothing is downloaded. Then: how to choose the layers and the number of images,
 # how to read the result, and how to hold SS_rate at a target in a training loop of your own.
+#
+# For a report on a network of yours, run this page with it:
+# `papermill notebooks/08_your_own_model.ipynb report.ipynb --cwd notebooks -p model PATH.py:FUNCTION -p modules "blocks.*"`.
+# The function takes nothing and returns the model; `timm:NAME` and `torchvision:NAME` work as well, with random weights.
+# `modules` are names or patterns, with commas between them; `images` and `size` say what it sees.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
+model = None  # "timm:NAME", "torchvision:NAME" or "PATH.py:FUNCTION"
+modules = None  # names or patterns of its modules, with commas between them
+size = None  # height and width of its images
 images = None  # "photographs", "imagenet-sample", "imagenette", "cifar10" or "imagefolder:PATH"
 n_images = None  # B, the number of images
 epochs = None  # of the small training runs at the end
 seed = 0  # of the random weights, the draw of images and the noise
 
 # %% tags=["hide-input"]
+import pandas as pd
 import timm
 import torch
-import torchvision
 from IPython.display import Markdown
 from torch import nn
 from transformers import ViTConfig, ViTModel
 
 import sslib
 from reproduction.images import load_images
-from reproduction.own_model import draw, live, read, say
+from reproduction.own_model import draw, live, read, refusals, say
 from reproduction.settings import start
 
 settings = start("08_your_own_model", globals())
@@ -49,12 +57,12 @@ settings = start("08_your_own_model", globals())
 # `sslib.self_similarity` runs the model once over the images, without gradients, and returns a row per layer. The model
 # comes back as it was.
 
-# %% mystnb={"figure": {"caption": "**A row per layer**: what `sslib.self_similarity` returns for a ResNet18 with random weights. What to see: SS_rate is to be read against null, the value of noise.", "name": "tab-one-call"}} tags=["live"]
-pictures = load_images(settings["images"], settings["n_images"], seed=seed)
-batch = pictures.normalised()
-torch.manual_seed(seed)
-resnet = torchvision.models.resnet18()  # weights=None: random
-by_layer = sslib.self_similarity(resnet, batch, "layer*.*")
+# %% mystnb={"figure": {"caption": "**A row per layer**: what `sslib.self_similarity` returns for the model of this run, by default a ResNet18 with random weights. What to see: SS_rate is to be read against null, the value of noise.", "name": "tab-one-call"}} tags=["live"]
+pictures = load_images(settings["images"], settings["n_images"], seed=seed,
+                       size=settings["size"])
+own_batch = pictures.normalised()
+network = live.load_model(settings["model"], seed=seed)
+by_layer = sslib.self_similarity(network, own_batch, settings["modules"].split(","))
 by_layer.rename_axis(None).round(3)
 
 # %% tags=["hide-input"]
@@ -70,13 +78,14 @@ Markdown(say.images(pictures.description))
 # return a tuple are read by their first tensor.
 
 # %%
+batch = load_images(settings["images"], settings["n_images"], seed=seed).normalised()
 torch.manual_seed(seed)
 mixer = timm.create_model("mixer_s32_224")
 torch.manual_seed(seed)
 vit = ViTModel(ViTConfig(hidden_size=192, num_hidden_layers=6,
                          num_attention_heads=3, intermediate_size=768))
 tables = {
-    "torchvision ResNet18": by_layer,
+    settings["model"]: by_layer,
     "timm Mixer-S/32": sslib.self_similarity(mixer, batch, "blocks.*"),
     "Hugging Face ViT": sslib.self_similarity(vit, batch, "layers.*"),
 }
@@ -107,13 +116,29 @@ Markdown(say.against_noise(read.against_noise(tables)))
 #   inside a block (a normalisation, an attention) is on another scale.
 # - **Modules that run once per pass**, with one row per image. Others are refused, with a message: shared layers,
 #   attention in windows.
-# - **Channels on an axis of their own.** The layout is told from the shape: (B, C, H, W), (B, H, W, C), (B, N, D) or (B,
-#   D). Where two layouts are possible, a message asks for `layout=`.
+# - **Channels on an axis of their own.** Which one it is follows from the type of the module, the widths of the model's
+#   convolutions and norms, the number of images and the sides of the input. Where that leaves two layouts, a message asks
+#   for `layout=`, one for all modules or one for each: {numref}`tab-refused`.
 # - **Not dead.** All distances equal, as in a layer that always returns zero, has no SS_rate: NaN, and a warning.
 # - **Before or after a ReLU matters.** Half of the values become zero, and distances change.
 
 # %% tags=["hide-input", "nbval-check-output"]
 print(say.relus(tables["nn.Sequential"]))
+
+# %% [markdown]
+# ## What is refused, and why
+#
+# An F with its axes confused is a matrix of numbers like any other, and nothing in its SS_rate shows it. So what cannot
+# be read for certain is refused. Six images each, `layout="auto"`:
+
+# %% mystnb={"figure": {"caption": "**Every output whose channels cannot be told is refused.** The answer of `sslib.feature_matrices` to models that are easily read in a wrong way; the last rows are read, and rightly.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output"]
+pd.set_option("display.max_colwidth", None)  # whole sentences
+read.refused(refusals.refusals())
+
+# %% [markdown]
+# `layout=` takes "BCHW", "BHWC", "BND", "BDN", "NBD", "BD", "BCDHW" and "BDHWC", B the images and C or D the channels;
+# `tokens=` all of them, the class token or the patches; `call=` which call of a module counts; `forward=` how a batch
+# reaches a model that takes more than one argument.
 
 # %% [markdown]
 # ## How many images, how many channels
@@ -124,8 +149,9 @@ print(say.relus(tables["nn.Sequential"]))
 # matters for your layer; drawing the same number of channels, as the paper does for its Figure 2, makes different D
 # comparable, at the price of noise.
 
-# %% mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the ResNet18; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output", "live"]
-F = sslib.feature_matrices(resnet, batch, "layer3.1")["layer3.1"]
+# %% mystnb={"figure": {"caption": "**SS_rate with fewer images and with fewer channels.** One layer of the model of this run; the first images, or channels drawn twenty times (smallest to largest value). What to see: how wide the range is when few channels are drawn.", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output", "live"]
+layer = by_layer.index[5 * len(by_layer) // 8]
+F = sslib.feature_matrices(network, own_batch, layer)[layer]
 read.how_many(live.how_many(F, seed=seed))
 
 # %% [markdown]

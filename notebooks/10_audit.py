@@ -88,6 +88,18 @@ read.rank_correlations()
 Markdown(say.invariance(audit.invariance_summary()))
 
 # %% [markdown]
+# ## Whether self-similar networks gain
+#
+# The abstract: the constraint improves self-similar networks. A small SS_rate means self-similar; what is inherent in an
+# architecture is there before training, so Table 2's first column is the one to look at.
+
+# %% mystnb={"figure": {"caption": "**The four marked models are the most self-similar ones before training**, and are not after it. Table 2 beside the mean gains of Table 3, sorted by the untrained SS_rate; \u2191: marked. What to see: the arrows stand in the first four rows.", "name": "tab-self-similarity-gain"}} tags=["hide-input", "nbval-check-output", "paper"]
+read.self_similarity()
+
+# %% tags=["hide-input"]
+Markdown(say.self_similarity(audit.self_similarity_summary()))
+
+# %% [markdown]
 # ## The averages, added again; values that occur twice
 
 # %% mystnb={"figure": {"caption": "**The averages of Tables 4 and 5**: as printed, as the mean of the three printed values, and the difference in units of the last printed digit. What to see: rounding explains half a unit; two rows are off by more.", "name": "tab-averages"}} tags=["hide-input", "nbval-check-output", "paper"]

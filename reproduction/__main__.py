@@ -8,8 +8,9 @@ import argparse
 import itertools
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from reproduction import machine
 from reproduction.covering.run import run_covers
@@ -23,8 +24,9 @@ from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
 from reproduction.training import plans
+from reproduction.training.due import due
 from reproduction.training.recipes import RECIPES
-from reproduction.training.run import grid, progress, run_grid
+from reproduction.training.run import grid, progress, run_grid, run_plan
 
 Add = Callable[..., object]
 Made = Iterable[Path] | None
@@ -70,32 +72,46 @@ def factors(add: Add) -> Make:
     )
 
 
+#: What `train` trains unless asked otherwise, or by a plan.
+GRID: Mapping[str, Any] = {
+    "recipe": "cpu",
+    "dataset": "cifar10",
+    "models": [*TABLE_1],
+    "arms": ["baseline", "constrained"],
+    "seeds": [0],
+}
+
+
 def train(add: Add) -> Make:
     """Table 3: training with and without the constraint."""
     arms = "baseline, constrained, released or placebo; also constrained:alpha=1, baseline@1e-4"
-    add("--recipe", default="cpu", choices=RECIPES, help="how networks are trained")
-    add("--dataset", default="cifar10", help=IMAGES)
-    add("--models", nargs="+", default=[*TABLE_1], metavar="NAME")
-    add("--arms", nargs="+", default=["baseline", "constrained"], metavar="ARM", help=arms)
-    add("--seeds", nargs="+", type=int, default=[0])
+    add("--recipe", choices=RECIPES, help="how networks are trained (cpu)")
+    add("--dataset", help=f"{IMAGES} (cifar10)")
+    add("--models", nargs="+", metavar="NAME", help="all of Table 1 unless named")
+    add("--arms", nargs="+", metavar="ARM", help=f"{arms} (baseline constrained)")
+    add("--seeds", nargs="+", type=int, help="(0)")
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
     add("--plan", metavar="NAME", help="run a plan of data/results/plan.yml instead")
     add("--rehearse", action="store_true", help="the plan in seconds a run, to see that it works")
 
     def make(asked: argparse.Namespace) -> Made:
+        given = {name: value for name in GRID if (value := getattr(asked, name)) is not None}
         if asked.plan:
+            if given:
+                raise ValueError(
+                    f"--{[*given][0]}: not allowed with argument --plan, which says it"
+                )
             plan = plans.load(asked.plan)
             plan = plans.rehearsal(plan) if asked.rehearse else plan
             if asked.list:
-                print(
-                    progress(plans.due(plan, asked.results), asked.results).to_string(index=False)
-                )
+                print(progress(due(plan, asked.results), asked.results).to_string(index=False))
                 return None
-            return plans.run_plan(
-                plan, device=asked.device, root=asked.results, minutes=asked.minutes
-            )
-        cells = grid(asked.recipe, asked.dataset, asked.models, asked.arms, asked.seeds)
+            return run_plan(plan, device=asked.device, root=asked.results, minutes=asked.minutes)
+        if asked.rehearse:
+            raise ValueError("--rehearse: expected together with --plan")
+        chosen = {**GRID, **given}
+        cells = grid(*(chosen[name] for name in GRID))
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))
             return None

@@ -4,14 +4,31 @@ alike, so that whole groups are resampled or left out.
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
+
+
+def apart(values: pd.Series, group: Collection[str]) -> tuple[bool, float]:
+    """Whether every member of a group lies below every other, and the exact one-sided p of its rank
+    sum: the share of all groups of that size whose sum is as small.
+
+    >>> apart(pd.Series([1, 2, 3, 4], ["a", "b", "c", "d"]), ("a", "b"))
+    (True, 0.16666666666666666)
+    """
+    inside = values.index.isin(list(group))
+    if inside.all() or not inside.any():
+        raise ValueError(f"group: expected some of {list(values.index)} and not all, got {group}")
+    ranks = values.rank().to_numpy()
+    sums = [sum(part) for part in itertools.combinations(ranks, int(inside.sum()))]
+    p = float(np.mean([total <= ranks[inside].sum() + 1e-9 for total in sums]))
+    return bool(values[inside].max() < values[~inside].min()), p
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def error(name: str, expected: str, got: object) -> ValueError:
 
 def matrix(name: str, value: Tensor, *, values: bool = True) -> Tensor:
     """A floating-point matrix (D, B) with D >= 2; its values are looked at only if `values`."""
-    tensor = torch.as_tensor(value)
+    # as_tensor would move a tensor to torch's default device
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     shape = tuple(tensor.shape)
     if len(shape) != 2 or shape[0] < 2 or shape[1] < 1 or not tensor.is_floating_point():
         expected = "a floating-point matrix (D, B) with D >= 2 channels and B >= 1 samples"
@@ -52,7 +53,7 @@ def matrix(name: str, value: Tensor, *, values: bool = True) -> Tensor:
 
 def wide_matrix(name: str, value: Tensor) -> Tensor:
     """The same in float64, on the CPU and without gradient."""
-    return matrix(name, torch.as_tensor(value).detach().cpu().double())
+    return matrix(name, torch.as_tensor(value, device="cpu").detach().double())
 
 
 def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:

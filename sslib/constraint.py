@@ -7,6 +7,8 @@ z. Both are here, as `penalty`; which box number SS_rate uses is a choice of its
 from __future__ import annotations
 
 import math
+import warnings
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -16,9 +18,10 @@ from torch import distributed as dist
 from torch.utils.hooks import RemovableHandle
 
 from sslib import checks
-from sslib.features import LAYOUTS, reduce_mean
+from sslib.features import reduce_mean
+from sslib.layouts import LAYOUTS, evidence
 from sslib.rate import ss_rate
-from sslib.taps import activations, in_backward, resolve_modules, tap, unwrapped
+from sslib.taps import activations, in_backward, resolve_modules, take_off, tap, unwrapped
 
 PENALTIES = ("printed", "released")
 
@@ -45,8 +48,8 @@ class SelfSimilarityConstraint(nn.Module):
     images of the batch, averaged over space. It keeps its gradient, so the penalty trains the
     layers up to the module.
 
-    - The module is drawn one step ahead, so that the hooks of the others do nothing. A compiled
-      model reduces the outputs of all, and the call chooses: the program is the same in every step.
+    - The module is drawn one step ahead; the hooks of the others do nothing. A compiled model
+      reduces the outputs of all, and the call chooses: the program is the same in every step.
     - A forward pass is used once: a new one drops what an earlier one left. Several calls and
       backward passes before one optimizer step (gradient accumulation) are fine.
     - The first forward pass of a compiled model must come after the constraint: torch ignores later
@@ -55,9 +58,9 @@ class SelfSimilarityConstraint(nn.Module):
     - In eval mode, of the model or of the constraint, nothing is tapped or drawn, and the call
       returns zero. Where SS_rate is undefined (all distances equal, overflow under AMP), penalty
       and gradient are 0. No call waits for a GPU; only `end_epoch` and `state_dict` do.
-    - `remove`, or the end of a ``with`` block, takes the hooks off. Until then the model cannot be
-      pickled (its state_dict can), and copies of it are not tapped. It is not a submodule:
-      `parameters()` is empty. `state_dict()` holds what exact resuming needs.
+    - `remove`, the end of a ``with`` block, or that of the constraint (``del``, a notebook's cell
+      run again) takes the hooks off. Until then the model cannot be pickled (its state_dict can).
+      Copies of it are not tapped. `parameters()` is empty: the model is no submodule.
 
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 2))
@@ -78,9 +81,8 @@ class SelfSimilarityConstraint(nn.Module):
         penalty: "printed" (Eq. 6) or "released".
         formula, thresholds, smoothing, gradient_factor: as for `sslib.ss_rate`.
         samples: how many images of a batch F has at most: B of SS_rate; the authors' GPUs saw 64.
-        layout: how outputs are averaged, see `sslib.features.reduce_mean`.
-        seed: of the constraint's own generator. Processes that train together must pass the same
-            one; they then draw the same module in every step.
+        layout: how outputs are averaged, see `sslib.features.reduce_mean`; not "NBD".
+        seed: of the constraint's own generator, the same in processes that train together.
         damping, every: a, above 0; S_old is set after epochs 0, every, 2 * every, ... ("released").
 
     Raises:
@@ -110,15 +112,16 @@ class SelfSimilarityConstraint(nn.Module):
         super().__init__()
         model = unwrapped(model)
         self.names = tuple(resolve_modules(model, modules))  #: the tapped modules
+        self._known = {name: evidence(model, name) for name in self.names}
         self._target, self.weight = target, checks.number("weight", weight, least=0)
         self.penalty = checks.choice("penalty", penalty, PENALTIES)
         self.samples = checks.integer("samples", samples, 1)
-        self.layout = checks.choice("layout", layout, LAYOUTS)
+        self.layout = checks.choice("layout", layout, [n for n in LAYOUTS if n != "NBD"])
         self.damping = checks.number("damping", damping, above=0)
         self.every = checks.integer("every", every, 1)
         self._options: dict[str, Any] = {"formula": formula, "thresholds": thresholds}
         self._options |= {"smoothing": smoothing, "gradient_factor": gradient_factor}
-        ss_rate(torch.eye(3), **self._options, check=False)  # so that bad options fail now
+        ss_rate(torch.zeros(2, 1, device="cpu"), **self._options, check=False)  # bad ones fail now
         self.last: Draw | None = None  #: what the latest call in training mode did
         self.set_progress(0.0)
         self._generator = torch.Generator().manual_seed(checks.integer("seed", seed, 0))
@@ -128,10 +131,11 @@ class SelfSimilarityConstraint(nn.Module):
         self._rates: list[Tensor | float] = []  # the S of this epoch, for the next S_old
         self._model = (model,)  # in a tuple, which keeps it from being registered as a submodule
         self._taps: dict[str, Tensor] = {}
-        self._began = False  # has a forward pass begun since the last call?
+        self._began = self._evaluated = False  # by a pass in training, or then in eval mode?
         self._recording = True  # does that pass record gradients?
         self._batch: int | None = None  # its number of images, where that is known
         self._handles = self._attach(model)
+        weakref.finalize(self, take_off, self._handles)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self) -> Tensor:
@@ -145,10 +149,9 @@ class SelfSimilarityConstraint(nn.Module):
         if not self._handles:
             raise RuntimeError("the constraint was removed from its model; make a new one")
         if reduced is None and not began:
-            raise RuntimeError(
-                "no forward pass of the model in training mode since the last call of the "
-                "constraint; call the model, then the constraint"
-            )
+            since = "no forward pass of the model in training mode since the last call"
+            hint = "one in eval mode came after it; " * self._evaluated
+            raise RuntimeError(f"{since}; {hint}call the model, then at once the constraint")
         if reduced is None:
             raise RuntimeError(
                 f"module {name!r} was not called in the forward pass; expected modules that run in "
@@ -156,6 +159,9 @@ class SelfSimilarityConstraint(nn.Module):
                 "even for another model of the same class. Make the constraint before the first "
                 "compiled call, or call torch._dynamo.reset() after making it"
             )
+        if self._recording and not reduced.requires_grad:
+            lost = "no gradient reaches it (frozen, or detached), so the penalty trains nothing"
+            warnings.warn(f"module {name!r}: {lost}", stacklevel=3)
         rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
         deviation = (rate - self.gamma).nan_to_num(0.0)
@@ -181,10 +187,9 @@ class SelfSimilarityConstraint(nn.Module):
         self._progress = float(progress)
 
     def end_epoch(self) -> None:
-        """Tell that an epoch is over: "released" may set S_old, the mean of the S drawn in it.
+        """Tell that an epoch is over: "released" may set S_old, the mean of the defined S in it.
 
-        Call it in each process of torch.distributed: the mean is over all of them. Undefined S do
-        not count; if none is left, S_old stays.
+        Call it in each process of torch.distributed: the mean is over all of them.
         """
         if self.penalty == "released" and self._epoch % self.every == 0:
             rates = [rate for rate in map(float, self._rates) if not math.isnan(rate)]
@@ -200,9 +205,7 @@ class SelfSimilarityConstraint(nn.Module):
 
     def remove(self) -> None:
         """Take the hooks off the model, which is then as before. A second time does nothing."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        take_off(self._handles)
         self._taps.clear()
 
     def __enter__(self) -> SelfSimilarityConstraint:
@@ -245,8 +248,7 @@ class SelfSimilarityConstraint(nn.Module):
         return reduced.T
 
     def _device(self) -> torch.device | None:
-        parameter = next(self._model[0].parameters(), None)
-        return None if parameter is None else parameter.device
+        return next((parameter.device for parameter in self._model[0].parameters()), None)
 
     def _draw(self) -> str:
         number = torch.randint(len(self.names), (), generator=self._generator, device="cpu")
@@ -263,16 +265,21 @@ class SelfSimilarityConstraint(nn.Module):
         return (1 - change.nan_to_num(1.0).clamp(max=1)) / 2
 
     def _attach(self, model: nn.Module) -> list[RemovableHandle]:
+        # The hooks do not keep the constraint alive: they go when it goes.
+        living, of = weakref.ref(self), weakref.ref(model)
+
         def begin(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            if module is model and not in_backward():
-                self._taps.clear()
-                self._began = True
-                self._recording = torch.is_grad_enabled()
-                self._batch = len(inputs[0]) if inputs and isinstance(inputs[0], Tensor) else None
+            me = living()
+            if me is not None and module is of() and not in_backward():
+                me._taps.clear()
+                me._began, me._evaluated = module.training, not module.training
+                me._recording = torch.is_grad_enabled()
+                me._batch = len(inputs[0]) if inputs and isinstance(inputs[0], Tensor) else None
 
         def keep(name: str, output: Any) -> None:
-            if self.training and model.training and not in_backward():
-                self._keep(name, output)
+            me = living()
+            if me and me.training and me._model[0].training and not in_backward():
+                me._keep(name, output)
 
         return [model.register_forward_pre_hook(begin), *tap(model, self.names, keep)]
 
@@ -286,10 +293,8 @@ class SelfSimilarityConstraint(nn.Module):
             if name != self._drawn:
                 return
         if name in self._taps:
-            hint = "expected modules that run once in a forward pass of the model"
-            raise ValueError(
-                f"modules: {name!r} was called twice before the constraint was; {hint}"
-            )
+            hint = "was called twice before the constraint was; expected modules that run once"
+            raise ValueError(f"modules: {name!r} {hint} in a forward pass of the model")
         output = activations(output, name, self._batch)[: self.samples]
         # Reduced at once: an in-place layer that follows may overwrite the output.
-        self._taps[name] = reduce_mean(output, self.layout, module=name)
+        self._taps[name] = reduce_mean(output, self.layout, module=name, known=self._known[name])

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sslib import checks, taps
-from sslib.taps import Images
+from sslib import checks, inputs, taps
+from sslib.inputs import Images
+from sslib.layouts import LAYOUTS, Known, evidence, guess, layouts_of, places, sides
 
-#: The axes that ReduceMean averages over, per layout; a layout has one letter per axis.
-_AXES: dict[str, tuple[int, ...]] = {"BCHW": (2, 3), "BHWC": (1, 2), "BND": (1,), "BD": ()}
+TOKENS = ("all", "class", "patch")
+POOLS = ("mean", "max")
 
 #: A bar that is silent where nobody watches, and for the first seconds.
 PROGRESS: dict[str, Any] = {"disable": None, "delay": 3, "leave": False}
-
-#: What the argument ``layout`` accepts.
-LAYOUTS = ("auto", *_AXES)
 
 
 def feature_matrices(
@@ -27,15 +27,22 @@ def feature_matrices(
     images: Images,
     modules: str | Iterable[str],
     *,
-    layout: str = "auto",
+    layout: str | Mapping[str, str] = "auto",
     batch_size: int = 64,
     device: str | torch.device | None = None,
     training: bool = False,
+    tokens: str = "all",
+    pool: str = "mean",
+    forward: taps.Forward | None = None,
+    call: int | None = None,
+    max_batches: int | None = None,
+    out: str | Path | None = None,
 ) -> dict[str, Tensor]:
     """The feature matrix F of each tapped module (Alg. 1).
 
     The model runs without gradients and comes back as it was, even after an error: hooks, device,
-    modes, buffers (batch-norm's statistics), ``requires_grad`` and ``grad``.
+    modes, attributes, buffers (batch-norm's statistics), ``requires_grad`` and ``grad``. After the
+    first batch, a forward ends with the last module that is needed.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
     >>> F = feature_matrices(model, torch.rand(10, 3, 32, 32), ["0", "2"], batch_size=4)
@@ -43,37 +50,78 @@ def feature_matrices(
     {'0': (8, 10), '2': (16, 10)}
 
     Args:
-        images: a float tensor (B, ...), cut into pieces of `batch_size`, or batches as from a
-            DataLoader: float tensors, or tuples whose first entry is one (labels are ignored).
+        images: a float tensor (B, ...), token ids (B, N), a mapping of tensors such as a tokenizer
+            returns, or a data set, cut into pieces of `batch_size`; or batches as from a
+            DataLoader: any of these, or tuples whose first entry is one (labels are ignored).
         modules: names or patterns, see `sslib.taps.resolve_modules`; the result keeps their order.
-        layout: how ReduceMean reads the outputs, one for all modules, see `reduce_mean`.
+        layout: how `reduce_mean` reads the outputs: one for all modules, or {name: layout}.
         device: where to run; None means where the model is.
         training: run in training mode, with each batch's statistics and dropout's global RNG.
+        tokens, pool: see `reduce_mean`.
+        forward: ``forward(model, batch)`` for a model that takes the whole batch in its own way.
+        call: which call of a module counts, from 0; None for modules that run once.
+        max_batches: how many batches are read; None for all.
+        out: a folder for features that memory does not hold: F of a module is a file of its own,
+            rows (B, D) of bare numbers, and what is returned a map of it.
 
     Returns:
-        {module name: F}. F is (D, B), contiguous: D channels, B images over all batches, in units
-        of the module's output, on the device of the run; float64 where the output is, else float32.
+        {module name: F}. F is (D, B), contiguous but for `out`: D channels, B images over all
+        batches, in units of the module's output, on the device of the run (`out`: on the CPU);
+        float64 where the output is, else float32.
 
     Raises:
         ValueError: an argument is not as above, a module does not run exactly once per forward, or
             its output has not one row per image or cannot be averaged.
     """
-    checks.choice("layout", layout, LAYOUTS)
     checks.integer("batch_size", batch_size, 1)
+    stop = None if max_batches is None else checks.integer("max_batches", max_batches, 1)
+    call = None if call is None else checks.integer("call", call, 0)
+    layouts = layouts_of(layout, None, None)
     names = taps.resolve_modules(model, modules)
+    layouts = layouts_of(layout, model, names)
+    known = {name: evidence(model, name) for name in names}
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
+    B, files = 0, {}
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        files = {name: Path(out) / f"{name}.bin" for name in names}
 
-    def keep(name: str, output: Tensor) -> None:
+    def keep(name: str, output: Any) -> None:
         # Reduced at once: an in-place layer that follows may overwrite the output.
-        rows[name].append(reduce_mean(output, layout, module=name))
+        seen = known[name]._replace(images=inputs.rows(batch), sides=sides(batch))
+        output = taps.activations(output, name)
+        if layouts[name] == "auto":  # the first batch decides for all
+            layouts[name] = guess(tuple(output.shape), name, seen)
+        reduced = reduce_mean(
+            output, layouts[name], module=name, known=seen, tokens=tokens, pool=pool
+        ).detach()
+        if out is not None:
+            with files[name].open("ab" if B else "wb") as file:
+                file.write(reduced.cpu().contiguous().numpy().tobytes())
+            reduced = reduced[:0].clone()
+        rows[name].append(reduced)
 
     with taps.borrowed(model, device, training=training) as place:
         # Silent where nobody watches (disable=None) and for the first seconds.
-        for batch in tqdm(taps.batches(images, batch_size), "features", unit="batch", **PROGRESS):
-            taps.forward(model, taps.images_of(batch).to(place), names, keep)
-    if not rows[names[0]]:
+        given = islice(inputs.batches(images, batch_size), stop)
+        for whole in tqdm(given, "features", unit="batch", **PROGRESS):
+            batch = inputs.images_of(whole)
+            fed = inputs.moved(batch if forward is None else whole, place)
+            taps.forward(model, fed, names, keep, call=call, whole=B == 0, run=forward)
+            B += inputs.rows(batch)
+    if not B:
         raise checks.error("images", "at least one batch", "an empty iterable")
-    return {name: torch.cat(parts).T.contiguous() for name, parts in rows.items()}
+    if out is None:
+        return {name: torch.cat(rows.pop(name)).T.contiguous() for name in names}
+    maps = {}
+    for name, parts in rows.items():
+        D, dtype = parts[0].shape[1], parts[0].dtype
+        maps[name] = (
+            torch.from_file(str(files[name]), shared=True, size=B * D, dtype=dtype, device="cpu")
+            .view(B, D)
+            .T
+        )
+    return maps
 
 
 def kept_dtype(output: Tensor) -> torch.dtype:
@@ -81,7 +129,15 @@ def kept_dtype(output: Tensor) -> torch.dtype:
     return torch.float64 if output.dtype == torch.float64 else torch.float32
 
 
-def reduce_mean(output: Any, layout: str = "auto", *, module: str = "output") -> Tensor:
+def reduce_mean(
+    output: Any,
+    layout: str = "auto",
+    *,
+    module: str = "output",
+    known: Known | None = None,
+    tokens: str = "all",
+    pool: str = "mean",
+) -> Tensor:
     """ReduceMean of one module's output (Alg. 1, step 2): (B, D), differentiable.
 
     >>> reduce_mean(torch.ones(2, 64, 7, 7, dtype=torch.float16)).shape
@@ -90,39 +146,45 @@ def reduce_mean(output: Any, layout: str = "auto", *, module: str = "output") ->
     torch.Size([2, 7])
 
     Args:
-        output: a floating-point tensor; of a tuple or list, its first tensor counts.
-        layout: "BCHW" and "BHWC" average over H and W, "BND" over N (a class token included), "BD"
-            copies. "auto" takes 2 axes for BD, 3 for BND, and tells BCHW from BHWC by the two equal
-            sides of a square map; where images are not square, name the layout.
+        output: a floating-point tensor; of a tuple, list or mapping, its first tensor counts.
+        layout: a letter per axis: "BCHW", "BHWC", "BND", "BDN", "NBD", "BCDHW" and "BDHWC" average
+            over all but images and channels, "BD" copies. "auto" takes 2 axes for BD, 3 for BND,
+            and tells BCHW from BHWC by the two equal sides of a square map, unless `known` says
+            more; what it cannot tell it refuses.
         module: the name used in error messages.
+        known: what the model and the batch say, see `evidence`.
+        tokens: of three axes, "all" tokens, the "class" token alone (the first), or the "patch"
+            tokens without it.
+        pool: "mean", or "max" over the same axes.
 
     Returns:
         (B, D): float64 stays float64; everything else is averaged in, and returned as, float32. It
         shares no memory with `output`, so a later in-place layer cannot change it.
     """
     checks.choice("layout", layout, LAYOUTS)
+    checks.choice("tokens", tokens, TOKENS)
+    checks.choice("pool", pool, POOLS)
     output = taps.activations(output, module)
     shape = tuple(output.shape)
     if layout == "auto":
-        layout = _guess(shape, module)
+        layout = guess(shape, module, known or Known())
     elif len(shape) != len(layout):
         expected = f"an output of {len(layout)} axes for layout={layout!r}"
         raise checks.error(f"module {module!r}", expected, f"shape {shape}")
+    B = layout.index("B")
+    if known and known.images is not None and shape[B] != known.images:
+        got = f"a batch of {shape[B]} for {known.images} images (windowed attention?)"
+        raise checks.error(f"module {module!r}", "an output with one row per image", got)
+    if tokens != "all":
+        if "N" not in layout or shape[layout.index("N")] < 2:
+            expected = f"an output with 2 or more tokens for tokens={tokens!r}"
+            raise checks.error(f"module {module!r}", expected, f"shape {shape} read as {layout}")
+        first, length = (0, 1) if tokens == "class" else (1, shape[layout.index("N")] - 1)
+        output = output.narrow(layout.index("N"), first, length)
     dtype = kept_dtype(output)
-    if layout == "BD":
+    axes = places(layout)
+    if not axes:
         return output.to(dtype, copy=True)
-    return output.mean(_AXES[layout], dtype=dtype)
-
-
-def _guess(shape: tuple[int, ...], module: str) -> str:
-    """The layout that "auto" stands for."""
-    if len(shape) not in (2, 3, 4):
-        expected = f"an output of 2, 3 or 4 axes ({', '.join(_AXES)})"
-        raise checks.error(f"module {module!r}", expected, f"shape {shape}")
-    if len(shape) < 4:
-        return "BD" if len(shape) == 2 else "BND"
-    _, a, b, c = shape
-    if (a == b) == (b == c):
-        choose = "pass layout='BCHW' or layout='BHWC'"
-        raise ValueError(f"module {module!r}: cannot tell BCHW from BHWC in {shape}; {choose}")
-    return "BCHW" if b == c else "BHWC"
+    if pool == "max":
+        return output.amax(axes).to(dtype, copy=True)
+    return output.mean(axes, dtype=dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from tqdm import tqdm
 from sslib import checks
 from sslib.checks import Array, Values
 from sslib.distances import CHUNK
-from sslib.features import LAYOUTS, PROGRESS, kept_dtype, reduce_mean
-from sslib.taps import borrowed, forward, images_of, resolve_modules
+from sslib.features import PROGRESS, kept_dtype, reduce_mean
+from sslib.inputs import images_of
+from sslib.layouts import LAYOUTS
+from sslib.taps import activations, borrowed, forward, resolve_modules
 
 _ROWS = 128  # of a Gram matrix multiplied at once
 
@@ -167,7 +169,8 @@ def grams_and_features(
     with borrowed(model, device) as place:
         sizes: _Sizes = {}  # in the order in which the modules finish
 
-        def measure(name: str, output: Tensor) -> None:
+        def measure(name: str, output: Any) -> None:
+            output = activations(output, name, 1)
             sizes[name] = output[0].numel(), kept_dtype(output)
 
         forward(model, images[:1].to(place), names, measure)
@@ -224,7 +227,8 @@ def _blocks(
     }
     begun = {name for name, start, _ in pieces if start == 0}
 
-    def keep(name: str, output: Tensor) -> None:
+    def keep(name: str, output: Any) -> None:
+        output = activations(output, name, len(batch))
         flat = output.reshape(len(output), -1)
         if flat.shape[1] != sizes[name][0]:
             expected = f"{sizes[name][0]} activations per image as for the first image"

@@ -53,7 +53,7 @@ def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) ->
     (torch.Size([20, 30]), 0.5)
     """
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((D, B), generator=generator, dtype=torch.float64)
+    noise = torch.randn((D, B), generator=generator, dtype=torch.float64, device="cpu")
     return noise * float(mean_distance / distinct_pairs(noise).mean())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,9 +14,10 @@ from sslib import checks
 from sslib.boxes import FORMULAS, DegenerateDistances, curve_of
 from sslib.distances import distance_matrix, pair_distances
 from sslib.features import feature_matrices
+from sslib.inputs import Images
 from sslib.noise import gaussian_features
 from sslib.rate import ss_rate
-from sslib.taps import Images
+from sslib.taps import Forward
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +31,14 @@ def self_similarity(
     modules: str | Iterable[str],
     *,
     formula: str = "released",
-    layout: str = "auto",
+    layout: str | Mapping[str, str] = "auto",
     batch_size: int = 64,
     device: str | torch.device | None = None,
+    tokens: str = "all",
+    pool: str = "mean",
+    forward: Forward | None = None,
+    call: int | None = None,
+    max_batches: int | None = None,
     draws: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -51,7 +57,8 @@ def self_similarity(
     ([32, 20], True)
 
     Args:
-        model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
+        model, images, modules, layout, batch_size, device, tokens, pool, forward, call,
+            max_batches: as for ``sslib.feature_matrices``.
         formula: "released" or "printed", see ``sslib.ss_rate``.
         draws: of the noise, 2 or more; z is known to about 1 in sqrt(2 draws).
         seed: of the first draw of the noise, 0 or above; the global random state is not touched.
@@ -72,14 +79,24 @@ def self_similarity(
     checks.integer("draws", draws, 2)
     checks.integer("seed", seed, 0)
     features = feature_matrices(
-        model, images, modules, layout=layout, batch_size=batch_size, device=device
+        model,
+        images,
+        modules,
+        layout=layout,
+        batch_size=batch_size,
+        device=device,
+        tokens=tokens,
+        pool=pool,
+        forward=forward,
+        call=call,
+        max_batches=max_batches,
     )
     rows = {}
     for name, F in features.items():
         C, _ = distance_matrix(checks.matrix(f"module {name!r}: F", F))
         curve = curve_of(C, formula, 256)
         (D, B), rate = F.shape, float(curve.ss_rate)
-        null = torch.full((draws,), math.nan)
+        null = torch.full((draws,), math.nan, device="cpu")
         if math.isnan(rate):
             warnings.warn(
                 f"module {name!r}: all distances between the D = {D} rows of F are equal, "

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 from itertools import chain
+from threading import get_ident
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 from sslib.checks import error
 
-#: Images as a function takes them: one float tensor (B, ...), or batches as from a DataLoader.
-Images: TypeAlias = Tensor | Iterable[Tensor | tuple[Any, ...] | list[Any]]
+#: How a batch reaches a model that takes it in a way of its own.
+Forward: TypeAlias = Callable[[nn.Module, Any], Any]
 
 
 def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]:
@@ -39,9 +41,10 @@ def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]
     if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
         raise error("modules", "a module name, or a non-empty list of names", repr(modules))
     names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
+    aliases = [name for name, _ in model.named_modules(remove_duplicate=False)]
     resolved: dict[str, None] = {}
     for pattern in patterns:
-        matches = [name for name in names if name == pattern]
+        matches = [name for name in aliases if name == pattern and name]
         matches = matches or [name for name in names if _matches(name, pattern)]
         if not matches:
             close = difflib.get_close_matches(pattern, names, n=3)
@@ -74,17 +77,32 @@ def tap(
 
         return hook
 
+    scripted = [n for n, m in model.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    for name in names:
+        if any(not outer or f"{name}.".startswith(f"{outer}.") for outer in scripted):
+            hint = "is part of a scripted or traced module, which takes no hooks"
+            raise ValueError(f"modules: {name!r} {hint}; tap the model it was made from")
     modules = [(name, model.get_submodule(name)) for name in names]
     return [module.register_forward_hook(hook_of(name, module)) for name, module in modules]
 
 
+def take_off(handles: list[RemovableHandle]) -> None:
+    """Remove hooks, and forget them."""
+    while handles:
+        handles.pop().remove()
+
+
 def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     """`output`, or its first tensor, if that is floating-point with one row for each image."""
-    if isinstance(output, tuple | list):
-        output = next((entry for entry in output if isinstance(entry, Tensor)), None)
+    if isinstance(output, Mapping | tuple | list):
+        entries = output.values() if isinstance(output, Mapping) else output
+        output = next((entry for entry in entries if isinstance(entry, Tensor)), None)
     name = f"module {module!r}"
     if not isinstance(output, Tensor):
-        raise error(name, "a tensor, or a tuple holding one, as output", type(output).__name__)
+        expected = "a tensor, or a tuple or mapping holding one, as output"
+        raise error(name, expected, type(output).__name__)
+    if output.is_nested or output.layout != torch.strided:
+        raise error(name, "a dense output", "a nested or sparse tensor")
     if not output.is_floating_point() or output.ndim == 0 or output.numel() == 0:
         got = f"shape {tuple(output.shape)} of {output.dtype}"
         raise error(name, "a non-empty floating-point output", got)
@@ -94,39 +112,59 @@ def activations(output: Any, module: str, images: int | None = None) -> Tensor:
     return output
 
 
-class _Enough(Exception):
-    """Ends a forward of which nothing more is needed."""
+class _Enough(BaseException):
+    """Ends a forward of which nothing more is needed; no model's own except catches it."""
 
 
 def forward(
     model: nn.Module,
-    batch: Tensor,
+    batch: Any,
     names: Sequence[str],
-    keep: Callable[[str, Tensor], None],
+    keep: Callable[[str, Any], None],
     *,
     last: str | None = None,
+    call: int | None = None,
+    whole: bool = True,
+    run: Forward | None = None,
 ) -> None:
-    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once."""
-    seen: set[str] = set()
+    """One forward on `batch`, up to the module `last`: each named output goes to `keep`, once.
+
+    `call` says which call of a module counts; None: it must be the only one. Unless `whole`, the
+    forward ends when every module has been kept.
+    """
+    calls = dict.fromkeys(names, 0)
+    kept: set[str] = set()
+    thread = get_ident()
 
     def once(name: str, output: Any) -> None:
-        if name in seen:
-            hint = "so it has no single output; expected modules that run once"
-            raise ValueError(f"modules: {name!r} is called more than once in one forward, {hint}")
-        seen.add(name)
-        keep(name, activations(output, name, len(batch)))
-        if name == last:
-            raise _Enough
+        if get_ident() != thread:
+            return
+        calls[name] += 1
+        if call is None and calls[name] > 1:
+            hint = "so it has no single output; pass call=0 for the first, or a module that runs"
+            raise ValueError(
+                f"modules: {name!r} is called more than once in one forward, {hint} once"
+            )
+        if calls[name] == (call or 0) + 1:
+            keep(name, output)
+            kept.add(name)
+            if name == last or (not whole and len(kept) == len(calls)):
+                raise _Enough
 
     with ExitStack() as hooks:
-        for handle in tap(model, names, once):
-            hooks.callback(handle.remove)
+        hooks.callback(take_off, tap(model, names, once))
         with suppress(_Enough):
-            model(batch)
+            if run is not None:
+                run(model, batch)
+            elif isinstance(batch, Mapping):
+                model(**{key: batch[key] for key in batch if key not in ("label", "labels")})
+            else:
+                model(batch)
     for name in names:
-        if name not in seen:
+        if name not in kept:
             hint = "expected modules that run (of a compiled model, tap the original instead)"
-            raise ValueError(f"modules: {name!r} was never called in the forward; {hint}")
+            times = f"was called {calls[name]} times" if calls[name] else "was never called"
+            raise ValueError(f"modules: {name!r} {times} in the forward; {hint}")
 
 
 @contextmanager
@@ -137,28 +175,54 @@ def borrowed(
     homes = [tensor.device for tensor in chain(model.parameters(), model.buffers())]
     home = homes[0] if homes else None
     place = home if device is None else _device(device, len(set(homes)))
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    copies = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    attributes = [(type(m), m.training, dict(vars(m))) for m in modules]
+    registered: list[tuple[Any, dict[str, Any]]] = [
+        (d, dict(d)) for m in modules for d in (m._parameters, m._buffers, m._modules)
+    ]
+    trained = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    # A train() or eval() of a model's own may rewrite weights (adapters merge theirs).
+    changing = [p for m in modules if _own_modes(m) for p in m.parameters()]
+    changing = [t for t in dict.fromkeys([*changing, *model.buffers()]) if not is_lazy(t)]
+    copies = [(tensor, tensor.detach().clone()) for tensor in changing]
     try:
         if place != home:
             model.to(place)
-        model.train(training)
+        _switch(model, training)
         with torch.no_grad():
             yield place
     finally:
         if place != home and home is not None:
             model.to(home)
-        for module, mode in modes:
-            module.training = mode
-        for module, own in buffers:
-            module._buffers.clear()
-            module._buffers.update(own)
-        for buffer, copy in copies:
-            # Written only where it changed: writing would break a graph that has saved the buffer.
-            if not torch.equal(buffer, copy):
+        for module, (_, mode, _) in zip(modules, attributes, strict=True):
+            _switch(module, mode, deep=False)
+        for module, (kind, _, own) in zip(modules, attributes, strict=True):
+            if type(module) is kind:  # a lazy module has become another one
+                vars(module).update(own)
+                for new in vars(module).keys() - own:
+                    del vars(module)[new]
+        for registry, entries in registered:
+            registry.clear()
+            registry.update(entries)
+        for parameter, requires_grad, gradient in trained:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = gradient
+        for tensor, copy in copies:
+            # Written only where it changed: writing would break a graph that has saved the tensor.
+            if not torch.equal(tensor, copy):
                 with torch.no_grad():
-                    buffer.copy_(copy)
+                    tensor.copy_(copy)
+
+
+def _own_modes(module: nn.Module) -> bool:
+    """Does the module do more in `train` and `eval` than set a flag, as far as one can see?"""
+    return (type(module).train, type(module).eval) != (nn.Module.train, nn.Module.eval)
+
+
+def _switch(module: nn.Module, training: bool, *, deep: bool = True) -> None:
+    """Bring a module into a mode by its own method, unless it is there already."""
+    if any(part.training != training for part in (module.modules() if deep else [module])):
+        module.train() if training else module.eval()
 
 
 def _device(device: str | torch.device, homes: int) -> torch.device:
@@ -169,27 +233,6 @@ def _device(device: str | torch.device, homes: int) -> torch.device:
     if homes > 1:
         raise error("device", "None for a model spread over several devices", repr(device))
     return place
-
-
-def batches(images: Images, batch_size: int) -> Iterable[Any]:
-    """`images` as an iterable of batches."""
-    if isinstance(images, Tensor):
-        return torch.split(images_of(images), batch_size)
-    if isinstance(images, str | bytes | dict) or not isinstance(images, Iterable):
-        raise error("images", "a float tensor or an iterable of batches", type(images).__name__)
-    return images
-
-
-def images_of(batch: Any) -> Tensor:
-    """`batch`, or the first entry of one that is a tuple, if that is a float tensor (B, ...)."""
-    if isinstance(batch, tuple | list) and batch:
-        batch = batch[0]
-    if not isinstance(batch, Tensor):
-        raise error("images", "float tensors (B, ...)", type(batch).__name__)
-    if batch.ndim < 2 or batch.numel() == 0 or not batch.is_floating_point():
-        expected = "non-empty floating-point tensors (B, ...) of 2 or more axes"
-        raise error("images", expected, f"shape {tuple(batch.shape)} of {batch.dtype}")
-    return batch
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

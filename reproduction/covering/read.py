@@ -35,8 +35,9 @@ def covers(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns: of ("network" or "points"), model, family, seed, module, D; "bracket", the largest
         ratio of upper to lower bound; per formula "<formula>: worst", the largest ratio, up or
-        down, of N_theta to the nearer bound over all theta, and "<formula>: rank", Spearman's
-        correlation of N_theta with the geometric mean of the bounds over theta; "rate: <name>" for
+        down, of N_theta to the nearer bound over all theta, "<formula>: typical", the median of
+        that ratio (1 between the bounds), and "<formula>: rank", Spearman's correlation of N_theta
+        with the geometric mean of the bounds over theta; "rate: <name>" for
         the four SS_rates.
     """
     rows = []
@@ -57,7 +58,9 @@ def _distance_to_bounds(curve: Mapping[str, Any]) -> dict[str, float]:
     row = {"bracket": float((upper / lower).max())}
     for formula in FORMULAS:
         boxes = np.array(curve[formula])
-        row[f"{formula}: worst"] = float(np.maximum(boxes / upper, lower / boxes).max())
+        off = np.maximum(boxes / upper, lower / boxes)
+        row[f"{formula}: worst"] = float(off.max())
+        row[f"{formula}: typical"] = float(np.median(np.maximum(off, 1)))
         row[f"{formula}: rank"] = float(spearmanr(boxes, np.sqrt(lower * upper)).statistic)
     return row | {f"rate: {name}": rate for name, rate in curve["rates"].items()}
 
@@ -178,9 +181,10 @@ class Off(NamedTuple):
     """By what factor an N_theta is off the bounds, over the layers of networks.
 
     Attributes:
-        median, low, high: of the median layer of a network, over networks: median, smallest and
-            largest.
-        most: of any layer.
+        median, low, high: at the worst theta of the median layer of a network, over networks:
+            median, smallest and largest.
+        most: of any layer, at its worst theta.
+        typical: at the median theta of the median layer of the median network.
         dimension: mean error of the dimension of point sets.
     """
 
@@ -188,6 +192,7 @@ class Off(NamedTuple):
     low: float
     high: float
     most: float
+    typical: float
     dimension: float
 
 
@@ -216,17 +221,18 @@ def accuracy(covers: pd.DataFrame, slopes: pd.DataFrame) -> Accuracy | None:
     if layers.empty or slopes.empty:
         return None
     error = slopes[["upper", *FORMULAS]].sub(slopes["dimension"], axis=0).abs().mean()
-    released, printed = (_off(layers, f"{f}: worst", error[f]) for f in FORMULAS)
+    released, printed = (_off(layers, f, error[f]) for f in FORMULAS)
     bracket = covers.groupby("of")["bracket"].max()
     return Accuracy(
         len(layers), bracket["network"], bracket["points"], error["upper"], released, printed
     )
 
 
-def _off(layers: pd.DataFrame, worst: str, dimension: float) -> Off:
-    networks = layers.groupby("model")[worst].median()
+def _off(layers: pd.DataFrame, formula: str, dimension: float) -> Off:
+    worst, typical = (layers.groupby("model")[f"{formula}: {of}"] for of in ("worst", "typical"))
+    networks = worst.median()
     ends = networks.median(), networks.min(), networks.max()
-    return Off(*ends, layers[worst].max(), dimension)
+    return Off(*ends, worst.max().max(), typical.median().median(), dimension)
 
 
 def dimensions(runs: pd.DataFrame) -> pd.DataFrame:

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import copy
+import runpy
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
+import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 
 import sslib
 from reproduction.images import ImageSet
 from reproduction.paper.tables import FORMULAS
+
+
+def load_model(spec: str, *, seed: int = 0) -> nn.Module:
+    """The model that a notebook's parameter names, in eval mode.
+
+    >>> type(load_model("timm:resnet10t")).__name__
+    'ResNet'
+
+    Args:
+        spec: "timm:NAME" or "torchvision:NAME", with random weights, so that nothing is downloaded;
+            or "PATH.py:FUNCTION", whose function takes nothing and returns a model, trained or not.
+        seed: of the random weights.
+
+    Raises:
+        ValueError: there is no such model, file or function, or it returns no model.
+    """
+    source, _, name = spec.rpartition(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        if source == "timm" and name in timm.list_models():
+            model = timm.create_model(name)
+        elif source == "torchvision" and name in torchvision.models.list_models():
+            model = torchvision.models.get_model(name, weights=None)
+        elif source.endswith(".py") and Path(source).is_file():
+            model = runpy.run_path(source).get(name, lambda: None)()
+        else:
+            expected = "timm:NAME, torchvision:NAME or PATH.py:FUNCTION of what is there"
+            raise ValueError(f"model: expected {expected}, got {spec!r}")
+    if not isinstance(model, nn.Module):
+        got = f"{name} of {source}, which gives {type(model).__name__}"
+        raise ValueError(f"model: expected a function that returns a torch.nn.Module, got {got}")
+    return model.eval()
 
 
 def how_many(

@@ -68,6 +68,16 @@ def how_many(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def refused(table: pd.DataFrame) -> pd.DataFrame:
+    """What is refused, and what is not.
+
+    Args:
+        table: of ``refusals.refusals``.
+    """
+    shown = table.assign(refused=table["refused"].map({True: "yes", False: "no"}))
+    return shown.sort_values("refused", ascending=False, kind="stable")
+
+
 def scaled(rates: pd.Series) -> pd.DataFrame:
     """SS_rate of the same features in other units.
 

@@ -24,6 +24,7 @@ from reproduction.paper.tables import (
     released_commands,
 )
 from reproduction.stats import Estimate, holm, spearman_exact, welch
+from reproduction.stats_groups import apart
 
 
 def gains(*, spread: float = 1.0) -> pd.DataFrame:
@@ -197,6 +198,24 @@ def invariance_summary() -> pd.DataFrame:
         last = table.loc[table["marked"], "rank"].max()
         before = tuple(table.index[~table["marked"] & (table["rank"] < last)])
         rows[number] = {"rho": test.estimate, "p": test.p, "before": before}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def self_similarity_summary() -> pd.DataFrame:
+    """Whether the networks that gain are the self-similar ones of Table 2: a row per column of it.
+
+    Columns: separated, whether all marked models lie below all others, p, exact and one-sided, of a
+    rank sum as small; rho and "p of rho", Spearman's correlation of SS_rate with the mean gain.
+
+    >>> self_similarity_summary()["separated"].to_dict()
+    {'untrained': True, 'pretrained': False}
+    """
+    gain, table = mean_gains()["points"], load_table(2).set_index("model")
+    rows = {}
+    for state in ("untrained", "pretrained"):
+        separated, p = apart(table[state], MARKED)
+        test = spearman_exact(table[state], gain[table.index])
+        rows[state] = {"separated": separated, "p": p, "rho": test.estimate, "p of rho": test.p}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -32,7 +32,9 @@ def numbers() -> dict[str, object]:
     """
     gains, change = audit.gains(), audit.table_2_changes()
     means = audit.mean_gains().loc[list(MARKED)]
-    alpha = released_commands()["alpha"].dropna()
+    marked, moved = change["untrained"][list(MARKED)], audit.movement()["change"]
+    commands = released_commands().dropna(subset=["alpha"])
+    alpha, printed = commands["alpha"], commands[commands["alpha"] == 1e-4]
     mixer, pool = (gains.loc[(model, "imagenette")] for model in ("MLP-Mixer", "PoolFormer"))
     averages, trained = audit.readded_averages()["mean"], change["pretrained"]
     return {
@@ -42,6 +44,8 @@ def numbers() -> dict[str, object]:
         "alpha_high": f"{alpha.max():g}",
         "alpha_n": len(alpha),
         "alpha_large": int((alpha == alpha.max()).sum()),
+        "alpha_printed": len(printed),
+        "alpha_models": " and ".join(printed["model"].unique()),
         "points_low": means["points"].min(),
         "points_high": means["points"].max(),
         "relative_low": means["relative"].min(),
@@ -58,6 +62,12 @@ def numbers() -> dict[str, object]:
         "falling": " and ".join(change.index[change["change"] < 0]),
         "rho4": audit.invariance_correlation(4).estimate,
         "rho5": audit.invariance_correlation(5).estimate,
+        "vgg_untrained": change.loc["VGG", "untrained"],
+        "marked_low": marked.min(),
+        "marked_high": marked.max(),
+        "cells": len(moved),
+        "higher": int((moved > 0).sum()),
+        "lower": int((moved < 0).sum()),
         "vgg_trained": trained["VGG"],
         "vgg_rank": int(trained.rank()["VGG"]),
         "vit_trained": trained["ViT (small)"],

@@ -77,6 +77,18 @@ def rank_correlations() -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def self_similarity() -> pd.DataFrame:
+    """Table 2 beside the mean gains, the most self-similar untrained network first.
+
+    >>> self_similarity()["marked"].tolist()
+    ['↑', '↑', '↑', '↑', '', '', '', '', '']
+    """
+    names = {"untrained": "SS_rate untrained", "pretrained": "SS_rate trained"}
+    table = audit.table_2_changes()[list(names)].rename(columns=names).rename_axis(None)
+    table = table.join(mean_gains()[["mean gain, points", "marked"]])
+    return table.sort_values("SS_rate untrained", kind="stable")
+
+
 def averages() -> pd.DataFrame:
     """Tables 4 and 5 re-added: a row per table and model.
 

@@ -97,6 +97,34 @@ def invariance(summary: pd.DataFrame) -> str:
     )
 
 
+def self_similarity(summary: pd.DataFrame) -> str:
+    """Whether the networks that gain are the self-similar ones.
+
+    Args:
+        summary: ``audit.self_similarity_summary()``.
+    """
+    if summary.empty:
+        return NOTHING
+    own, trained = summary.loc["untrained"], summary.loc["pretrained"]
+    if own["separated"]:
+        told = (
+            "**The abstract’s claim holds in print for untrained networks**: the four marked "
+            f"models have the four smallest SS_rates, which chance would give with p = "
+            f"{own['p']:.3f} (exact, one-sided)"
+        )
+    else:
+        told = (
+            "**The marked models are not the most self-similar ones, even untrained** "
+            f"(rank sum, exact one-sided p = {own['p']:.3f})"
+        )
+    after = "also separated" if trained["separated"] else "not separated"
+    return (
+        f"{told}, and the rank correlation of SS_rate and gain is {own['rho']:+.2f} "
+        f"(p = {own['p of rho']:.3f}). After training they are {after}, and the correlation is "
+        f"{trained['rho']:+.2f} (p = {trained['p of rho']:.2f})."
+    )
+
+
 def averages(table: pd.DataFrame, twice: Iterable[tuple[int, str, float, list[str]]]) -> str:
     """Whether the averages of Tables 4 and 5 follow from their rows, and values printed twice.
 

@@ -8,6 +8,7 @@ from typing import SupportsFloat
 import pandas as pd
 
 from reproduction.paths import PAPER
+from reproduction.stats_means import INSIDE, OPEN, OUTSIDE, Mean, beside_margin
 
 #: Runs behind each mean and standard deviation of Table 3, by the paper's text.
 RUNS = 10
@@ -36,9 +37,8 @@ FORMULAS = ("released", "printed")
 
 SCALES = ("quick", "gpu", "paper", "full")
 
-REPRODUCED = 0.03
-
-NEAR = 0.06
+#: By how much a mean SS_rate may differ from a printed one and count as the same.
+MARGIN = 0.03
 
 # In binary, 0.27 - 0.24 is a little more than 0.03.
 _ROUNDING = 1e-9
@@ -75,26 +75,35 @@ def verdict(
     theirs: SupportsFloat,
     *,
     std: SupportsFloat | None = None,
+    seeds: int = 1,
+    margin: float = MARGIN,
     scale: str = "full",
 ) -> str:
     """What a measured SS_rate says about the printed one, for the SS_rate columns of Tables 2 and
-    3.
+    3: a test of equivalence.
 
-    With d = abs(ours - theirs), limits included:
+    - "reproduced": the mean lies within `margin` of the printed value, by two one-sided t tests at
+      5 % over seeds;
+    - "differs": its 95 % interval lies wholly beyond the margin;
+    - "open": otherwise. A wide spread over seeds makes a value open, never reproduced.
 
-    - "reproduced": d is at most 0.03 or two standard deviations over seeds, whichever is larger;
-    - "near": d is at most 0.06;
-    - "differs": otherwise.
+    `theirs` is taken as printed: it is rounded to two digits and has no ±, and no allowance is made
+    for either. "no verdict (quick scale)" is all that `scale` "quick" gives, and "not run" where
+    `ours` is None or NaN.
 
-    `theirs` is taken as printed: it is rounded to two digits, so up to 0.005 of d may be rounding,
-    and no allowance is made for it. `std` is ours, over seeds; None or NaN (one seed) leaves 0.03
-    alone. "no verdict (quick scale)" is all that `scale` "quick" gives, and "not run" where `ours`
-    is None or NaN.
-
-    >>> verdict(0.148, 0.13), verdict(0.215, 0.13), verdict(0.215, 0.13, std=0.05)
-    ('reproduced', 'differs', 'reproduced')
+    >>> verdict(0.14, 0.13, std=0.01, seeds=5), verdict(0.215, 0.13, std=0.05, seeds=5)
+    ('reproduced', 'open')
     >>> verdict(0.148, 0.13, scale="quick"), verdict(None, 0.13)
     ('no verdict (quick scale)', 'not run')
+
+    Args:
+        ours: mean over seeds.
+        theirs: the printed value.
+        std: of ours over seeds; NaN where there is one seed of several that could be, which leaves
+            the value open; None where there is one network only, as with published weights, which
+            counts as it is.
+        seeds: how many are behind `ours`.
+        margin: in units of SS_rate.
 
     Raises:
         ValueError: `theirs` outside 0..1, `ours` or `std` negative or infinite, and an unknown
@@ -110,10 +119,24 @@ def verdict(
         return "not run"
     if scale == "quick":
         return "no verdict (quick scale)"
-    difference = abs(measured - printed) - _ROUNDING
-    if difference <= max(REPRODUCED, 2 * (spread or 0)):
-        return "reproduced"
-    return "near" if difference <= NEAR else "differs"
+    if std is None:
+        off = Mean(measured - printed, 0.0, math.inf)
+    elif spread is None or seeds < 2:
+        return "open"
+    else:
+        off = Mean(measured - printed, spread / math.sqrt(seeds), seeds - 1)
+    where = beside_margin(off, margin + _ROUNDING)
+    return {INSIDE: "reproduced", OUTSIDE: "differs", OPEN: "open"}[where]
+
+
+def mean_of_others(column: pd.Series) -> pd.Series:
+    """The mean of all other values of a column: what one would expect of a network about which
+    nothing is known. Predictions that are no nearer to print are worth nothing.
+
+    >>> mean_of_others(pd.Series([0.1, 0.2, 0.3])).round(2).tolist()
+    [0.25, 0.2, 0.15]
+    """
+    return (column.sum() - column) / (len(column) - 1)
 
 
 def _number(name: str, value: SupportsFloat | None) -> float | None:

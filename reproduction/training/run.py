@@ -27,52 +27,12 @@ from reproduction.grid import run as run_jobs
 from reproduction.paths import RESULTS
 from reproduction.table_1 import TABLE_1, find
 from reproduction.training.arms import ALPHA, EXPERIMENT, RELEASED, Arm
+from reproduction.training.cells import Trainable
+from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
 from reproduction.training.pictures import Pictures, load_pictures
+from reproduction.training.plans import Plan
 from reproduction.training.recipes import RECIPES, Penalty, Recipe, Run
-
-
-class Trainable:
-    """What `job` can train: `Cell` here, and the cells of the plans."""
-
-    experiment: str
-    dataset: str
-    model: str
-    arm: str
-    seed: int
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What names its record, beside the seed."""
-        raise NotImplementedError
-
-    @property
-    def protocol(self) -> Recipe:
-        """How it is trained."""
-        raise NotImplementedError
-
-    @property
-    def baseline(self) -> Trainable | None:
-        """The cell whose SS_rate is this one's gamma, if it needs one."""
-        return None
-
-    def run(self, root: Path) -> Run:
-        """What is to be trained.
-
-        Raises:
-            FileNotFoundError: a record that it takes gamma from is not there.
-        """
-        raise NotImplementedError
-
-    def path(self, root: Path) -> Path:
-        return records.record_path(self.experiment, self.config, self.seed, root)
-
-    def done(self, root: Path) -> bool:
-        return records.exists(self.experiment, self.config, self.seed, root)
-
-    def ready(self, root: Path) -> bool:
-        """Whether there is what it needs of its baseline."""
-        return self.baseline is None or self.baseline.done(root)
 
 
 @dataclass(frozen=True)
@@ -263,6 +223,28 @@ def _trained(
     finally:
         if path.exists():
             checkpoint.unlink(missing_ok=True)
+
+
+def run_plan(
+    plan: Plan, *, device: str | None = None, root: Path = RESULTS, minutes: float = math.inf
+) -> Iterator[Path]:
+    """Run what the plan still lacks; yields the paths of new records.
+
+    Arguments and errors as of `run_grid`; several processes may share the work.
+
+    Raises:
+        ValueError: the plan was changed after a run of it.
+    """
+    if not minutes > 0:
+        raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
+    device, deadline = device or default_device(), time.time() + 60 * minutes
+    while time.time() < deadline:
+        unchanged(plan, root)
+        cells = due(plan, root)
+        if all(cell.done(root) for cell in cells):
+            return
+        work = job(cells, root=root, device=device, deadline=deadline, matrices=False)
+        yield from run_jobs([work], root, device=device)
 
 
 def progress(cells: Iterable[Trainable], root: Path = RESULTS) -> pd.DataFrame:

@@ -22,9 +22,19 @@ import yaml
 
 from reproduction import machine, records
 from reproduction.paths import PAPER, RESULTS
-from reproduction.verdicts import read, read_training, rules, rules_training, say
+from reproduction.verdicts import (
+    power,
+    read,
+    read_networks,
+    read_training,
+    rules,
+    rules_networks,
+    rules_training,
+    say,
+)
 from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits, Reader
 from reproduction.verdicts.in_print import PRINT
+from reproduction.verdicts.power import Power
 from reproduction.verdicts.say_in_print import PRINTED
 
 #: A verdict, and what a result in small is called under the same rule.
@@ -37,6 +47,9 @@ IN_SMALL = {
 }
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here", "not run")
+
+#: The forms that a claim is judged in, as the first page names their columns.
+FULL, SMALL, RELEASED = "verdict", "in small", "released"
 
 Read = Callable[[Reader, Limits], Evidence | None]
 
@@ -58,6 +71,7 @@ class Claim:
     known: str
     evidence: tuple[str, ...]
     printed: str = ""
+    written: str = ""
     changes: tuple[Mapping[str, str], ...] = ()
 
 
@@ -67,14 +81,15 @@ def load_claims() -> list[Claim]:
 
     >>> claims = load_claims()
     >>> len(claims), claims[7].short
-    (13, 'The constraint helps MLPs and ViTs, not CNNs')
+    (21, 'The constraint helps MLPs and ViTs, not CNNs')
     """
-    entries = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))["claims"]
+    document = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))
     claims = []
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(document["claims"], start=1):
         rule = entry["rule"].format(**entry["limits"])
         lists = {key: tuple(entry.get(key, ())) for key in ("evidence", "changes")}
-        claims.append(Claim(number, **entry | {"rule": rule} | lists))
+        texts = {"rule": rule, "written": str(entry.get("written", document["written"]))}
+        claims.append(Claim(number, **entry | texts | lists))
     return claims
 
 
@@ -103,40 +118,48 @@ class Rule:
     small_judge: Judge | None = None
     released_read: Read | None = None
 
-    def released(self, limits: Limits, read_all: Reader) -> Finding | None:
-        """What the authors' own form of the constraint does in small (None: it has no part)."""
-        if self.released_read is None or self.small_judge is None:
-            return None
-        return _finding(self.released_read, self.small_judge, limits, read_all)
-
-    def findings(self, limits: Limits, read_all: Reader) -> tuple[Finding, Finding | None]:
-        """What the records say at the paper's settings, and in small (None: no smaller form)."""
-        full = _finding(self.read, self.judge, limits, read_all)
-        if self.small_read is None or self.small_judge is None:
-            return full, None
-        return full, _finding(self.small_read, self.small_judge, limits, read_all)
+    def forms(self) -> dict[str, tuple[Read, Judge]]:
+        """What is judged: at the paper's settings, in small, in small by the authors' own form; as
+        far as there are such runs.
+        """
+        found = {FULL: (self.read, self.judge)}
+        if self.small_judge is not None:
+            for form, reader in ((SMALL, self.small_read), (RELEASED, self.released_read)):
+                if reader is not None:
+                    found[form] = (reader, self.small_judge)
+        return found
 
 
-def _finding(read_evidence: Read, judge: Judge, limits: Limits, read_all: Reader) -> Finding:
+def _judged(key: str, form: str, limits: Limits, read_all: Reader) -> Finding:
+    """What a rule finds; "undecided" where its verdict was foregone, see ``power.gated``."""
+    read_evidence, judge = RULES[key].forms()[form]
     evidence = read_evidence(read_all, limits)
     if evidence is None:
         return NOT_RUN
     finding = judge(limits, *evidence.tables)
-    return finding if finding == NOT_RUN else replace(finding, devices=evidence.devices)
+    if finding == NOT_RUN:
+        return NOT_RUN
+    finding = power.gated(key, judge, limits, evidence, finding)
+    return replace(finding, devices=evidence.devices)
 
 
-def _on_pairs(judge: Judge, *, cell: bool = False) -> Rule:
+def _power(key: str, form: str, limits: Limits, read_all: Reader) -> Power | None:
+    read_evidence, judge = RULES[key].forms()[form]
+    return power.characteristics(key, judge, limits, read_evidence(read_all, limits))
+
+
+def _on_pairs(
+    judge: Judge, *, cell: bool = False, released: Read = read_training.delivered_in_small
+) -> Rule:
     """A rule on pairs of runs, applied to the paper's recipe and to the smaller ones.
 
-    cell: it is about one cell of Table 3, and asks for no other data set.
+    Args:
+        cell: it is about one cell of Table 3, and asks for no other data set.
+        released: reader of the smaller runs with the authors' own form.
     """
     full = judge if cell else rules_training.at_paper_scale(judge)
     return Rule(
-        read_training.pairs_at_paper_scale,
-        full,
-        read_training.pairs_in_small,
-        judge,
-        read_training.released_in_small,
+        read_training.pairs_at_paper_scale, full, read_training.pairs_in_small, judge, released
     )
 
 
@@ -155,7 +178,20 @@ RULES: Mapping[str, Rule] = {
         read.invariances, rules.invariance, read.invariances_in_small, rules.invariance
     ),
     "boxes": Rule(read.covers, rules.boxes),
-    "toward-target": _on_pairs(rules_training.toward),
+    "toward-target": _on_pairs(rules_training.toward, released=read_training.released_in_small),
+    "self-similar-gain": Rule(read_networks.rates_and_gains, rules_networks.self_similar_gain),
+    "shallow": Rule(
+        read_networks.depth,
+        rules_networks.shallow,
+        read_networks.depth_in_small,
+        rules_networks.shallow,
+    ),
+    "negligible": _on_pairs(rules_networks.negligible),
+    "vgg-drop": _on_pairs(rules_networks.slight_drop),
+    "poolformer-response": Rule(read_networks.changes_at_paper_scale, rules_networks.unresponsive),
+    "table3-rates": Rule(read_networks.rates_at_paper_scale, rules_networks.table_3_rates),
+    "table4": Rule(read_networks.sigmas, rules_networks.table_4_or_5),
+    "table5": Rule(read_networks.deltas, rules_networks.table_4_or_5),
 }
 
 
@@ -168,7 +204,31 @@ def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding,
     """
     # one reading of each experiment serves all claims
     read_all = cache(partial(records.read_all, root=root))
-    return {claim.key: RULES[claim.key].findings(claim.limits, read_all) for claim in load_claims()}
+    found: dict[str, tuple[Finding, Finding | None]] = {}
+    for claim in load_claims():
+        forms = [form for form in (FULL, SMALL) if form in RULES[claim.key].forms()]
+        full, *small = (_judged(claim.key, form, claim.limits, read_all) for form in forms)
+        found[claim.key] = full, small[0] if small else None
+    return found
+
+
+def characteristics(root: str | os.PathLike[str] = RESULTS) -> dict[tuple[int, str, str], Power]:
+    """How often each rule comes to each verdict if the paper is right, half right, or wrong.
+
+    >>> characteristics("no-such-folder")
+    {}
+
+    Returns:
+        By the claim's number, its short name, and the form ("verdict", "in small", "released"); of
+        the forms that were run and have something to draw.
+    """
+    read_all, found = cache(partial(records.read_all, root=root)), {}
+    for claim in load_claims():
+        for form in RULES[claim.key].forms():
+            own = _power(claim.key, form, claim.limits, read_all)
+            if own is not None:
+                found[claim.number, claim.short, form] = own
+    return found
 
 
 def measured(key: str, root: str | os.PathLike[str] = RESULTS) -> dict[str, str]:
@@ -187,8 +247,8 @@ def measured(key: str, root: str | os.PathLike[str] = RESULTS) -> dict[str, str]
     limits = {claim.key: claim.limits for claim in load_claims()}
     if key not in limits:
         raise ValueError(f"key: {key!r} is no claim; expected one of {', '.join(limits)}")
-    rule, read_all = RULES[key], partial(records.read_all, root=root)
-    return _words(key, _finding(rule.read, rule.judge, limits[key], read_all))
+    read_all = partial(records.read_all, root=root)
+    return _words(key, _judged(key, FULL, limits[key], read_all))
 
 
 def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
@@ -211,25 +271,35 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     for claim in load_claims():
         printed = PRINT[claim.key](claim.limits)
         told = PRINTED[claim.key](printed.values)
-        full, small = RULES[claim.key].findings(claim.limits, read_all)
-        released = RULES[claim.key].released(claim.limits, read_all)
+        judged = {
+            form: _judged(claim.key, form, claim.limits, read_all)
+            for form in RULES[claim.key].forms()
+        }
+        # looked up where a verdict is not given
+        able = {
+            form: _power(claim.key, form, claim.limits, read_all)
+            for form, finding in judged.items()
+            if finding.gated
+        }
         row: dict[str, Any] = {"number": claim.number, "claim": claim.short, "where": claim.where}
         row |= {"paper": told.paper or claim.printed, "in print": printed.verdict}
         row |= {"in print: fact": told.fact, "in print: why": told.why}
-        row |= _words(claim.key, full)
-        row["verdict"] = "not testable here" if full.outcome == "undecided" else full.outcome
-        for name, finding in (("in small", small), ("released", released)):
-            row[name] = IN_SMALL[finding.outcome] if finding else "–"
-            words = _words(claim.key, finding or NOT_RUN)
+        row |= _words(claim.key, judged[FULL], able.get(FULL))
+        outcome = judged[FULL].outcome
+        row["verdict"] = "not testable here" if outcome == "undecided" else outcome
+        for name in (SMALL, RELEASED):
+            finding = judged.get(name, NOT_RUN)
+            row[name] = IN_SMALL[finding.outcome] if name in judged else "–"
+            words = _words(claim.key, finding, able.get(name))
             row |= {f"{name}: {word}": text for word, text in words.items()}
         rows.append(row | {"known": claim.known, "evidence": claim.evidence})
     return pd.DataFrame(rows).set_index("number")
 
 
-def _words(key: str, finding: Finding) -> dict[str, str]:
+def _words(key: str, finding: Finding, found: Power | None = None) -> dict[str, str]:
     """A finding for a reader: the value, how much is behind it, what it ran on."""
     return {
-        "ours": say.measured(key, finding),
+        "ours": say.measured(key, finding) + say.gate(finding, found),
         "n": say.counts(finding),
         "hardware": machine.names(finding.devices),
     }

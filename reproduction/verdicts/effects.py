@@ -7,7 +7,7 @@ nothing was run. The words are in ``say_effects``; what is computed on the spot 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,21 +131,35 @@ def _mean_rate(runs: pd.DataFrame, modules: str) -> pd.Series:
 
 
 def damping(root: Path) -> Values | None:
-    """How many drawn modules lie near the mean over layers; in how many epochs of our released arms
-    the penalty does not vanish.
+    """What share of a network's drawn modules lies near its mean over layers; in how many epochs of
+    our released arms the penalty does not vanish.
     """
     runs = _ss_rates(root)
     if runs.empty:
         return None
-    close = []
+    close: dict[str, list[float]] = {}
     for run in runs.to_dict("records"):
         layers, drawn = run["metrics.layers"], run["metrics.modules"]["released"]
         rates = np.array([layers[module]["released"] for module in drawn])
-        close.append((abs(rates / rates.mean() - 1) < 0.05).mean())
+        share = float((abs(rates / rates.mean() - 1) < 0.05).mean())
+        close.setdefault(run["config.model"], []).append(share)
     training = _training(root)
     histories = training[training["arm"] == "released"]["history"]
     penalties = [value > 0 for history in histories for value in history["penalty"][1:]]
-    return {"close": np.mean(close), "epochs": np.mean(penalties) if penalties else None}
+    return {
+        "close": _over_networks([float(np.mean(own)) for own in close.values()]),
+        "epochs": np.mean(penalties) if penalties else None,
+    }
+
+
+def _over_networks(values: Sequence[float]) -> Values:
+    """One value per network: their median, smallest and largest, and how many."""
+    return {
+        "median": float(np.median(values)),
+        "low": min(values),
+        "high": max(values),
+        "networks": len(values),
+    }
 
 
 def alpha(root: Path) -> Values:
@@ -255,40 +269,42 @@ def features_of_delta(root: Path) -> Values | None:
 
 
 def skipped_layers(root: Path) -> Values | None:
-    """In how many records a layer has no released exponent."""
-    runs = _untrained(root)
-    if runs.empty:
-        return None
-    left_out = [
-        any(layer["exponents"].get("released", 0) is None for layer in layers.values())
-        for layers in runs["metrics.layers"]
-    ]
-    return {"records": sum(left_out), "of": len(left_out)}
+    """In how many networks a layer has no released exponent."""
+    return _without(root, "exponents")
 
 
 def sparsity(root: Path) -> Values | None:
-    """The share of activations that are not zero."""
+    """The share of activations that are not zero, averaged over a network's layers."""
     layers = _layers(root)
     if not layers:
         return None
-    share = [layer["nonzero_share"] for layer in layers]
-    return {"mean": np.mean(share), "low": min(share), "high": max(share)}
+    return _over_networks(
+        [float(np.mean([layer["nonzero_share"] for layer in own])) for own in layers.values()]
+    )
 
 
 def dropped_dimensions(root: Path) -> Values | None:
-    """How many layers have no released dimension."""
+    """In how many networks a layer has no released dimension."""
+    return _without(root, "dimensions")
+
+
+def _without(root: Path, measure: str) -> Values | None:
     layers = _layers(root)
     if not layers:
         return None
-    dropped = sum(layer["dimensions"].get("released", 0) is None for layer in layers)
-    return {"layers": dropped, "of": len(layers)}
+    lacking = [
+        any(layer[measure].get("released", 0) is None for layer in own) for own in layers.values()
+    ]
+    return {"networks": sum(lacking), "of": len(lacking)}
 
 
-def _layers(root: Path) -> list[dict[str, Any]]:
+def _layers(root: Path) -> dict[str, list[dict[str, Any]]]:
+    """The layers of each network, over its records."""
     runs = _untrained(root)
-    if runs.empty:
-        return []
-    return [layer for layers in runs["metrics.layers"] for layer in layers.values()]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for run in runs.to_dict("records"):
+        found.setdefault(run["config.model"], []).extend(run["metrics.layers"].values())
+    return found
 
 
 def _untrained(root: Path) -> pd.DataFrame:

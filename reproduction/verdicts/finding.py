@@ -29,12 +29,14 @@ class Finding:
         values: the numbers that a sentence about it is made of; empty if there are too few runs.
         n: how many of what are behind it, {"run": 12, "model": 3}; or names, {"recipe": ("cpu",)}.
         devices: what they ran on.
+        gated: the outcome that the rule came to, where that is not given (see ``power.gated``).
     """
 
     outcome: str = "not run"
     values: Mapping[str, Any] = field(default_factory=dict)
     n: Mapping[str, int | tuple[str, ...]] = field(default_factory=dict)
     devices: Devices = ()
+    gated: str = ""
 
 
 NOT_RUN = Finding()

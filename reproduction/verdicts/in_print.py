@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scipy import stats as scipy_stats
+
 from reproduction.paper import audit
-from reproduction.paper.tables import load_table
+from reproduction.paper.tables import DATASETS, MARKED, load_table
 from reproduction.verdicts.finding import Limits
 
 HOLDS, IN_PART, FAILS, NO_NUMBERS = (
@@ -113,6 +115,66 @@ def toward(limits: Limits) -> Print:
     return Print(verdict, summary.to_dict("index"))
 
 
+def self_similar_gain(limits: Limits) -> Print:
+    """Whether the marked models are the most self-similar ones of Table 2, column by column.
+
+    The verdict is that of untrained networks: what is inherent in an architecture is there before
+    training.
+    """
+    values = audit.self_similarity_summary().to_dict("index")
+    own = values["untrained"]
+    follows = own["rho"] < 0 and own["p of rho"] < 0.05
+    if own["separated"] and follows:
+        return Print(HOLDS, values)
+    return Print(IN_PART if own["p"] < 0.05 or follows else FAILS, values)
+
+
+def negligible(limits: Limits) -> Print:
+    """How many gains of convolutional networks are equivalent to 0 within the margin, by Welch's 90
+    % interval.
+    """
+    cnn = audit.gains().query("family == 'cnn'")
+    error = (cnn["high"] - cnn["low"]) / 2 / scipy_stats.t.ppf(0.975, cnn["df"])
+    inside = cnn["gain"].abs() + scipy_stats.t.ppf(0.95, cnn["df"]) * error < limits["margin"]
+    largest = cnn["gain"].abs().idxmax()
+    values = {"inside": int(inside.sum()), "of": len(cnn), "margin": limits["margin"]}
+    values |= {"model": largest[0], "dataset": largest[1], "largest": cnn["gain"][largest]}
+    return Print(HOLDS if inside.all() else IN_PART if inside.any() else FAILS, values)
+
+
+def slight_drop(limits: Limits) -> Print:
+    """VGG's gains, and how many of them are losses beyond their uncertainty."""
+    gain = audit.comparisons().loc["VGG"]
+    below, sure = int((gain["gain"] < 0).sum()), int((gain["decided"] == "loss").sum())
+    values = {"gains": dict(gain["gain"]), "below": below, "sure": sure, "of": len(gain)}
+    slight = gain["gain"].min() > -limits["slight"]
+    if below == sure == len(gain) and slight:
+        return Print(HOLDS, values)
+    return Print(IN_PART if sure and slight else FAILS, values)
+
+
+def unresponsive(limits: Limits) -> Print:
+    """How far PoolFormer's SS_rate moves in Table 3, among the other models."""
+    moved = audit.movement()["change"].abs().groupby("model", sort=False).mean()
+    own = moved["PoolFormer"]
+    values = {"own": own, "rank": int((moved > own).sum()) + 1, "of": len(moved)}
+    values |= {"marked": moved[list(MARKED)].mean()}
+    return Print(HOLDS if own < limits["margin"] else FAILS, values)
+
+
+def table_3_rates(limits: Limits) -> Print:
+    """The span of Table 3's SS_rates; Table 2's trained ones are of networks on other images."""
+    rates, off = load_table(3)["ss_rate_mean"], audit.trained_rates()
+    values = {"low": rates.min(), "high": rates.max(), "off": off.mean()}
+    return Print(values=values | {"largest": off.max(), "model": off.idxmax()})
+
+
+def table_4_or_5(limits: Limits) -> Print:
+    """The span of Table 4 or 5, which nothing else in print can be held against."""
+    cells = load_table(int(limits["table"]))[list(DATASETS)]
+    return Print(values={"low": cells.min(axis=None), "high": cells.max(axis=None)})
+
+
 def nothing(limits: Limits) -> Print:
     """No printed number bears on the claim."""
     return Print()
@@ -132,4 +194,12 @@ PRINT: Mapping[str, Callable[[Limits], Print]] = {
     "invariance": invariance,
     "boxes": nothing,
     "toward-target": toward,
+    "self-similar-gain": self_similar_gain,
+    "shallow": nothing,
+    "negligible": negligible,
+    "vgg-drop": slight_drop,
+    "poolformer-response": unresponsive,
+    "table3-rates": table_3_rates,
+    "table4": table_4_or_5,
+    "table5": table_4_or_5,
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reproduction.verdicts import say_networks
 from reproduction.verdicts.finding import Finding
+from reproduction.verdicts.power import Power
 from reproduction.verdicts.say_training import TOO_FEW, average_gain, helps, toward, up_to_six
 
 Values = Mapping[str, Any]
@@ -50,24 +52,30 @@ def in_range(values: Values) -> str:
 
 
 def cheap(values: Values) -> str:
-    """The share of a training step, plainly written and as here."""
+    """The share of a training step, plainly written and as here; on how many machines."""
     plain, ours = (_percent(*values[way]) for way in ("plain", "ours"))
-    return f"{plain} of a training step if written down plainly, {ours} in sslib"
+    where = "one machine" if values["machines"] == 1 else f"{values['machines']} machines"
+    return f"{plain} of a training step if written down plainly, {ours} in sslib, on {where}"
 
 
 def table_2(values: Values) -> str:
-    """How many values are near, and how far off they are on average."""
+    """How many values are met and whether the order is, beside a constant prediction."""
     told = ", ".join(f"{n} {word}" for word, n in values["counts"].items())
-    return f"{told}; {values['off']:.3f} ± {values['spread']:.3f} off on average"
+    order = values["order"]
+    if order:
+        told += "; order: ρ {:+.2f} (p = {:.3f})".format(*order["rho"])
+        told += ", r {:+.2f} (p = {:.3f})".format(*order["r"])
+    return (
+        f"{told}; off by {values['off']:.3f} on average (the mean of the other printed values: "
+        f"{values['constant']} reproduced, off by {values['constant off']:.3f})"
+    )
 
 
 def rises(values: Values) -> str:
-    """How many networks rise and fall; of our own, how many are undecided."""
-    up, down, of = values["up"], values["down"], values.get("of")
-    if of is None:
-        return f"{up} rise, {down} fall"
+    """How many networks rise, fall and are undecided, and the mean change of our own."""
+    up, down, of = values["up"], values["down"], values["of"]
     told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
-    return f"{told}; {values['mean']:+.2f} on average"
+    return f"{told}; {values['mean']:+.2f} on average" if "mean" in values else told
 
 
 def low_dimensional(values: Values) -> str:
@@ -81,27 +89,44 @@ def low_dimensional(values: Values) -> str:
     return "; ".join([*told, *(f"{state}: not run" for state in values if not values[state])])
 
 
+def gate(finding: Finding, power: Power | None) -> str:
+    """Why a verdict is not given, and how many runs would decide; "" where it is given."""
+    if not finding.gated or power is None:
+        return ""
+    contrary = "paper" if finding.gated == "not reproduced" else "none"
+    values = "the paper's own values" if contrary == "paper" else f"draws where {power.none}"
+    count = f"{power.enough}" if power.enough else f"more than {power.most}"
+    enough = f" ({count} {power.n[1]}s would decide)" if power.most else ""
+    return (
+        f"; not called {finding.gated}, as the rule says that of {values} in "
+        f"{power.of(contrary, finding.gated):.0%} of draws{enough}"
+    )
+
+
 def poolformer(values: Values) -> str:
     """Directions before and after training."""
     return f"{values['before']:.1f} directions untrained, {values['after']:.1f} trained"
 
 
 def invariance(values: Values) -> str:
-    """Rank correlations of σ and Δ with the gain."""
+    """Rank correlations of σ and Δ with the gain; which of them sets the marked models apart."""
     told = "too few networks yet"
     if "tests" in values:
         symbols = {"sigma": "σ", "delta": "Δ"}
+        below = " and ".join(symbols[name] for name in values["apart"])
         told = ", ".join(
             f"ρ({symbols[name]}, gain) {rho:+.2f} (p = {p:.2f})"
             for name, (rho, p) in values["tests"].items()
         )
+        told += f"; all marked models below all others in {below or 'neither'}"
     return f"untrained: {told}" if values["untrained"] else told
 
 
 def boxes(values: Values) -> str:
-    """By formula, how far N_θ is off and how its ranks agree."""
+    """By formula, how far N_θ is off at worst and typically, and how its ranks agree."""
     return "; ".join(
-        f"{formula} {found['off']:.1f}× off, ranks {found['rank']:+.2f}"
+        f"{formula}: off by {found['off']:.1f}× at the worst θ, {found['typical']:.1f}× at the "
+        "median θ, ranks within networks {:+.2f} ({:+.2f} to {:+.2f})".format(*found["rank"])
         for formula, found in values.items()
     )
 
@@ -125,4 +150,12 @@ MEASURED: Mapping[str, Callable[[Values], str]] = {
     "invariance": invariance,
     "boxes": boxes,
     "toward-target": toward,
+    "self-similar-gain": say_networks.self_similar_gain,
+    "shallow": say_networks.shallow,
+    "negligible": say_networks.negligible,
+    "vgg-drop": say_networks.slight_drop,
+    "poolformer-response": say_networks.unresponsive,
+    "table3-rates": say_networks.table_3_rates,
+    "table4": say_networks.table_4_or_5,
+    "table5": say_networks.table_4_or_5,
 }

@@ -164,8 +164,8 @@ def damping(v: Values | None) -> str:
             f"{v['epochs']:.0%} of the epochs after the first"
         )
     return (
-        f"of the modules that are drawn from, {v['close']:.0%} lie within 5 % of the mean over "
-        f"layers in untrained networks: for the others the penalty vanishes{share}"
+        f"of the modules that are drawn from, {_shares(v['close'], '.0%')} lie within 5 % of their "
+        f"network's mean over layers, untrained: for the others the penalty vanishes{share}"
     )
 
 
@@ -246,8 +246,8 @@ def skipped_layers(v: Values | None) -> str:
     if v is None:
         return NOT_RUN
     return (
-        f"layers left out in {v['records']} of {v['of']} of our records; the randomised solver is "
-        "not compared"
+        f"layers left out in {v['networks']} of {v['of']} networks of ours; the randomised solver "
+        "is not compared"
     )
 
 
@@ -255,10 +255,13 @@ def sparsity(v: Values | None) -> str:
     """What is called sparsity."""
     if v is None:
         return NOT_RUN
-    return (
-        f"the two add up to 1; the share that is not zero is {v['mean']:.2f} on average over our "
-        f"layers, {v['low']:.2f} to {v['high']:.2f}"
-    )
+    return f"the two add up to 1; the share that is not zero is {_shares(v, '.2f')}"
+
+
+def _shares(v: Values, form: str) -> str:
+    """A share in the median network, and its range over networks."""
+    median, low, high = (format(v[name], form) for name in ("median", "low", "high"))
+    return f"{median} in the median of {v['networks']} networks ({low} to {high})"
 
 
 def dimension_known(v: Values) -> str:
@@ -280,4 +283,4 @@ def dropped_dimensions(v: Values | None) -> str:
     """Layers whose dimension is too small."""
     if v is None:
         return NOT_RUN
-    return f"{v['layers']} of {v['of']} layers of ours dropped"
+    return f"layers dropped in {v['networks']} of {v['of']} networks of ours"

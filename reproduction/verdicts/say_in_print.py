@@ -91,6 +91,58 @@ def toward(values: Values) -> Printed:
     return Printed(f"{best['nearer']} of {best['cells']} come nearer", why)
 
 
+def self_similar_gain(values: Values) -> Printed:
+    """Whether the marked models are the most self-similar, before and after training."""
+    own, trained = values["untrained"], values["pretrained"]
+    place = "are" if own["separated"] else "are not"
+    after = "apart" if trained["separated"] else "not apart"
+    why = (
+        f"untrained, the four marked models {place} the four of smallest SS_rate in Table 2 "
+        f"(exact one-sided p = {own['p']:.3f}), rank correlation with the gain {own['rho']:+.2f} "
+        f"(p = {own['p of rho']:.3f}); trained, they are {after}, {trained['rho']:+.2f} "
+        f"(p = {trained['p of rho']:.2f})"
+    )
+    fact = f"untrained: the four lowest, ρ = {own['rho']:.2f}"
+    return Printed(fact if own["separated"] else f"untrained: ρ = {own['rho']:.2f}", why)
+
+
+def negligible(values: Values) -> Printed:
+    """How many gains of convolutional networks are small for sure."""
+    fact = f"{values['inside']} of {values['of']} within ± {values['margin']:g}"
+    why = (
+        f"{values['inside']} of {values['of']} gains of convolutional networks are equivalent to 0 "
+        f"within {values['margin']:g} points; the largest is {values['largest']:+.2f} "
+        f"({values['model']}, {DATASETS[values['dataset']]})"
+    )
+    return Printed(fact, why)
+
+
+def slight_drop(values: Values) -> Printed:
+    """VGG's losses."""
+    told = ", ".join(f"{gain:+.2f} on {DATASETS[name]}" for name, gain in values["gains"].items())
+    why = f"{told}; {values['sure']} of {values['of']} after Holm's correction"
+    return Printed(f"{values['below']} of {values['of']} lower, {values['sure']} surely", why)
+
+
+def unresponsive(values: Values) -> Printed:
+    """How far PoolFormer's SS_rate moves."""
+    place = "most of all" if values["rank"] == 1 else f"rank {values['rank']} of {values['of']}"
+    why = (
+        f"PoolFormer's SS_rate moves by {values['own']:.3f} on average over the data sets, "
+        f"{place}; that of the marked models by {values['marked']:.3f}"
+    )
+    return Printed(f"SS_rate moves {place}", why)
+
+
+def table_3_rates(values: Values) -> Printed:
+    """The span of Table 3's SS_rates, and their distance from Table 2's."""
+    why = (
+        f"Table 2's trained values, of ImageNet, lie {values['off']:.2f} from the baselines' means "
+        f"on average, {values['largest']:.2f} at most ({values['model']})"
+    )
+    return Printed("", why, f"{values['low']:.2f} to {values['high']:.2f}")
+
+
 def _nothing(why: str) -> Callable[[Values], Printed]:
     return lambda values: Printed("", why)
 
@@ -109,4 +161,12 @@ PRINTED: Mapping[str, Callable[[Values], Printed]] = {
     "invariance": invariance,
     "boxes": _nothing("N_θ is compared with no covering"),
     "toward-target": toward,
+    "self-similar-gain": self_similar_gain,
+    "shallow": _nothing("Figure 2 shows shallow layers only"),
+    "negligible": negligible,
+    "vgg-drop": slight_drop,
+    "poolformer-response": unresponsive,
+    "table3-rates": table_3_rates,
+    "table4": rates,
+    "table5": rates,
 }

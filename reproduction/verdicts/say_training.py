@@ -13,12 +13,18 @@ TOO_FEW = "too few runs yet"
 
 
 def helps(values: Values) -> str:
-    """The gain of the marked models and of the convolutional ones."""
-    groups = [
-        f"{' and '.join(group['models'])} {_gain(group['mean'], group['half'])}"
-        for group in (values["marked"], values["cnn"])
-        if group
-    ]
+    """The gains of the marked models and of the convolutional ones, beside those in print."""
+    groups = []
+    for group in (values["marked"], values["cnn"]):
+        if group and group["each"]:
+            groups += [
+                f"{model} {_gain(mean, half)} (paper {printed:+.2f})"
+                for model, (mean, half, printed) in group["each"].items()
+            ]
+        elif group:
+            gain = _gain(group["mean"], group["half"])
+            printed = "" if group["printed"] is None else f" (paper {group['printed']:+.2f})"
+            groups.append(f"{' and '.join(group['models'])} {gain}{printed}")
     return "; ".join([TOO_FEW] * values["too few"] + groups)
 
 
@@ -35,11 +41,16 @@ def up_to_six(values: Values) -> str:
 
 
 def toward(values: Values) -> str:
-    """How many networks come nearer to γ."""
-    told = f"{values['nearer']} of {values['of']} networks come nearer, {values['away']} go away"
-    return f"{told}; {values['mean']:+.3f} on average"
+    """The share of the distance to γ that each network closes."""
+    shares = [
+        f"{model} {mean:.0%} ± {half:.0%}" for (model, *_), (mean, half) in values["shares"].items()
+    ]
+    return (
+        f"{values['closed']} of {values['of']} networks close {values['least']:.0%} or more of the "
+        f"gap to γ: {', '.join(shares)}"
+    )
 
 
 def _gain(mean: float, half: float | None) -> str:
-    """Mean and half the width of its 95 % interval, or a single pair."""
-    return f"{mean:+.2f} points, one pair" if half is None else f"{mean:+.2f} ± {half:.2f} points"
+    """Mean and half the width of its 95 % interval, None where there are too few runs for one."""
+    return f"{mean:+.2f} points" if half is None else f"{mean:+.2f} ± {half:.2f} points"

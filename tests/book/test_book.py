@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 from reproduction import explorer
+from reproduction.paper.read_elements import elements
 from reproduction.paths import ROOT
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -186,6 +187,7 @@ def test_the_book_has_its_pages(html):
         "book/explorer.html",
         "book/glossary.html",
         "book/api.html",
+        "book/elements.html",
         "book/references.html",
     } <= made
     assert {
@@ -203,6 +205,16 @@ def test_no_page_shows_a_path_of_the_machine_that_built_it(html):
         if mark in page.read_text(encoding="utf-8")
     }
     assert not shown
+
+
+def test_the_page_of_elements_leads_to_the_chapters(html):
+    page = html / "book/elements.html"
+    text = page.read_text(encoding="utf-8")
+    for where in {page for pages in elements()["where"] for page in pages}:
+        folder, name = where.split("/")
+        assert (html / f"{where}.html").is_file(), where
+        assert f'href="{"" if folder == "book" else "../notebooks/"}{name}.html"' in text, where
+    assert 'href="elements.html"' in (html / "book/index.html").read_text(encoding="utf-8")
 
 
 def test_every_notebook_can_be_downloaded_from_its_page(html):

@@ -9,9 +9,11 @@ import sys
 import nbformat
 import pytest
 
+from reproduction.paper import read_sentences
 from reproduction.paths import ROOT
 from reproduction.verdicts import claims
 from reproduction.verdicts.claims import VERDICTS, load_claims
+from reproduction.verdicts.say_answer import BELIEVED, IN_PRINT, IN_SMALL, SILENT, USED, VERDICT
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -169,7 +171,8 @@ def test_the_first_page_opens_with_the_question_and_counts(scorecard):
 
 def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
     empty = scorecard.scorecard([], tmp_path)
-    assert "**13 not run**" in empty and "**13 not run**" not in scorecard.scorecard([])
+    nothing = f"**{len(load_claims())} not run**"
+    assert nothing in empty and nothing not in scorecard.scorecard([])
 
 
 @pytest.fixture(scope="module")
@@ -177,12 +180,55 @@ def measured():
     return claims.scorecard()
 
 
-@pytest.mark.parametrize("small", ["agrees", "agrees in part", "disagrees", "undecided"])
+def asked_of(table):
+    """The claims that the answer is about."""
+    return [key for key in claims.by_key(table) if key in (*BELIEVED, *USED)]
+
+
+@pytest.mark.parametrize("small", [*IN_SMALL, *SILENT])
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_the_answer_has_a_sentence_for_every_outcome(scorecard, measured, verdict, small):
-    table = measured.assign(**{"verdict": verdict, "in small": small})
-    text = scorecard.answer(table)
-    assert "**Believe:**" in text and "**Use:**" in text and f"**13 {verdict}**" in text
+def test_the_answer_says_what_the_table_says(scorecard, measured, verdict, small):
+    """For all outcomes, and all of the authors' own form beside them."""
+    asked = len(asked_of(measured))
+    for released in (*IN_SMALL, *SILENT):
+        table = measured.assign(**{"verdict": verdict, "in small": small, "released": released})
+        text = scorecard.answer(table)
+        believe, use = text.split("\n\n")[1:]
+        assert believe.startswith("**Believe:** ") and use.startswith("**Use:** ")
+        assert f"**{len(table)} {verdict}**" in text
+        words = [believe.count(VERDICT[word]) + use.count(VERDICT[word]) for word in VERDICTS]
+        assert words == [asked * (word == verdict) for word in VERDICTS]
+        forms = [
+            f"of the printed form {IN_SMALL.get(small)}",
+            f"of its authors' own form {IN_SMALL.get(released)}",
+        ]
+        if released in SILENT:
+            forms = [IN_SMALL.get(small)]
+        elif small in SILENT:
+            forms = forms[1:]
+        phrase = "small runs " + ", those ".join(str(form) for form in forms)
+        silent = small in SILENT and released in SILENT
+        assert text.count("; small runs ") == (0 if silent else asked)
+        assert silent or text.count(f"; {phrase}") == asked
+
+
+@pytest.mark.parametrize("word", ["holds", "holds in part", "does not hold", "no numbers in print"])
+def test_the_answer_says_what_is_in_print(scorecard, measured, word):
+    text = scorecard.answer(measured.assign(**{"in print": word})).split("\n\n", 1)[1]
+    counts = [text.count(f"in the paper's own tables it *{other}*") for other in IN_PRINT]
+    assert counts == [len(asked_of(measured)) * (other == word) for other in IN_PRINT]
+
+
+def test_the_answer_is_above_the_table_that_it_is_about(scorecard, measured):
+    """Of the records as they are: each claim in the answer beside its row."""
+    text = scorecard.scorecard([])
+    row = claims.by_key(measured)["helps"]
+    above = text.split("improves MLPs and ViTs, not CNNs: ")[1].split(". That ")[0]
+    assert above.startswith(VERDICT[row["verdict"]])
+    assert IN_SMALL[row["in small"]] in above and IN_SMALL[row["released"]] in above
+    line = next(line for line in text.splitlines() if line.startswith("| 8 |"))
+    for word in (row["verdict"], row["in small"], row["released"]):
+        assert f'title="{word}"' in line
 
 
 def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
@@ -195,8 +241,38 @@ def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path
 
 def test_every_claim_has_a_section_to_link_to(scorecard):
     text = scorecard.verdicts([])
-    assert all(f"(claim-{number})=" in text for number in range(1, 14))
-    assert text.count("\nRule\n") == 13
+    assert all(f"(claim-{number})=" in text for number in range(1, len(load_claims()) + 1))
+    assert text.count("\nRule\n") == len(load_claims())
+
+
+def test_the_page_of_elements_has_every_row_and_links_only_to_pages(tmp_path):
+    page = importlib.import_module("elements")
+    names = ["book/method", *(f"notebooks/{path.stem}" for path in NOTEBOOKS)]
+    text = page.elements(names)
+    assert "none yet" not in text and text.count("\n$$\n") == 2 * 19
+    rows = [line for line in text.splitlines() if line.startswith("| ") and " | " in line]
+    heads = [line for line in rows if line.startswith(("| element", "| model", "| cell"))]
+    # two lists of 4 and 5, Tables 1 and 2 of nine rows, 27 comparisons, Tables 4 and 5 of seven
+    assert len(heads) == 7 and len(rows) - len(heads) == 4 + 5 + 9 + 9 + 27 + 7 + 7
+    widths = {line.count("|") for line in rows}
+    assert widths <= {4, 6}
+    assert "| VGG, CIFAR-100 | 60.48 ± 0.18; SS_rate 0.19 ± 0.01 |" in text
+    for target in set(re.findall(r"\]\(([^)]+)\)", text)):
+        assert (ROOT / "book" / target).exists(), target
+    empty = page.elements([], tmp_path)
+    assert "](" not in empty and "none yet" in empty and "0.178" not in empty
+
+
+def test_every_sentence_links_to_its_claim_or_says_why_it_has_none():
+    text = importlib.import_module("elements").sentences()
+    rows = [line for line in text.splitlines() if line.startswith("| “")]
+    assert len(rows) == len(read_sentences.sentences())
+    assert all(("(#claim-" in row) != ("| no claim: " in row) for row in rows)
+    linked = {int(number) for number in re.findall(r"\(#claim-(\d+)\)", text)}
+    assert linked == {claim.number for claim in load_claims()}
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_status_lists_notebooks_records_and_files(fragments, provenance):
@@ -224,3 +300,13 @@ def test_pages_include_fragments_that_the_build_writes(fragments):
     assert (
         asked and all(f'"{name}":' in source for name in asked) and callable(build.write_fragments)
     )
+
+
+def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
+    text = scorecard.abilities()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20 and any("| none |" in row for row in rows)
+    assert all(len(row.split(" | ")) == 9 for row in rows)
+    for number in (1, 2, 11):
+        assert f"claim {number}, " in text
+    assert "Not run: no rule with a scatter" in scorecard.abilities(tmp_path)

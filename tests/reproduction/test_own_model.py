@@ -13,7 +13,7 @@ from torch import nn
 
 import sslib
 from reproduction.images import load_images
-from reproduction.own_model import draw, live, read, say
+from reproduction.own_model import draw, live, read, refusals, say
 
 
 @pytest.fixture
@@ -146,3 +146,31 @@ def test_a_model_is_a_panel_with_the_band_of_its_noise(layers):
     assert (band.min(), band.max()) == pytest.approx((0.16, 0.36))
     assert np.ptp(figure.axes[0].get_xticks()) == 2
     plt.close("all")
+
+
+def test_what_is_refused_and_what_is_read():
+    table = refusals.refusals()
+    assert table["refused"].tolist() == [True] * 13 + [False] * 4
+    assert table["answer"][:13].str.contains("module").all()
+    assert table["answer"][13:].str.contains("D = 8 channels, B = 6 images").all()
+    shown = read.refused(table)
+    assert shown["refused"].tolist() == ["yes"] * 13 + ["no"] * 4
+    with pd.option_context("display.max_colwidth", None):
+        assert "pass layout='BCHW' or layout='BHWC'" in shown.to_string()
+
+
+def test_a_model_is_loaded_by_its_name_or_from_a_file(tmp_path):
+    state = torch.get_rng_state()
+    one, other = (live.load_model("torchvision:squeezenet1_1", seed=seed) for seed in (0, 1))
+    assert torch.equal(torch.get_rng_state(), state) and not one.training
+    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+    assert live.load_model("timm:resnet10t").default_cfg["num_classes"] == 1000
+    path = tmp_path / "mine.py"
+    path.write_text("import torch\ndef small():\n    return torch.nn.Linear(2, 3)\nseven = int\n")
+    assert live.load_model(f"{path}:small").out_features == 3
+    for bad in ("resnet18", "timm:no_such", "torchvision:resnet", f"{tmp_path}/no.py:small"):
+        with pytest.raises(ValueError, match="model: expected timm:NAME, torchvision:NAME or"):
+            live.load_model(bad)
+    for name in ("seven", "absent"):
+        with pytest.raises(ValueError, match="returns a torch.nn.Module, got"):
+            live.load_model(f"{path}:{name}")

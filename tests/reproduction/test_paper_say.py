@@ -144,5 +144,27 @@ def test_figures_have_a_panel_per_table(figure, axes):
 
 def test_errata_have_all_their_numbers():
     table = errata.table()
-    assert len(table) == 19 and not table.apply(lambda c: c.str.contains("[{}]")).any(axis=None)
+    assert len(table) == 20 and not table.apply(lambda c: c.str.contains("[{}]")).any(axis=None)
     assert table["where"].is_unique
+
+
+def test_errata_say_what_the_tables_and_commands_say():
+    rows = errata.table().set_index("where")
+    assert (
+        "2 have α = 10⁻⁴ (PoolFormer) and 9 have 0.05" in rows.at["Quantitative Analysis, α", "why"]
+    )
+    assert rows.at["Abstract", "should_be"] == "by up to 6 percentage points"
+    vgg = rows.at["Text after Table 3, on VGG", "why"]
+    assert "VGG has 0.19" in vgg and "(0.09 to 0.13)" in vgg and "ranked 2 of 9" in vgg
+    purpose = rows.at["Text after Table 3, what the constraint is for", "why"]
+    assert "in 7 of 9 models" in purpose and "in 15 of 27 cells" in purpose
+
+
+def test_self_similar_networks_gain_is_said_as_the_summary_has_it():
+    summary = audit.self_similarity_summary()
+    assert summary.loc["untrained", "p"] == pytest.approx(1 / 126)
+    assert summary.loc["untrained", "rho"] == pytest.approx(-0.775, abs=5e-4)
+    assert "holds in print" in say.self_similarity(summary)
+    other = summary.assign(separated=[False, True])
+    assert "not the most self-similar" in say.self_similarity(other)
+    assert "also separated" in say.self_similarity(other)

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from reproduction import records
+from reproduction.__main__ import main
 from reproduction.paths import RESULTS, ROOT
 from reproduction.training import plans
-from reproduction.training.plans import due, inherent, load, names, pairs_for, rehearsal, run_plan
+from reproduction.training.due import due, pairs_for
+from reproduction.training.plans import inherent, load, names, rehearsal
+from reproduction.training.run import run_plan
 
 LOOK = {"level": 0.05, "power": 0.8}
 
@@ -57,6 +60,23 @@ def test_unknown_and_incomplete_plans_are_named(tmp_path):
     path.write_text(yaml.safe_dump({"plans": {"mine": {"recipe": {"name": "cpu"}}}}))
     with pytest.raises(ValueError, match="plan 'mine' is not complete: 'networks'"):
         load("mine", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plans: [", "expected YAML, and it is damaged, line 1"),
+        ("", "expected plans under the key 'plans'"),
+        ("plan: {}", "expected plans under the key 'plans'"),
+        ("plans: 3", "expected plans under the key 'plans', got 3"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, text, message):
+    path = tmp_path / "plan.yml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        load("small-confirm", path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_change_of_a_plan_changes_its_hash(tmp_path, plan):
@@ -176,3 +196,35 @@ def test_a_rehearsal_trains_and_keeps_its_records_apart(tmp_path):
     assert all(value != value for value in history[:-1])  # looked at after the last epoch only
     assert record["metrics"]["top1_last"] == history[-1] == record["metrics"]["top1_best"]
     assert not (RESULTS / path.parent.name).exists()
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """The command on tmp_path, which is to end with exit 2; what it says."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["x", "train", "--results", str(tmp_path), *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        return capsys.readouterr().err
+
+    return call
+
+
+def test_the_command_refuses_what_a_plan_does_not_leave_open(tmp_path, refused):
+    """One clear line, before anything is trained."""
+    assert "plan: expected one of small-confirm" in refused("--plan", "none")
+    for option in (("seeds", "3"), ("arms", "baseline"), ("recipe", "cpu"), ("dataset", "digits")):
+        message = refused("--plan", "small-confirm", f"--{option[0]}", option[1])
+        assert f"--{option[0]}: not allowed with argument --plan" in message
+    assert "--rehearse: expected together with --plan" in refused("--rehearse")
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_the_command_refuses_records_of_another_text(tmp_path, refused):
+    cell = load("imagenette-vit").cell("ViT (small)", "B", 100)
+    config = cell.config | {"plan": "0123456789ab"}
+    records.write(records.new_record(cell.experiment, config, 100, {}, seconds=1.0), tmp_path)
+    message = refused("--plan", "imagenette-vit", "--device", "cpu")
+    assert "0123456789ab" in message and "a new name" in message

@@ -490,6 +490,7 @@ def test_write_refuses_what_is_no_record_and_leaves_nothing(tmp_path, changed, s
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU to describe")
 def test_a_gpu_is_named():
     device = new_record("table2", {}, 0, {}, device="cuda", seconds=1)["device"]

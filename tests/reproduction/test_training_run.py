@@ -17,13 +17,24 @@ import torch
 from reproduction import records
 from reproduction.grid import _lock
 from reproduction.paths import RESULTS, data_root
+from reproduction.training import plans
 from reproduction.training import run as training_run
+from reproduction.training.due import due
 from reproduction.training.loop import _Loop, train
 from reproduction.training.pairs import dose_response, paired
 from reproduction.training.pictures import load_pictures
 from reproduction.training.read import read_runs, table_3
 from reproduction.training.recipes import RECIPES, Run
-from reproduction.training.run import EXPERIMENT, Cell, at_scale, pairs, progress, run_grid, trained
+from reproduction.training.run import (
+    EXPERIMENT,
+    Cell,
+    at_scale,
+    pairs,
+    progress,
+    run_grid,
+    run_plan,
+    trained,
+)
 
 TINY = replace(RECIPES["quick"], epochs=3, train_images=150, test_images=50)
 CELLS = [
@@ -58,9 +69,9 @@ def forks():
     return context
 
 
-def metrics(root):
+def metrics(root, experiment=EXPERIMENT):
     found = {}
-    for path in sorted((root / EXPERIMENT).glob("*.json")):
+    for path in sorted((root / experiment).glob("*.json")):
         whole = records.read(path)["metrics"]
         whole["history"] = {
             key: values for key, values in whole["history"].items() if key not in TIMED
@@ -117,6 +128,72 @@ def test_two_processes_never_do_a_cell_twice(forks, undisturbed, tmp_path):
         process.join(300)
     assert done.empty() and sorted(names) == sorted(set(names))
     assert metrics(tmp_path) == metrics(undisturbed)
+
+
+# --- a plan ---
+
+
+def small_plan():
+    """Three pairs of a plan, at the size of the grid above."""
+    whole = plans.rehearsal(plans.load("imagenette-vit"))
+    networks = {"ResNet34": plans.Network("ResNet34", ("B", "R"), pairs=3)}
+    return replace(whole, recipe=replace(TINY, test_last=True), networks=networks)
+
+
+def work_on_plan(root):
+    """In a process of its own: run what the plan lacks."""
+    torch.set_num_threads(1)
+    for _ in run_plan(small_plan(), root=root, device="cpu"):
+        pass
+
+
+@pytest.fixture(scope="module")
+def undisturbed_plan(forks, tmp_path_factory):
+    root = tmp_path_factory.mktemp("undisturbed-plan")
+    process = forks.Process(target=work_on_plan, args=(root,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    return root
+
+
+def seeds_done(plan, root):
+    """By arm, the seeds that have a whole record."""
+    cells = [cell for cell in due(plan, root) if cell.done(root)]
+    return {arm: {cell.seed for cell in cells if cell.arm == arm} for arm in ("B", "R")}
+
+
+def test_a_plan_killed_at_twenty_moments(forks, undisturbed_plan, tmp_path):
+    """Nothing is lost, nothing doubled, and at every moment the arms have the same seeds, but for
+    the pair that is being run.
+    """
+    plan, moments, kills = small_plan(), random.Random(1), 0
+    kept = {}  # the files of finished runs, which no kill and no later run may touch
+    while kills < 20:
+        process = forks.Process(target=work_on_plan, args=(tmp_path,))
+        process.start()
+        process.join(moments.uniform(0.2, 1.5))
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.join()
+        done = seeds_done(plan, tmp_path)
+        assert done["R"] <= done["B"] and len(done["B"] - done["R"]) <= 1
+        now = {path.name: path.read_bytes() for path in (tmp_path / plan.name).glob("[!.]*.json")}
+        assert kept.items() <= now.items()
+        kept = now
+        if len(done["R"]) == 3:  # all done before twenty kills: lose a pair, go on
+            for path in (tmp_path / plan.name).glob("*-seed102-*.json"):
+                del kept[path.name]
+                path.unlink()
+    process = forks.Process(target=work_on_plan, args=(tmp_path,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    assert metrics(tmp_path, plan.name) == metrics(undisturbed_plan, plan.name)
+    assert len(metrics(tmp_path, plan.name)) == 6
+    left = [path.name for path in (tmp_path / plan.name).iterdir() if path.name.startswith(".")]
+    assert not [name for name in left if not name.endswith(".tmp")], left
 
 
 def test_gamma_is_where_the_baseline_ended(undisturbed):

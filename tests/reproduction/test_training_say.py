@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reproduction.training import say
+from reproduction.training import confirm, plans, say, say_first
 from reproduction.training.pairs import effects, outcomes
 
 NAN = float("nan")
@@ -158,6 +158,40 @@ def test_answers():
     text = say.answers("A.", "B.", "C.", "D.", "E.", 7)
     assert text.startswith("**Does the constraint act?** A.\n\n**Does it help?** B. C.\n\n")
     assert "without it?** D. E.\n\n**Limits.** 7 short runs of small networks" in text
+
+
+def test_the_first_lines_say_what_was_not_run():
+    doses = pd.DataFrame(
+        {"gradient": [], "nearer": [], "without": []},
+        index=pd.MultiIndex.from_arrays([[], [], []], names=["model", "penalty", "alpha"]),
+    )
+    found = confirm.results(plans.load("small-confirm"), "no-such-folder")
+    rates, choices = pd.DataFrame(columns=["alone"]), pd.DataFrame()
+    lines = say_first.three_lines(found, doses, {}, rates, choices).splitlines()
+    assert [line.count("not run") for line in lines] == [1, 1, 2]
+    assert [line.count("small-confirm is at 0 of ") for line in lines] == [1, 1, 0]
+
+
+def test_the_first_lines_say_the_numbers():
+    doses = pd.DataFrame(
+        {"gradient": [1e-4, 2e-4, 9.0], "nearer": [0.002, -0.001, 0.5], "without": [0.1, 0.2, 0.9]},
+        index=pd.MultiIndex.from_tuples(
+            [("VGG", "constrained", 1e-4), ("PVT", "constrained", 1e-4), ("PVT", "placebo", 1e-4)],
+            names=["model", "penalty", "alpha"],
+        ),
+    )
+    assert say_first.acts(doses) == (
+        "As printed (α = 0.0001) its gradient is at most 2e-04 of the task's, and the modules end "
+        "nearer to γ by -0.001 to +0.002 on average, from 0.100 to 0.200 away (2 networks)."
+    )
+    helped = say_first.helps({"networks": effects(differences(1, 2, 1, 2, 1, 2))})
+    assert helped == "As printed: networks +1.50 points (95 % interval +0.93 to +2.07, 6 pairs)."
+    rates = pd.DataFrame({"alone": [-1.6]}, index=["VGG"])
+    choices = pd.DataFrame({"best test - last": [0.1, 0.3]})
+    assert say_first.protocol(rates, choices) == (
+        "The lower learning rate of the released commands alone changes VGG by -1.60 points; "
+        "taking the best test epoch adds +0.20 points to an arm."
+    )
 
 
 def test_live():

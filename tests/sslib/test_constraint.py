@@ -355,7 +355,7 @@ def test_with_timm_s_checkpoints():
 
 def test_reentrant_checkpoints_are_an_error():
     model = Blocks(reentrant=True)
-    SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
+    _constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
     with pytest.raises(ValueError, match=r"'blocks\.0' ran without gradient.*use_reentrant=False"):
         model(images())
 
@@ -498,6 +498,7 @@ def test_no_value_is_read_on_the_way(monkeypatch):
         constraint.remove()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_call_waits_for_the_gpu():
     model = Blocks().cuda()
@@ -597,7 +598,7 @@ def test_a_call_needs_a_forward_pass_of_its_own():
     model.eval()
     model(images())
     model.train()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="one in eval mode came after it"):
         constraint()
 
 
@@ -619,6 +620,74 @@ def test_a_forward_pass_without_gradient_gives_a_penalty_without():
         model(images())
     penalty = constraint()
     assert penalty > 0 and not penalty.requires_grad
+
+
+@pytest.mark.parametrize("how", ["deleted", "made again", "raised over", "a local of a function"])
+def test_the_hooks_go_with_their_constraint(how):
+    model = Blocks()
+
+    def scope():
+        return SelfSimilarityConstraint(model, "blocks.*", **SETTINGS).weight
+
+    if how == "a local of a function":
+        scope()
+        left = 0
+    else:
+        for _ in range(5):
+            constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
+        left = 1 + len(constraint.names)
+        if how == "raised over":
+            with pytest.raises(ValueError, match="target"):
+                constraint = SelfSimilarityConstraint(model, "blocks.*", target=2.0)
+        if how != "made again":
+            del constraint
+            left = 0
+    assert hooks(model) == left
+    copied = copy.deepcopy(model)
+    model(images())
+    assert copied(images()).shape == model(images()).shape
+
+
+@pytest.mark.parametrize("how", ["frozen", "no_grad", "detached"])
+def test_a_module_that_no_gradient_reaches_is_warned_of(how):
+    model = Blocks()
+    if how == "frozen":
+        model.stem.requires_grad_(False)
+        model.blocks.requires_grad_(False)
+    if how == "detached":
+        model.blocks[0].register_forward_hook(lambda *arguments: arguments[-1].detach())
+    if how == "no_grad":
+        model.blocks[0].forward = torch.no_grad()(model.blocks[0].forward)
+        model.blocks[0].register_forward_hook(lambda *arguments: arguments[-1] * 1)
+    constraint = SelfSimilarityConstraint(model, "blocks.0", **SETTINGS)
+    model(images())
+    with pytest.warns(UserWarning, match=r"module 'blocks\.0': no gradient reaches it"):
+        constraint()
+
+
+def test_a_default_device_that_is_not_the_cpu():
+    model = Blocks()
+    torch.set_default_device("meta")
+    try:
+        constraint = SelfSimilarityConstraint(model, "blocks.*", **SETTINGS)
+    finally:
+        torch.set_default_device(None)
+    model(images())
+    assert constraint() > 0
+
+
+@pytest.mark.parametrize("kind", ["Conv1d", "flattened", "wide"])
+def test_the_channels_are_found_as_for_feature_matrices(kind):
+    torch.manual_seed(0)
+    first = nn.Conv1d(3, 8, 3) if kind == "Conv1d" else nn.Conv2d(3, 8, 3)
+    model = nn.Sequential(first, nn.Flatten(2) if kind == "flattened" else nn.Identity())
+    x = torch.rand(10, 3, 20) if kind == "Conv1d" else torch.rand(10, 3, 10, 20)
+    module = "1" if kind == "flattened" else "0"
+    constraint = SelfSimilarityConstraint(model, module, target=0.3, weight=1.0)
+    model(x)
+    constraint()
+    expected = ss_rate(first(x).flatten(2).mean(2).T)
+    torch.testing.assert_close(constraint.last.ss_rate, expected.detach())
 
 
 class Twice(Blocks):

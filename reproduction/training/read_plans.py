@@ -1,0 +1,85 @@
+"""A plan of training as the book shows it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from reproduction.training.confirm import Results
+
+
+def plan_table(found: Results) -> pd.DataFrame:
+    """The outcome of a finished plan, hypothesis by hypothesis; of another one its progress.
+
+    Returns:
+        Text, a row per hypothesis and what it is about; or per network and arm.
+    """
+    if found.delivery is None or found.hypotheses is None:
+        names = {"done": "runs done", "due": "runs due", "look": "look at the scatter"}
+        return found.progress.rename(columns=names).set_index("network").rename_axis(None)
+    rows = [
+        {
+            "hypothesis": "H0",
+            "of": f"{network}: share of the distance to γ that R closes",
+            "pairs": f"{row['n']:.0f}",
+            "mean": _share(row["mean"]),
+            "95 % interval": _between(row, _share),
+            "p": "–",
+            "outcome": row["outcome"],
+        }
+        for network, row in found.delivery.iterrows()
+    ]
+    rows += [
+        {
+            "hypothesis": row["hypothesis"],
+            "of": f"{row['network']}: {row['comparison']}, points",
+            "pairs": f"{row['n']:.0f}",
+            "mean": _points(row["mean"]),
+            "95 % interval": _between(row, _points),
+            "p": p_value(row["p"]),
+            "outcome": row["outcome"],
+        }
+        for row in found.hypotheses.to_dict("records")
+    ]
+    return pd.DataFrame(rows).set_index("hypothesis").rename_axis(None)
+
+
+def paper_table(found: Results) -> pd.DataFrame:
+    """R - B of each network of a finished plan beside the paper's gain; no rows before."""
+    rows = found.paper.to_dict("index") if found.paper is not None else {}
+    text = {
+        network: {
+            "pairs": f"{row['n']:.0f}",
+            "ours": _points(row["mean"]),
+            "95 % interval": _between(row, _points),
+            "paper": f"{row['gain']:+.2f} ± {row['error']:.2f}",
+            "outcome": row["outcome"],
+        }
+        for network, row in rows.items()
+    }
+    columns = ["pairs", "ours", "95 % interval", "paper", "outcome"]
+    return pd.DataFrame.from_dict(text, orient="index", columns=columns)
+
+
+def p_value(p: float) -> str:
+    """
+    >>> p_value(0.0312), p_value(1e-9), p_value(float("nan"))
+    ('0.031', '< 0.001', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.0%}"
+
+
+def _points(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.2f}"
+
+
+def _between(row: Any, form: Any) -> str:
+    return "–" if math.isnan(row["low"]) else f"{form(row['low'])} to {form(row['high'])}"

@@ -1,0 +1,116 @@
+"""What a plan of training comes to, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from reproduction.training.confirm import Results
+from reproduction.training.read_plans import p_value
+
+#: Says something of a finished plan.
+Say = Callable[[Results], str]
+
+#: What the outcome of a tested hypothesis means.
+_OUTCOMES = {
+    "holds": "holds",
+    "the opposite": "does not hold: the difference is the other way round",
+    "open": "is left open",
+    "described": "is described only",
+    "not tested: stopped": "is not tested: nothing was delivered to its network",
+    "not tested: not delivered": "is not tested: too little was delivered to its network",
+}
+
+_AGAINST = {
+    "reproduced in small": "the paper's gain is reproduced in small",
+    "not reproduced": "the paper's gain is not reproduced",
+    "open": "the paper's gain is neither confirmed nor excluded",
+}
+
+
+def outcome(found: Results) -> str:
+    """What a finished plan comes to, test by test; of another one its progress, and no accuracy."""
+    if not found.finished:
+        return progress(found)
+    assert found.hypotheses is not None and found.paper is not None
+    tested = [_tested(row) for row in found.hypotheses.to_dict("records")]
+    printed = [
+        f"{network}: {_AGAINST[row['outcome']]}"
+        for network, row in found.paper.iterrows()
+        if row["outcome"] in _AGAINST
+    ]
+    against = "; ".join(printed) or "no network was tested"
+    return f"{delivered(found)} {' '.join(tested)} **Against Table 3** — {against}."
+
+
+def outcomes(plans: Iterable[Results]) -> str:
+    """A paragraph per plan: its question, then its outcome or its progress."""
+    return "\n\n".join(
+        f"**{found.plan.name}.** {' '.join(found.plan.text['question'].split())} {outcome(found)}"
+        for found in plans
+    )
+
+
+def progress(found: Results) -> str:
+    """How many runs of a plan are done, and which networks have been stopped."""
+    table = found.progress
+    done, due = int(table["done"].sum()), int(table["due"].sum())
+    if not done:
+        return f"Not run: 0 of {due} runs."
+    text = f"Not finished: {done} of {due} runs are done"
+    halted = list(dict.fromkeys(table.loc[table["state"] == "stopped", "network"]))
+    if halted:
+        text += f"; {_and(halted)} stopped early, because the constraint did not act there"
+    return text + ". No accuracy is read from its records before the last run is done."
+
+
+def delivered(found: Results) -> str:
+    """H0 of a finished plan: where the constraint acts."""
+    assert found.delivery is not None
+    parts = []
+    for network, row in found.delivery.iterrows():
+        stopped = ", stopped" if row["outcome"] == "not delivered" else ""
+        share = f"{row['mean']:.0%}{_interval(row, '{:.0%}')}, {_pairs(row['n'])}{stopped}"
+        parts.append(f"{network} {share}")
+    holds = list(found.delivery.index[found.delivery["outcome"] == "holds"])
+    share = found.plan.text["delivery"]["share"]
+    where = f"in {_and(holds)}" if holds else "in no network"
+    return (
+        f"**H0** holds {where}: of the baseline's distance to γ, the constraint closes "
+        f"{'; '.join(parts)} (asked for: {share:.0%})."
+    )
+
+
+def helped(found: Results) -> str:
+    """H1 of a finished plan in a sentence, for the head of the chapter."""
+    assert found.hypotheses is not None
+    row = found.hypotheses[found.hypotheses["hypothesis"] == "H1"].iloc[0]
+    return _tested(row)
+
+
+def _tested(row: Mapping[str, Any] | pd.Series) -> str:
+    name = "" if row["hypothesis"] == "secondary" else f"**{row['hypothesis']}** "
+    numbers = "no pairs"
+    if row["n"]:
+        numbers = f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])}"
+    if not math.isnan(row["p"]):
+        p = p_value(row["p"])
+        numbers += f", p {p}" if p.startswith("<") else f", p = {p}"
+    return f"{name}({row['network']}, {row['comparison']}) {_OUTCOMES[row['outcome']]}: {numbers}."
+
+
+def _interval(row: Mapping[str, Any] | pd.Series, form: str) -> str:
+    if math.isnan(row["low"]):
+        return ""
+    return f" (95 % interval {form.format(row['low'])} to {form.format(row['high'])})"
+
+
+def _pairs(n: float) -> str:
+    return "1 pair" if n == 1 else f"{n:.0f} pairs"
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

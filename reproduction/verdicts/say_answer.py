@@ -1,0 +1,90 @@
+"""What the first page answers before its table: the same verdicts, in sentences.
+
+Every sentence is made of the words of the table below it, so that the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The row of a claim in ``claims.scorecard``.
+Row = Mapping[str, Any]
+
+#: Results in small that say nothing: the claim has no smaller form, or it was not run.
+SILENT = ("–", "not run")
+
+VERDICT = {
+    "reproduced": "*reproduced*",
+    "partly": "*partly* reproduced",
+    "not reproduced": "*not reproduced*",
+    "not testable here": "*not testable here*",
+    "not run": "*not run* at the paper's settings",
+}
+
+IN_SMALL = {
+    "agrees": "*agree*",
+    "agrees in part": "*agree in part*",
+    "disagrees": "*disagree*",
+    "undecided": "are *undecided*",
+}
+
+IN_PRINT = {
+    "holds": "*holds*",
+    "holds in part": "*holds in part*",
+    "does not hold": "*does not hold*",
+}
+
+#: The forms of the constraint that small runs may have.
+FORMS = {"in small": "of the printed form", "released": "of its authors' own form"}
+
+
+def standing(row: Row) -> str:
+    """What has become of a claim: at the paper's settings, in small by form, in print.
+
+    >>> row = {"verdict": "partly", "in small": "agrees", "released": "–", "in print": "holds"}
+    >>> standing(row)
+    "*partly* reproduced; small runs *agree*; in the paper's own tables it *holds*"
+    """
+    where = f" on {row['n']}" if row.get("n", "").endswith(("machine", "machines")) else ""
+    told = [VERDICT[row["verdict"]] + where]
+    small = [f"{FORMS[name]} {IN_SMALL[row[name]]}" for name in FORMS if row[name] not in SILENT]
+    if row["released"] in SILENT:  # there is one form only
+        small = [words.removeprefix(f"{FORMS['in small']} ") for words in small]
+    if small:
+        told.append("small runs " + ", those ".join(small))
+    if row["in print"] in IN_PRINT:
+        told.append(f"in the paper's own tables it {IN_PRINT[row['in print']]}")
+    return "; ".join(told)
+
+
+#: The claims that the answer is about, by key, as they are called there.
+BELIEVED = {
+    "table2-untrained": "That untrained networks have the printed SS_rates",
+    "helps": "That the constraint improves MLPs and ViTs, not CNNs",
+    "self-similar-gain": "That self-similar networks gain",
+    "invariance": "That invariance explains who gains",
+}
+
+USED = {
+    "cheap": "That SS_rate is cheap and has a usable gradient",
+    "boxes": "That it counts boxes",
+    "toward-target": "That the constraint moves it to its target",
+}
+
+
+def believe(rows: Mapping[str, Row]) -> str:
+    """Whether the paper's findings stand; rows: of the scorecard, by the key of the claim."""
+    return f"**Believe:** {_standings(rows, BELIEVED)}"
+
+
+def use(rows: Mapping[str, Row]) -> str:
+    """Whether the method can be used; rows: as for `believe`."""
+    scale = "Compare its values only at equal [feature scale](#scale-matters)."
+    return f"**Use:** {_standings(rows, USED)} {scale}"
+
+
+def _standings(rows: Mapping[str, Row], claims: Mapping[str, str]) -> str:
+    return " ".join(
+        f"{what}: {standing(rows[key])}." for key, what in claims.items() if key in rows
+    )
