@@ -20,6 +20,7 @@ from pathlib import Path
 
 import elements
 import fragments
+import image_kinds
 import nbformat
 import provenance
 import scorecard
@@ -119,6 +120,7 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
         "errata": fragments.errata(),
         "elements": elements.elements(pages),
         "sentences": elements.sentences(),
+        "image_kinds": image_kinds.page(),
         "status": fragments.status(provenance.Build.now(), runs, scale),
     }
     (stage / "book/_generated").mkdir()

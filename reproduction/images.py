@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reproduction.paths import data_root
+from reproduction.image_files import MAX_PIXELS, NotReadable, read_image, shown
+from reproduction.image_folders import image_folder, skipped_line
+from reproduction.paths import data_root, existing_folder, looked_for
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
@@ -23,8 +26,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 NAMES = ("photographs", "digits", "cifar10", "cifar100", "imagenette", "imagenet-sample")
 
-# The splits, and the sub-folders that may hold each, in the order they are looked for.
-_FOLDERS = {"train": ["train"], "test": ["test", "val"]}
+_SPLITS = ("train", "test")
 
 _IMAGENETTE_FILES = {"train": 9469, "test": 3925}
 
@@ -38,9 +40,11 @@ class ImageSet:
     Attributes:
         name: the name given to `load_images`.
         pixels: (N, 3, H, W) uint8, 0 to 255.
-        labels: (N,) int64, class indices from 0.
+        labels: (N,) int64, class indices from 0: places in `classes`.
         fingerprint: 16 hexadecimal digits of SHA-256 over the shape and bytes of `pixels`.
         description: one sentence for captions.
+        classes: the names of all classes, the same for every split; of photographs, the pictures.
+        skipped: what was left out of a folder because it is no image by its name.
     """
 
     name: str
@@ -48,6 +52,8 @@ class ImageSet:
     labels: Tensor
     fingerprint: str
     description: str
+    classes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -111,11 +117,14 @@ def load_images(
     - "cifar10", "cifar100": the folder of that name in SSLIB_DATA, else downloaded by torchvision.
     - "imagenette": the same; torchvision's copy is the 320-pixel one, its val split is "test" here.
     - "imagenet-sample": the folder of that name in SSLIB_DATA; cannot be downloaded.
-    - "imagefolder:PATH": any folder of class folders, or of images alone (label 0).
+    - "imagefolder:PATH": any folder of class folders, or of images alone (label 0); PATH counts
+      from the working folder (papermill's --cwd).
 
     Folders are laid out ``<class>/<file>`` (train only), or ``train/<class>/<file>`` beside
-    ``test`` or ``val``; labels count the classes by sorted name. Downloads go to SSLIB_DATA, by
-    default ~/.cache/sslib.
+    ``test`` or ``val``; labels count the training split's classes by sorted name. What a folder may
+    hold, and what is skipped with a warning: ``image_folders.image_folder``. Which files are read,
+    and how deeper than 8 bits or transparent ones are: ``image_files.read_image``. Downloads go to
+    SSLIB_DATA, by default ~/.cache/sslib.
 
     Which images: the first `n` of ``numpy.random.default_rng(seed).permutation(total)`` over the
     sorted files: drawn without replacement, a smaller `n` being the start of a larger one.
@@ -133,7 +142,7 @@ def load_images(
 
     Raises:
         ValueError: an unknown name or split, `n`, `seed` or `size` out of range, more images
-            than there are, a file that is no image.
+            than there are, a folder of another layout, drawn files that cannot be read as images.
         FileNotFoundError: a set that is neither here nor could be downloaded.
     """
     # Imported here, and others below, so that importing this module costs little.
@@ -150,7 +159,7 @@ def load_images(
             )
     if isinstance(crop_pct, bool) or not isinstance(crop_pct, Real) or not 0 < crop_pct <= 1:
         raise ValueError(f"crop_pct must be a number above 0 and at most 1, got {crop_pct!r}")
-    if split not in _FOLDERS:
+    if split not in _SPLITS:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     source = _source(name, split)
     total = len(source.labels)
@@ -166,20 +175,34 @@ def load_images(
     short = round(size / crop_pct)
     pixels = np.empty((count, 3, size, size), np.uint8)
 
-    def fill(k: int) -> None:
-        image = source.open(order[k])
+    def fill(k: int) -> str | None:
+        try:
+            image = source.open(order[k])
+        except NotReadable as error:
+            return str(error)
         if source.centre:
+            longer = round(short * max(image.size) / min(image.size))
+            if short * longer > MAX_PIXELS:
+                return (
+                    f"{source.name_of(order[k])} has {image.width} x {image.height} pixels, "
+                    f"{short} x {longer} when scaled; at most {MAX_PIXELS:,} are allowed"
+                )
             image = functional.center_crop(
                 functional.resize(image, [short], InterpolationMode.BICUBIC), size
             )
         else:
             image = image.resize((size, size), Image.Resampling.BICUBIC)
         pixels[k] = np.asarray(image).transpose(2, 0, 1)
+        return None
 
     # Pillow decodes and scales without holding the interpreter's lock, and each image has its own
     # place.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(fill, range(count)))
+        refused = [why for why in pool.map(fill, range(count)) if why]
+    if refused:
+        raise ValueError(_refusal(refused, count))
+    if source.skipped:
+        warnings.warn(skipped_line(source.root, source.skipped), stacklevel=2)
 
     drawn = "" if name == "photographs" else f", drawn with seed {seed}"
     fitted = f"shorter side {short}, centre crop " if source.centre else ""
@@ -191,6 +214,18 @@ def load_images(
         labels=torch.tensor([source.labels[i] for i in order], dtype=torch.int64),
         fingerprint=digest.hexdigest()[:16],
         description=f"{count} {source.about}{drawn}; {fitted}{size} x {size} pixels.",
+        classes=source.classes,
+        skipped=source.skipped,
+    )
+
+
+def _refusal(refused: Sequence[str], count: int) -> str:
+    if len(refused) == 1:
+        return f"{refused[0]}; restore or remove it"
+    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return (
+        f"{len(refused)} of the {count} images drawn cannot be used; restore or remove them: "
+        f"{'; '.join(refused[:3])}{more}"
     )
 
 
@@ -199,7 +234,14 @@ class _Source:
     labels: Sequence[int]
     open: Callable[[int], Image.Image]
     about: str
+    classes: tuple[str, ...]
     centre: bool = True  # whether the images still need the centre crop
+    root: Path = Path()  # of the files, where there are some
+    files: Sequence[Path] = ()
+    skipped: tuple[str, ...] = ()
+
+    def name_of(self, index: int) -> str:
+        return shown(self.files[index]) if self.files else f"image {index}"
 
 
 def _source(name: str, split: str) -> _Source:
@@ -212,18 +254,20 @@ def _source(name: str, split: str) -> _Source:
     if name == "digits":
         return _digits(split)
     if name.startswith("imagefolder:"):
-        folder = Path(name.removeprefix("imagefolder:")).expanduser()
-        if name == "imagefolder:" or not folder.is_dir():
+        folder = existing_folder(name.removeprefix("imagefolder:"))
+        if folder is None:
             raise FileNotFoundError(
-                f"name={name!r}: PATH in imagefolder:PATH must be an existing folder"
+                f"name={name!r}: PATH in imagefolder:PATH must be an existing folder; "
+                f"{looked_for(name.removeprefix('imagefolder:'))}"
             )
-        return _folder(folder.name, folder, split)
+        return _folder(shown(folder.name), folder, split)
     root = data_root()
     if root and (root / name).is_dir():
         return _folder(name, root / name, split)
     if name == "imagenet-sample":
         raise FileNotFoundError(
             f"{name} is no download: set SSLIB_DATA to a folder with {name}/<wnid>/*.jpg"
+            + (f"; {shown(root / name)} is not there" if root else "")
         )
     return _download(name, split, root or Path.home() / ".cache" / "sslib")
 
@@ -251,7 +295,7 @@ def _photographs(split: str) -> _Source:
         f"overlapping {_CROP}-pixel crops of two photographs, "
         "scikit-learn's china.jpg and flower.jpg"
     )
-    return _Source([0, 1] * 256, crop, about, centre=False)
+    return _Source([0, 1] * 256, crop, about, ("china", "flower"), centre=False)
 
 
 def _digits(split: str) -> _Source:
@@ -266,50 +310,24 @@ def _digits(split: str) -> _Source:
     )  # stored as 0 to 16
     about = f"images of scikit-learn's digits ({split})"
     return _Source(
-        labels[chosen], lambda i: Image.fromarray(grey[i]).convert("RGB"), about, centre=False
+        labels[chosen],
+        lambda i: Image.fromarray(grey[i]).convert("RGB"),
+        about,
+        tuple("0123456789"),
+        centre=False,
     )
 
 
 def _folder(name: str, folder: Path, split: str) -> _Source:
-    from torchvision.datasets import ImageFolder
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    def folders() -> set[str]:
-        return {
-            entry.name
-            for entry in folder.iterdir()
-            if entry.is_dir() and not entry.name.startswith(".")
-        }
-
-    if "train" in folders() and folders() <= {"train", "test", "val"}:  # else they are classes
-        found = [part for part in _FOLDERS[split] if part in folders()]
-        if not found:
-            raise ValueError(
-                f"split={split!r}: {folder} holds no folder {' or '.join(_FOLDERS[split])}"
-            )
-        folder = folder / found[0]
-    elif split != "train":
-        raise ValueError(f"split={split!r}: {folder} is not divided; all of it is split='train'")
-    loose = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in IMG_EXTENSIONS)
-    if loose and folders():
-        raise ValueError(f"{folder} holds both images and folders; the labels would be guesswork")
-    try:
-        samples = [(file, 0) for file in loose] or ImageFolder(folder).samples
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{folder} holds no images as <class>/<file>: {error}") from error
-
-    def read(index: int) -> Image.Image:
-        path = samples[index][0]
-        try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-        except Exception as error:  # Pillow's decoders raise errors of many kinds at a damaged file
-            raise ValueError(
-                f"{path} cannot be read as an image ({error}); restore or remove it"
-            ) from error
-
+    images = image_folder(folder, split)
     return _Source(
-        [label for _, label in samples], read, f"images of {name} ({split}), from image files"
+        images.labels,
+        lambda i: read_image(images.files[i]),
+        f"images of {name} ({split}), from image files",
+        images.classes,
+        root=folder,
+        files=images.files,
+        skipped=images.skipped,
     )
 
 
@@ -318,7 +336,8 @@ def _download(name: str, split: str, root: Path) -> _Source:
 
     try:
         if name == "imagenette":
-            datasets.Imagenette(root, _FOLDERS[split][-1], size="320px", download=True)
+            part = {"train": "train", "test": "val"}[split]
+            datasets.Imagenette(root, part, size="320px", download=True)
             source = _folder(name, root / "imagenette2-320", split)
             if (
                 len(source.labels) != _IMAGENETTE_FILES[split]
@@ -334,4 +353,6 @@ def _download(name: str, split: str, root: Path) -> _Source:
             f"{name}/train/<class>/*.jpg and {name}/test/..."
         ) from error
     about = f"images of {name} ({split}), torchvision's copy"
-    return _Source(arrays.targets, lambda i: Image.fromarray(arrays.data[i]), about)
+    return _Source(
+        arrays.targets, lambda i: Image.fromarray(arrays.data[i]), about, tuple(arrays.classes)
+    )

@@ -43,6 +43,8 @@ BASE = [
     "stats_means",
     "style",
     "settings",
+    "image_files",
+    "image_folders",
     "images",
     "models",
 ]

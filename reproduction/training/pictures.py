@@ -68,7 +68,7 @@ def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictu
         on_device(evaluated.pixels[cut:], evaluated.labels[cut:]),
         on_device(test.pixels, test.labels),
         evaluated.pixels[:cut][:GRAM_IMAGES].to(device),
-        int(stored.labels.max()) + 1,
+        len(stored.classes),
         f"{stored.fingerprint}-{test.fingerprint}",
     )
 

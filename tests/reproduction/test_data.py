@@ -226,7 +226,6 @@ def fill(folder: Path, splits: tuple[str, ...], suffix: str) -> None:
 )  # fmt: skip
 def test_folders_with_splits(root, name, splits, suffix):
     fill(root / name, splits, suffix)
-    (root / name / "notes.csv").write_text("not an image")
     for s, split in enumerate(("train", "test")):
         images = load_images(name, None, size=8, split=split)
         labels = [(2, 0, 1)[value % 100 // 10] for value in values(images)]  # of cat, Dog, ant
@@ -259,18 +258,14 @@ def test_the_order_of_files_is_not_the_file_systems(tmp_path, monkeypatch, insid
 def test_image_folders_of_all_kinds(tmp_path, monkeypatch):
     save(tmp_path / "flat" / "b.png", 2)
     save(tmp_path / "flat" / "a.jpg", 1)
-    (tmp_path / "flat" / ".ipynb_checkpoints").mkdir()
     images = load_images(f"imagefolder:{tmp_path / 'flat'}", None, size=4)
     assert sorted(values(images)) == [1, 2] and images.labels.tolist() == [0, 0]
+    assert images.classes == ("flat",)
     fill(tmp_path / "split", ("train", "test", "val"), ".png")
     assert (
         min(values(load_images(f"imagefolder:{tmp_path / 'split'}", None, size=4, split="test")))
         == 100
     )
-    save(tmp_path / "vehicles" / "train" / "a.png", 5)  # a class that happens to be called train
-    save(tmp_path / "vehicles" / "bus" / "a.png", 6)
-    images = load_images(f"imagefolder:{tmp_path / 'vehicles'}", None, size=4)
-    assert dict(zip(values(images), images.labels.tolist(), strict=True)) == {6: 0, 5: 1}
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(load_images("imagefolder:~/flat", None, size=4)) == 2
 
@@ -290,11 +285,11 @@ def test_folders_that_cannot_be_read(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "hollow" / "class").mkdir(parents=True)
     for folder in ("empty", "hollow"):
-        with pytest.raises(FileNotFoundError, match=f"{folder} holds no images as <class>/<file>"):
+        with pytest.raises(FileNotFoundError, match=f"{folder}.* holds no images.*: it is empty"):
             load_images(f"imagefolder:{tmp_path / folder}")
     save(tmp_path / "mixed" / "a.png", 1)
     save(tmp_path / "mixed" / "class" / "a.png", 1)
-    with pytest.raises(ValueError, match="mixed holds both images and folders"):
+    with pytest.raises(ValueError, match=r"mixed holds both images \(.a.png.\) and folders"):
         load_images(f"imagefolder:{tmp_path / 'mixed'}")
 
 
