@@ -131,7 +131,7 @@ print(say.relus(tables["nn.Sequential"]))
 # An F with its axes confused is a matrix of numbers like any other, and nothing in its SS_rate shows it. So what cannot
 # be read for certain is refused. Six images each, `layout="auto"`:
 
-# %% mystnb={"figure": {"caption": "**Every output whose channels cannot be told is refused.** The answer of `sslib.feature_matrices` to models that are easily read in a wrong way; the last rows are read, and rightly.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output"]
+# %% mystnb={"figure": {"caption": "**Every output whose channels cannot be told is refused.** The answer of `sslib.feature_matrices` to models that are easily read in a wrong way; the last rows are read, and rightly. What to see: the word that each answer names.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output", "live"]
 pd.set_option("display.max_colwidth", None)  # whole sentences
 read.refused(refusals.refusals())
 
