@@ -57,8 +57,8 @@ def self_similarity(
     ([32, 20], True)
 
     Args:
-        model, images, modules, layout, batch_size, device, tokens, pool, forward, call,
-            max_batches: as for ``sslib.feature_matrices``.
+        model, images, modules, layout, batch_size, device: as for ``sslib.feature_matrices``.
+        tokens, pool, forward, call, max_batches: the same.
         formula: "released" or "printed", see ``sslib.ss_rate``.
         draws: of the noise, 2 or more; z is known to about 1 in sqrt(2 draws).
         seed: of the first draw of the noise, 0 or above; the global random state is not touched.
