@@ -194,15 +194,16 @@ def abilities(root: Path = RESULTS) -> str:
     found = claims.characteristics(root)
     if not found:
         return (
-            "## What the rules can tell\n\nNot computed: no rule with a scatter has been applied."
+            "## What the rules can tell\n\nNot run: no rule with a scatter has a measurement yet."
         )
     texts = power.table(found)
     none = {
         f"{number}. {name}": f"“none” for claim {number}: {own.none}"
         for (number, name, _), own in found.items()
     }
-    header = "| claim | runs | n | if true | " + " | ".join(texts.columns[4:]) + " |"
-    lines = [header, "|---" * len(texts.columns) + "|"]
+    heads = ["claim", "runs", "n", *(f"if true: {truth}" for truth in simulate.TRUTHS)]
+    heads.append("would decide")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     rows = texts.to_dict("records")
     lines += ["| " + " | ".join(html.escape(str(row[c])) for c in texts) + " |" for row in rows]
     left = [
@@ -224,7 +225,11 @@ def abilities(root: Path = RESULTS) -> str:
             f"{power.ERROR:.0%}; – where no more can be had, or no size of the effect is printed. "
             f"Draws are seeded. {'; '.join(none.values())}.",
             "",
+            ":::{div} wide stacked abilities",
+            "",
             *lines,
+            "",
+            ":::",
             "",
             f"Nothing is drawn for {'; for '.join(left)}. Claims that are missing were not run.",
         ]

@@ -51,7 +51,7 @@ from reproduction.training.say_first import three_lines
 from reproduction.training.say_plans import outcome, outcomes
 
 settings = start("03_regularization", globals())
-complete(run.at_scale(settings))
+complete(run.at_scale(settings));
 
 # %% tags=["hide-input"]
 every, plan, plans = read.read_runs(), read.plan(), every_plan()

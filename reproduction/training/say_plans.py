@@ -73,8 +73,8 @@ def delivered(found: Results) -> str:
     parts = []
     for network, row in found.delivery.iterrows():
         stopped = ", stopped" if row["outcome"] == "not delivered" else ""
-        share = f"{row['mean']:.0%}{_interval(row, '{:.0%}')}, {_pairs(row['n'])}{stopped}"
-        parts.append(f"{network} {share}")
+        share = f"{row['mean']:.0%}{_interval(row, '{:.0%}')}"
+        parts.append(f"{share} in {network}, {_pairs(row['n'])}{stopped}")
     holds = list(found.delivery.index[found.delivery["outcome"] == "holds"])
     share = found.plan.text["delivery"]["share"]
     where = f"in {_and(holds)}" if holds else "in no network"
@@ -85,10 +85,24 @@ def delivered(found: Results) -> str:
 
 
 def helped(found: Results) -> str:
-    """H1 of a finished plan in a sentence, for the head of the chapter."""
-    assert found.hypotheses is not None
-    row = found.hypotheses[found.hypotheses["hypothesis"] == "H1"].iloc[0]
-    return _tested(row)
+    """R - B of the networks in which the constraint acts, beside the paper's gain; and the wrong
+    target's, where the plan has one. For the head of the chapter.
+    """
+    assert found.hypotheses is not None and found.paper is not None
+    told = [
+        f"{network} {row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])} "
+        f"(paper {row['gain']:+.2f})"
+        for network, row in found.paper.iterrows()
+        if row["outcome"] != "not tested"
+    ]
+    text = f"{'; '.join(told) or 'not tested in any network'}."
+    for row in found.hypotheses.to_dict("records"):
+        if row["comparison"].endswith("− W") and row["n"]:
+            text += (
+                f" Against the same push in the wrong direction, {row['network']} stands "
+                f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}."
+            )
+    return text
 
 
 def _tested(row: Mapping[str, Any] | pd.Series) -> str:

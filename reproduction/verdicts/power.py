@@ -212,21 +212,23 @@ def _keep(path: Path, measured: Mapping[str, float]) -> None:
 
 
 def table(found: Mapping[tuple[int, str, str], Power]) -> pd.DataFrame:
-    """The characteristics as the book shows them: a row per claim, form and truth.
+    """The characteristics as the book shows them: a row per claim and form, a column per truth.
 
     Args:
         found: by the claim's number, its short name, and the form of the runs.
     """
-    outcomes = ("reproduced", "partly", "undecided", "not reproduced")
     rows = []
     for (number, claim, form), power in found.items():
-        for truth in power.frequencies:
-            row: dict[str, Any] = {"claim": f"{number}. {claim}", "runs": form}
-            count, unit = power.n
-            row |= {"n": f"{count} {unit}s", "if true": truth}
-            row |= {outcome: f"{power.of(truth, outcome):.0%}" for outcome in outcomes}
-            enough = f"{power.enough}" if power.enough else f"more than {power.most}"
-            row["would decide"] = enough if power.most else "–"
-            rows.append(row)
-    columns = ["claim", "runs", "n", "if true", *outcomes, "would decide"]
-    return pd.DataFrame(rows, columns=columns)
+        count, unit = power.n
+        row = {"claim": f"{number}. {claim}", "runs": form, "n": f"{count} {unit}s"}
+        for truth in TRUTHS:
+            own = power.frequencies.get(truth, {})
+            told = [f"{outcome} {own[outcome]:.0%}" for outcome in _ORDER if own.get(outcome)]
+            row[truth] = ", ".join(told) or "–"
+        enough = f"{power.enough}" if power.enough else f"more than {power.most}"
+        row["would decide"] = enough if power.most else "–"
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["claim", "runs", "n", *TRUTHS, "would decide"])
+
+
+_ORDER = ("reproduced", "partly", "undecided", "not reproduced")

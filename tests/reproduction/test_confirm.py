@@ -151,6 +151,16 @@ def test_not_reproduced_needs_both_uncertainties(tmp_path, shift, outcome):
     assert found["outcome"] == outcome
 
 
+def test_the_head_of_the_chapter_has_the_networks_in_which_it_acts(tmp_path):
+    plan = load("small-confirm")
+    closer = dict.fromkeys(plan.networks, 0.06) | {"ResMLP": 0.001}
+    complete(plan, tmp_path, gains(R=0.8, W=-0.5), closer=closer)
+    text = say_plans.helped(results(plan, tmp_path))
+    assert text.count("points") == 4 and "ResMLP" not in text
+    assert "ViT (small) +0." in text and "(paper +0.51)" in text
+    assert "Against the same push in the wrong direction, ViT (small) stands +1." in text
+
+
 def test_holm_is_over_h1_and_h2_alone(tmp_path):
     plan = load("small-confirm")
     complete(plan, tmp_path, gains(R=0.05, W=0.0))
@@ -281,7 +291,7 @@ def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path, monkeypatch)
 
     row = card()["helps"]
     assert row["released: n"] == "80 pairs, cpu"  # 34 + 34 + 12, none of ResMLP, none of the old
-    assert "MLP-Mixer and ViT (small) +0.4" in row["released: ours"]
+    assert "ViT (small) +0.82 ± 0.05 points (paper +0.51)" in row["released: ours"]
     assert "ResMLP" not in row["released: ours"] and row["in small"] == "not run"
     assert card()["negligible"]["released"] == "agrees"
     toward = card()["toward-target"]
