@@ -133,7 +133,7 @@ paper_table(found)
 # %% [markdown]
 # Plans for a GPU are written in the same file and wait for one; `bash benchmarks/gpu.sh` runs them.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "records:imagenette-controls", "records:imagenette-vit", "records:imagenette-vit-base"]
 Markdown(outcomes(plans.values()))
 
 # %% [markdown]
