@@ -414,4 +414,4 @@ def page() -> str:
         told += f": {row['why']}" if row["why"] and row["outcome"] != "right" else ""
         cells = (row["format"], row["stored"], row["bits"], told)
         lines.append("| " + " | ".join(html.escape(str(cell)) for cell in cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([":::{div} wide stacked kinds", "", *lines, "", ":::"])

@@ -121,7 +121,7 @@ Markdown(helps)
 # %% tags=["hide-input"]
 Markdown(outcome(found))
 
-# %% mystnb={"figure": {"caption": "**The plan small-confirm, hypothesis by hypothesis**. Differences in points of top-1; p of exact sign flips, of H1 and H2 by Holm's rule, of H3 the larger of two one-sided t tests. A network in which the constraint closes too little of the distance to \u03b3 is not tested. What to see: where the constraint acts, and there the intervals of R \u2212 B and R \u2212 W.", "name": "tab-plan"}} tags=["hide-input", "nbval-check-output", "records:small-confirm"]
+# %% mystnb={"figure": {"caption": "**The plan small-confirm, hypothesis by hypothesis**. Share of the distance to \u03b3 that R closes; differences in points of top-1; p of exact sign flips, of H1 and H2 by Holm's rule, of H3 the larger of two one-sided t tests. A network in which the constraint closes too little of the distance to \u03b3 is not tested. What to see: where the constraint acts, and there the intervals of R \u2212 B and R \u2212 W.", "name": "tab-plan"}} tags=["hide-input", "nbval-check-output", "records:small-confirm"]
 plan_table(found)
 
 # %% mystnb={"figure": {"caption": "**What the plan's runs show**. Above: the share of the distance to \u03b3 that R closes, mean and 95 % interval over pairs; grey line: the quarter that was asked for. Below: a dot per pair, with mean and 95 % interval. What to see: whether the intervals below leave zero in the networks whose interval above reaches the line.", "name": "fig-plan"}, "image": {"alt": "Above, a diamond and bar per network for the share of the distance closed; below, dots, diamond and bar per comparison of arms for the difference in top-1."}} tags=["hide-input", "records:small-confirm"]

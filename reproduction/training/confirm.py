@@ -57,7 +57,7 @@ class Comparison:
     @property
     def label(self) -> str:
         sides = [" and ".join(arms) for arms in (self.more, self.less)]
-        return f"{sides[0]} − {sides[1]}" + (f", less that of {self.other}" if self.other else "")
+        return f"{sides[0]} − {sides[1]}" + (f", less {self.other}'s" if self.other else "")
 
 
 _VIT = "ViT (small)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,30 +21,28 @@ def plan_table(found: Results) -> pd.DataFrame:
         names = {"done": "runs done", "due": "runs due", "look": "look at the scatter"}
         return found.progress.rename(columns=names).set_index("network").rename_axis(None)
     rows = [
-        {
-            "hypothesis": "H0",
-            "of": f"{network}: share of the distance to γ that R closes",
-            "pairs": f"{row['n']:.0f}",
-            "mean": _share(row["mean"]),
-            "95 % interval": _between(row, _share),
-            "p": "–",
-            "outcome": row["outcome"],
-        }
-        for network, row in found.delivery.iterrows()
+        _row("H0", f"{network}: share closed", row, _share)
+        for network, row in found.delivery.to_dict("index").items()
     ]
     rows += [
-        {
-            "hypothesis": row["hypothesis"],
-            "of": f"{row['network']}: {row['comparison']}, points",
-            "pairs": f"{row['n']:.0f}",
-            "mean": _points(row["mean"]),
-            "95 % interval": _between(row, _points),
-            "p": p_value(row["p"]),
-            "outcome": row["outcome"],
-        }
+        _row(row["hypothesis"], f"{row['network']}: {row['comparison']}", row, _points)
         for row in found.hypotheses.to_dict("records")
     ]
     return pd.DataFrame(rows).set_index("hypothesis").rename_axis(None)
+
+
+def _row(
+    name: str, of: str, row: Mapping[Any, Any], form: Callable[[float], str]
+) -> dict[str, str]:
+    interval = "" if math.isnan(row["low"]) else f" ({_between(row, form)})"
+    return {
+        "hypothesis": name,
+        "of": of,
+        "outcome": row["outcome"],
+        "pairs": f"{row['n']:.0f}",
+        "mean (95 % interval)": form(row["mean"]) + interval,
+        "p": p_value(row.get("p", math.nan)),
+    }
 
 
 def paper_table(found: Results) -> pd.DataFrame:

@@ -186,4 +186,4 @@ def test_the_table_of_kinds_is_right_row_by_row(monkeypatch):
     assert wrong.empty, wrong.to_string()
     assert (found.loc[found["outcome"] == "refused", "why"] != "").all()
     page = image_kinds.page()
-    assert page.count("\n") == len(found) + 1 and "| PNG | RGB | 16 | read |" in page
+    assert page.count("\n| ") == len(found) + 1 and "| PNG | RGB | 16 | read |" in page
