@@ -6,6 +6,7 @@ import os
 import random
 import string
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -102,17 +103,74 @@ def test_eight_bit_rgb_is_what_pillow_reads(tmp_path):
         assert (np.asarray(read_image(path)) == expected).all()
 
 
-def test_an_image_that_is_small_on_disk_and_huge_in_memory_is_refused(tmp_path):
+@pytest.mark.parametrize("side", [12_000, 40_000])
+def test_an_image_that_is_small_on_disk_and_huge_in_memory_is_refused(tmp_path, side):
+    """12,000 by 12,000 is what Pillow only warns of."""
     path = tmp_path / "x.png"
     Image.new("1", (1, 1)).save(path)
     whole = bytearray(path.read_bytes())
-    whole[16:24] = (40_000).to_bytes(4, "big") * 2  # its header says 40,000 by 40,000
-    import zlib
-
+    whole[16:24] = side.to_bytes(4, "big") * 2  # the size that its header gives
     whole[29:33] = zlib.crc32(bytes(whole[12:29])).to_bytes(4, "big")
     path.write_bytes(bytes(whole))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(NotReadable, match=r"x\.png .*(144000000|12000 x 12000|1600000000)"):
+            read_image(path)
+
+
+def test_a_thin_image_is_refused_before_it_is_scaled(tmp_path):
+    Image.new("L", (60_000, 1)).save(tmp_path / "thin.png")
+    with pytest.raises(ValueError, match=r"thin\.png has 60000 x 1 pixels, 256 x 15360000 when"):
+        load_images(f"imagefolder:{tmp_path}", None)
+
+
+def test_a_png_with_a_wrong_checksum_is_refused(tmp_path):
+    put(tmp_path, "x.png")
+    content = bytearray((tmp_path / "x.png").read_bytes())
+    content[-13] ^= 1  # the last byte of the pixels' checksum, before the 12 bytes of the end
+    (tmp_path / "x.png").write_bytes(bytes(content))
     with pytest.raises(NotReadable, match=r"x\.png"):
-        read_image(path)
+        read_image(tmp_path / "x.png")
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    """Opening a named pipe would wait for ever: a writer keeps a failure of this test short."""
+    os.mkfifo(tmp_path / "x.png")
+    held = os.open(tmp_path / "x.png", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with pytest.raises(NotReadable, match="no regular file"):
+            read_image(tmp_path / "x.png")
+    finally:
+        os.close(held)
+
+
+def test_refused_files_are_counted_and_three_are_named(tmp_path):
+    put(tmp_path, *(f"{k}.png" for k in range(6)))
+    for k in range(5):
+        (tmp_path / f"{k}.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="5 of the 6 images drawn") as caught:
+        load_images(f"imagefolder:{tmp_path}", None, size=8)
+    assert str(caught.value).count("no format that Pillow knows") == 3
+    assert str(caught.value).endswith("and 2 more")
+
+
+def test_messages_give_the_resolved_path(tmp_path, monkeypatch):
+    """A path counts from the working folder, and a message says which that was."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real" / "a").mkdir(parents=True)
+    (tmp_path / "real" / "a" / "1.png").write_bytes(b"no image")
+    os.symlink("real", tmp_path / "link", target_is_directory=True)
+    for name in ("link", "../" + tmp_path.name + "/link"):
+        with pytest.raises(ValueError, match="cannot be read") as caught:
+            load_images(f"imagefolder:{name}", None, size=8)
+        assert str(caught.value).startswith(str(tmp_path.resolve() / "real" / "a" / "1.png"))
+    with pytest.raises(FileNotFoundError) as caught:
+        load_images("imagefolder:missing", None)
+    assert f"looked for {str(tmp_path / 'missing')!r}" in str(caught.value)
+    monkeypatch.setenv("SSLIB_DATA", "missing")
+    with pytest.raises(ValueError, match="SSLIB_DATA") as caught:
+        load_images("imagenet-sample", None)
+    assert str(tmp_path / "missing") in str(caught.value)
 
 
 def test_five_hundred_damaged_files_are_read_or_refused_by_name(tmp_path):
@@ -150,7 +208,7 @@ def test_five_hundred_damaged_files_are_read_or_refused_by_name(tmp_path):
 
 
 def test_four_hundred_random_trees_are_read_or_refused(tmp_path):
-    """Folders, images, links and leftovers in any place: labels always name their folder."""
+    """Folders, images and leftovers in any place: labels always name their folder."""
     draw, read = random.Random(1), 0
     names = ["a", "b", "Train", "test", "val", "__MACOSX", ".git", "c d", "ü"]
     for k in range(400):
