@@ -29,7 +29,7 @@ from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
 
 MODEL = "vit_small_patch16_224"
-SETTINGS = {"target": 0.3, "weight": 1e-4}
+SETTINGS = {"target": 0.3, "weight": 1e-4, "layout": "BND"}
 
 
 class StandIn(nn.Module):

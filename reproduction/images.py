@@ -202,7 +202,8 @@ def load_images(
     if refused:
         raise ValueError(_refusal(refused, count))
     if source.skipped:
-        warnings.warn(skipped_line(source.root, source.skipped), stacklevel=2)
+        told = skipped_line(source.root, source.skipped)
+        warnings.warn(f"some files are no images: {told}", stacklevel=2)
 
     drawn = "" if name == "photographs" else f", drawn with seed {seed}"
     fitted = f"shorter side {short}, centre crop " if source.centre else ""
@@ -265,9 +266,9 @@ def _source(name: str, split: str) -> _Source:
     if root and (root / name).is_dir():
         return _folder(name, root / name, split)
     if name == "imagenet-sample":
+        looked = f"; {shown(root / name)} is not there" if root else ""
         raise FileNotFoundError(
-            f"{name} is no download: set SSLIB_DATA to a folder with {name}/<wnid>/*.jpg"
-            + (f"; {shown(root / name)} is not there" if root else "")
+            f"{name} is no download: set SSLIB_DATA to a folder with {name}/<wnid>/*.jpg{looked}"
         )
     return _download(name, split, root or Path.home() / ".cache" / "sslib")
 

@@ -313,7 +313,7 @@ def _exact(a: np.ndarray, b: np.ndarray) -> Estimate:
     every = np.abs(_pairings(tuple(np.sort(u).tolist())) @ v)
     rho = float(u @ v / scale)
     as_strong = np.count_nonzero(every >= (abs(rho) - 1e-9) * scale)
-    return Estimate(rho, as_strong / len(every))
+    return Estimate(rho, float(as_strong / len(every)))
 
 
 @lru_cache(maxsize=8)

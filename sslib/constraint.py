@@ -149,19 +149,18 @@ class SelfSimilarityConstraint(nn.Module):
         if not self._handles:
             raise RuntimeError("the constraint was removed from its model; make a new one")
         if reduced is None and not began:
-            since = "no forward pass of the model in training mode since the last call"
             hint = "one in eval mode came after it; " * self._evaluated
-            raise RuntimeError(f"{since}; {hint}call the model, then at once the constraint")
+            call = f"{hint}call the model, then at once the constraint"
+            raise RuntimeError(f"no forward pass of the model in training mode before it; {call}")
         if reduced is None:
             raise RuntimeError(
                 f"module {name!r} was not called in the forward pass; expected modules that run in "
-                "every one. If the model is compiled: torch goes on with what it compiled before, "
-                "even for another model of the same class. Make the constraint before the first "
-                "compiled call, or call torch._dynamo.reset() after making it"
+                "every one. If the model is compiled, or was before: make the constraint ahead of "
+                "the first compiled call, or call torch._dynamo.reset() after making it"
             )
         if self._recording and not reduced.requires_grad:
-            lost = "no gradient reaches it (frozen, or detached), so the penalty trains nothing"
-            warnings.warn(f"module {name!r}: {lost}", stacklevel=3)
+            why = "(frozen, or detached), so the penalty trains nothing"
+            warnings.warn(f"module {name!r}: no gradient reaches it {why}", stacklevel=3)
         rate = ss_rate(self._features(reduced), **self._options, check=False)
         # An undefined SS_rate counts as gamma: nothing to add, and no gradient.
         deviation = (rate - self.gamma).nan_to_num(0.0)
