@@ -155,8 +155,8 @@ class SelfSimilarityConstraint(nn.Module):
         if reduced is None:
             raise RuntimeError(
                 f"module {name!r} was not called in the forward pass; expected modules that run in "
-                "every one. If the model is compiled, or was before: make the constraint ahead of "
-                "the first compiled call, or call torch._dynamo.reset() after making it"
+                "every one. If the model is compiled: make the constraint before the first "
+                "compiled call, or call torch._dynamo.reset() after making it"
             )
         if self._recording and not reduced.requires_grad:
             why = "(frozen, or detached), so the penalty trains nothing"
