@@ -314,7 +314,8 @@ def learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
     rows: dict[tuple[str, float], dict[str, float]] = {}
     for (model, text), part in runs.groupby(["model", "arm"], sort=False):
         arm = Arm.parse(text)
-        if arm.kind in ("baseline", "constrained") and arm.alpha is None:
+        own = arm.alpha is None and arm.gamma is None
+        if arm.kind in ("baseline", "constrained") and own:
             rate = arm.lr or RECIPES[part["recipe"].iloc[0]].lr
             row = rows.setdefault((model, rate), {})
             row |= {arm.kind: part["top1_last"].mean(), f"{arm.kind}: n": len(part)}

@@ -55,6 +55,11 @@ def arms_of(model, gains, seeds, family="cnn"):
 def test_arms_have_one_spelling():
     assert str(Arm.parse("constrained:alpha=0.0001")) == "constrained"
     assert str(Arm.parse("placebo:alpha=1.0@5e-4")) == "placebo:alpha=1@0.0005"
+    assert str(Arm.parse("constrained:gamma=0.30,alpha=1")) == "constrained:alpha=1,gamma=0.3"
+    assert str(Arm.parse("constrained:gamma=own")) == "constrained"
+    assert str(Arm.parse("yoked:of=released")) == "yoked"
+    for text in ("wrong:of=constrained,gamma=table2@0.001", "yoked", "released"):
+        assert str(Arm.parse(text)) == text
 
 
 def test_released_arms_are_those_of_the_published_commands():
