@@ -235,6 +235,7 @@ def doses_table(doses: pd.DataFrame) -> pd.DataFrame:
     """`pairs.dose_response` as the book shows it: a row per model, penalty and alpha."""
     cells = {
         "n": "{n}",
+        "γ": "{gamma:.2f}",
         "SS_rate": "{SS_rate:.3f}",
         "from γ": "{with:.3f} ({without:.3f})",
         "top-1, points": "{top-1:+.1f} ({low:+.1f}, {high:+.1f})",
