@@ -52,6 +52,21 @@ class Trainable:
         """The options of `python -m reproduction train` that make it, values by name."""
         raise NotImplementedError
 
+    def check(self, root: Path, others: Sequence[Trainable]) -> None:
+        """Check that it can be trained.
+
+        Args:
+            root: folder of the records.
+            others: what is trained in the same call.
+
+        Raises:
+            FileNotFoundError: a cell that it needs has no record and is not among the others.
+            ValueError: it is of an arm that is no longer run.
+        """
+        missing = [cell for cell in self.needs if cell not in others and not cell.done(root)]
+        if missing:
+            raise lacking(f"{self.arm} of {self.model}, seed {self.seed},", missing, root)
+
     def run(self, root: Path) -> Run:
         """What is to be trained.
 
@@ -154,11 +169,6 @@ class Cell(Trainable):
                 f"arm: the release has no command with a constraint for {self.model} on "
                 f"{self.dataset}"
             )
-        if arm.kind == PLACEBO:
-            raise ValueError(
-                "arm: the placebo is no longer run, as its steps were not as large as the "
-                "constraint's; expected yoked"
-            )
         if arm.kind == "wrong" and arm.targets and arm.gamma in (None, "own", "model"):
             raise ValueError(
                 f"arm: {self.arm!r}: a wrong target needs a gamma away from where the network ends "
@@ -228,6 +238,14 @@ class Cell(Trainable):
         if "released" in (arm.kind, arm.partner and arm.partner.kind) and not self.protocol.small:
             return arm.lr or RELEASED[self.model, self._released_set][0]
         return arm.lr
+
+    def check(self, root: Path, others: Sequence[Trainable]) -> None:
+        if Arm.parse(self.arm).kind == PLACEBO:
+            raise ValueError(
+                f"arm: {self.arm} of {self.model}, seed {self.seed}: the placebo is no longer run, "
+                "as its steps are not as large as the constraint's; expected yoked"
+            )
+        super().check(root, others)
 
     def run(self, root: Path) -> Run:
         acts = Arm.parse(self.arm).kind in ("constrained", "released")

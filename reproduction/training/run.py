@@ -24,7 +24,7 @@ from reproduction.grid import run as run_jobs
 from reproduction.paths import RESULTS
 from reproduction.table_1 import TABLE_1
 from reproduction.training.arms import EXPERIMENT
-from reproduction.training.cells import Cell, Trainable, grid, lacking
+from reproduction.training.cells import Cell, Trainable, grid
 from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
 from reproduction.training.pictures import Pictures, load_pictures
@@ -58,7 +58,7 @@ def run_grid(
     Raises:
         FileNotFoundError: images are missing, or runs that a cell needs and that are not among
             the cells.
-        ValueError: bad arguments.
+        ValueError: bad arguments, or a cell of an arm that is no longer run.
         RuntimeError: a loss is no longer finite.
     """
     if not minutes > 0:
@@ -93,9 +93,7 @@ def _measure(
 ) -> Iterator[Measurement]:
     """Train what no other process holds, and wait for what one does, until all have a record."""
     for cell in todo:
-        missing = {need: None for need in cell.needs if need not in todo and not need.done(root)}
-        if missing:
-            raise lacking(f"{cell.arm} of {cell.model}, seed {cell.seed},", missing, root)
+        cell.check(root, todo)
     pictures = cache(lambda dataset, recipe: load_pictures(dataset, recipe, device=device))
     while todo and time.time() < deadline:
         for cell in todo:
