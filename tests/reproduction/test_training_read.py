@@ -69,6 +69,18 @@ def test_histories_have_a_row_per_epoch():
     assert read.histories(runs.iloc[:0]).empty
 
 
+def test_table_3_has_one_gamma_that_of_most_runs():
+    """New runs take the model's; a cell that has both is not switched by its first new run."""
+    where = {"recipe": "paper", "dataset": "cifar10", "ss_rate_train": 0.2}
+    new, own = "constrained:gamma=model", "constrained"
+    runs = [("VGG", "baseline", 90), ("VGG", new, 91), ("VGG", "constrained:gamma=0.3", 50)]
+    runs += [("PVT", own, 80), ("PVT", own, 82), ("PVT", new, 70)]
+    frame = pd.DataFrame(runs, columns=["model", "arm", "top1_last"]).assign(**where)
+    table = read.table_3(frame, "paper", "cifar10")
+    shown = table[["constrained: n", "constrained: mean"]]
+    assert shown.loc["VGG"].tolist() == [1, 91] and shown.loc["PVT"].tolist() == [2, 81]
+
+
 def test_accuracies_as_they_are_shown():
     rows = {
         "VGG": [89.98, 89.83, 50.04, 0.44, 3, 0.2, 51.0, 0.5, 3, 0.25],
