@@ -268,7 +268,8 @@ def doses_table(doses: pd.DataFrame) -> pd.DataFrame:
         "gradient": "{gradient:.0e}",
     }
     rows = doses.reset_index().to_dict("records")
-    index = ["{model} {penalty}, α = {alpha:g}".format(**row) for row in rows]
+    # Unbroken, in a narrow column.
+    index = ["{model} {penalty}, α\u00a0=\u00a0{alpha:g}".format(**row) for row in rows]
     text = [{name: cell.format(**row) for name, cell in cells.items()} for row in rows]
     return pd.DataFrame(text, index=index, columns=list(cells))
 

@@ -139,8 +139,8 @@ def placebo_sizes(doses: pd.DataFrame) -> str:
         f"{share:.2f} ({model}, α = {alpha:g})" for (model, alpha), share in shares.items()
     )
     return (
-        "Over all parameters, the mean over training of the placebo's gradient ratio is this share "
-        f"of the constrained arm's: {sizes}."
+        "Over all parameters, the placebo's gradient as a share of the constrained arm's (each as "
+        f"a ratio to the task's, mean over training): {sizes}."
     )
 
 

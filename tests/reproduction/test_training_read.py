@@ -146,7 +146,8 @@ DOSES = pd.DataFrame(
 
 def test_doses_as_they_are_shown():
     shown = read.doses_table(DOSES)
-    assert shown.index.tolist() == ["VGG constrained, α = 0.01", "VGG placebo, α = 1"]
+    names = [name.replace("\u00a0", " ") for name in shown.index]
+    assert names == ["VGG constrained, α = 0.01", "VGG placebo, α = 1"]
     cells = ["3", "0.30", "0.211", "0.057 (0.033)", "-0.1 (-2.4, +2.1)", "3e-02"]
     assert shown.iloc[0].tolist() == cells
     assert read.doses_table(DOSES.iloc[:0]).empty

@@ -94,8 +94,8 @@ def test_placebo():
 def test_placebo_sizes():
     text = say.placebo_sizes(DOSES)
     assert text == (
-        "Over all parameters, the mean over training of the placebo's gradient ratio is this share "
-        "of the constrained arm's: 0.57 (VGG, α = 1)."
+        "Over all parameters, the placebo's gradient as a share of the constrained arm's (each as "
+        "a ratio to the task's, mean over training): 0.57 (VGG, α = 1)."
     )
     assert say.placebo_sizes(DOSES.iloc[:2]).endswith("constrained arm: not run.")
 
