@@ -518,7 +518,11 @@ def test_a_committed_cell_again(tmp_path):
     assert loop.history["test"][0] == pytest.approx(committed["history"]["test"][0], abs=5)
 
 
-@pytest.mark.parametrize("arm", ["baseline", "constrained"])
+@pytest.mark.parametrize(
+    "arm",
+    ["baseline", "constrained:gamma=model", "wrong:of=constrained,alpha=1,gamma=0.3"]
+    + ["yoked:of=constrained,alpha=1,gamma=0.3"],
+)
 def test_a_committed_quick_cell_again(arm, monkeypatch):
     """A whole committed run, from its configuration: other machines may differ, and what differs
     first grows in training.
@@ -528,7 +532,7 @@ def test_a_committed_quick_cell_again(arm, monkeypatch):
     committed = records.read(cell.path(RESULTS))
     run = cell.run(RESULTS)
     pictures = load_pictures("digits", run.recipe)
-    again = train(run, pictures)
+    again = train(run, pictures, doses=cell.doses(RESULTS))
     assert committed["data"]["fingerprint"] == pictures.fingerprint
     before, first = committed["metrics"], committed["metrics"]["history"]
     assert again["ss_rate_probe_before"]["64"] == pytest.approx(
