@@ -61,7 +61,8 @@ class Trainable:
 
         Raises:
             FileNotFoundError: a cell that it needs has no record and is not among the others.
-            ValueError: it is of an arm that is no longer run.
+            ValueError: it is of an arm that is no longer run, or a record that it needs lacks
+                what it takes from it.
         """
         missing = [cell for cell in self.needs if cell not in others and not cell.done(root)]
         if missing:
@@ -246,6 +247,8 @@ class Cell(Trainable):
                 "as its steps are not as large as the constraint's; expected yoked"
             )
         super().check(root, others)
+        if self.partner and self.partner.done(root):
+            self.doses(root)
 
     def run(self, root: Path) -> Run:
         acts = Arm.parse(self.arm).kind in ("constrained", "released")

@@ -390,7 +390,8 @@ def test_a_yoked_run_takes_the_doses_of_its_partner(tmp_path):
     older = replace(cell, seed=1)
     ended(tmp_path, *older.needs, 0.2)
     with pytest.raises(ValueError, match="was made before the sizes of steps were kept"):
-        older.doses(tmp_path)
+        list(run_grid([replace(older, arm="baseline"), older], root=tmp_path, device="cpu"))
+    assert not replace(older, arm="baseline").done(tmp_path)  # said before anything is trained
 
 
 def test_a_control_is_trained_beside_what_it_controls(tmp_path):
