@@ -49,7 +49,7 @@ class Trainable:
 
     @property
     def asked(self) -> Mapping[str, str]:
-        """The options of `python -m reproduction train` that make it, values by name."""
+        """The options of `python -m reproduction train` that make it: values by name."""
         raise NotImplementedError
 
     def check(self, root: Path, others: Sequence[Trainable]) -> None:
@@ -64,9 +64,8 @@ class Trainable:
             ValueError: it is of an arm that is no longer run, or a record that it needs lacks
                 what it takes from it.
         """
-        missing = [cell for cell in self.needs if cell not in others and not cell.done(root)]
-        if missing:
-            raise lacking(f"{self.arm} of {self.model}, seed {self.seed},", missing, root)
+        needed = [cell for cell in self.needs if cell not in others]
+        check_done(needed, root, who=f"{self.arm} of {self.model}, seed {self.seed},")
 
     def run(self, root: Path) -> Run:
         """What is to be trained.
@@ -91,25 +90,31 @@ class Trainable:
         return all(cell.done(root) for cell in self.needs)
 
 
-def lacking(who: str, cells: Iterable[Trainable], root: Path) -> FileNotFoundError:
-    """The error that says which runs are missing, and the command that makes them.
+def check_done(cells: Iterable[Trainable], root: Path, *, who: str) -> None:
+    """Check that all cells have a record.
 
     Args:
-        who: needs them.
-        cells: without a record.
-        root: where their records should be.
+        cells: what is needed.
+        root: folder of the records.
+        who: needs them, for the error.
+
+    Raises:
+        FileNotFoundError: some have none; it says which, and the command that makes them.
     """
     seeds: dict[str, list[str]] = {}
     options: dict[str, dict[str, None]] = {}
     for cell in cells:
-        seeds.setdefault(f"{cell.arm} of {cell.model}", []).append(str(cell.seed))
-        for name, value in cell.asked.items():
-            options.setdefault(name, {})[value] = None
+        if not cell.done(root):
+            seeds.setdefault(f"{cell.arm} of {cell.model}", []).append(str(cell.seed))
+            for name, value in cell.asked.items():
+                options.setdefault(name, {})[value] = None
+    if not seeds:
+        return
     if root != RESULTS:
         options["results"] = {str(root): None}
     runs = "; ".join(f"{name}, seeds {' '.join(own)}" for name, own in seeds.items())
     command = " ".join(f"--{name} {' '.join(map(quote, own))}" for name, own in options.items())
-    return FileNotFoundError(
+    raise FileNotFoundError(
         f"{who} needs runs that are not there: {runs}. Make them with: python -m reproduction "
         f"train {command}"
     )
@@ -121,14 +126,12 @@ def level(cells: Sequence[Trainable], root: Path, *, who: str) -> float:
     Args:
         cells: the baselines.
         root: folder of their records.
-        who: asks for it, for the error.
+        who: needs it, for the error.
 
     Raises:
         FileNotFoundError: one of them has not been trained.
     """
-    missing = [cell for cell in cells if not cell.done(root)]
-    if missing:
-        raise lacking(who, missing, root)
+    check_done(cells, root, who=who)
     return float(
         np.mean([records.read(cell.path(root))["metrics"]["ss_rate_train"] for cell in cells])
     )
