@@ -33,7 +33,7 @@
 # - *wrong*: a penalty of the same form and size, with its target on the other side of where the network ends by itself. It is arm W of
 #   the plan below.
 # - *yoked*: a shuffled gradient, by a permutation of each seed's own, with the norm over all parameters that the penalty has
-#   in the same step of the run that it controls. Not run.
+#   in the same step of the run that it controls. Run once, at the quick scale.
 #
 # The paper's $\gamma$ is a constant of the model, its level "after standard training". New runs take one $\gamma$ for a network and a data
 # set, the mean over five baselines of seeds that no pair has; `--gamma` has other readings, Table 2's value among them.

@@ -138,8 +138,8 @@ class Arm:
 
     @property
     def in_full(self) -> str:
-        """The text with gamma in it, as a command takes it, where "own" is not what is meant by
-        none.
+        """The text for a command line, gamma always named: there, other than in a record, no gamma
+        does not mean "own".
         """
         return self._text(self.gamma or "own") if self.targets else str(self)
 

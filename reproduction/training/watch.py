@@ -1,5 +1,5 @@
-"""What a training step is watched and disturbed by: SS_rate of the modules, sizes of gradients,
-and what stands in for the constraint as a control.
+"""What is measured in the steps of training, SS_rate of the modules and sizes of gradients, and the
+control that shuffles the constraint's gradient.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_the_global_generators_are_left_as_found(pictures):
 
 def test_alpha_zero_is_the_baseline(baseline, pictures):
     """The constraint draws from its own generator only, so all else stays in step within a pair;
-    neither does the look at the size of its steps disturb anything.
+    nor does it change anything that the sizes of its steps are kept.
     """
     run = train(Run("resnet34", TINY, 0, Penalty(0.0, 0.3), keep_doses=True), pictures)
     for key in ("test", "heldout", "train_loss", "ss_rate_train"):
