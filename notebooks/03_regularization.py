@@ -23,13 +23,20 @@
 # A pair of runs shares everything but the penalty: initial weights, order of the images, augmentation. Arms:
 #
 # - *baseline*: the task's loss alone.
-# - *constrained*: Eq. 6 as printed, with $\gamma$ = the SS_rate that the same seed's baseline ends with and
-#   $\alpha = 10^{-4}$ ("of the order of $10^{-4}$"), or another $\alpha$ where it says so.
+# - *constrained*: Eq. 6 as printed, with $\alpha = 10^{-4}$ ("of the order of $10^{-4}$"), or another $\alpha$ where it says so.
+#   $\gamma$ is the SS_rate that the same seed's baseline ends with.
 # - *released*: the form, $\alpha$ and $\gamma$ of the authors' scripts (half of it, damped, zero in the first epoch); at 224
 #   pixels their learning rate too, so that this arm then differs from the baseline in more than the penalty.
 # - *placebo*: the constrained arm, but the gradient that enters the network has its channels and images shuffled: the same
-#   numbers, so for the same F the same norm there and the same zero sum over channels, with no word left about which
-#   channels are near each other. The shuffle is the same in every step.
+#   numbers, so for the same F the same norm there, with no word left about which channels are near each other. It is no fair control,
+#   as its section below says, and is no longer run.
+# - *wrong*: a penalty of the same form and size, with its target on the other side of where the network ends by itself. It is arm W of
+#   the plan below.
+# - *yoked*: a shuffled gradient, by a permutation of each seed's own, with the norm over all parameters that the penalty has
+#   in the same step of the run that it controls. Run once, at the quick scale.
+#
+# The paper's $\gamma$ is a constant of the model, its level "after standard training". New runs take one $\gamma$ for a network and a data
+# set, the mean over five baselines of seeds that no pair has; `--gamma` has other readings, Table 2's value among them.
 
 # %% tags=["parameters", "hide-input"]
 # "quick", "gpu" or "paper": sets what is None below; beyond "quick", missing runs are made first
@@ -155,6 +162,9 @@ Markdown(placebo)
 # $\gamma$ is where that mean ends in the baseline. So the mean cannot tell whether the penalty pulls; single modules can, which lie on
 # both sides of $\gamma$: {numref}`tab-doses` has their mean distance from it.
 
+# %% tags=["hide-input"]
+Markdown(say.own_gammas(runs))
+
 # %% mystnb={"figure": {"caption": "**SS_rate and test accuracy over training**, mean over seeds, band: one standard deviation. What to see: whether the constrained curve can be told from the baseline's.", "name": "fig-training"}, "image": {"alt": "A row of two panels per network: SS_rate on the left, test accuracy on the right, against epochs, for the baseline and the constrained arm."}} tags=["hide-input", "records:constraint"]
 draw.plot_histories(read.histories(runs[runs["arm"].isin(["baseline", "constrained"])]));
 
@@ -168,15 +178,20 @@ draw.plot_gradient_ratios(histories);
 # %% [markdown]
 # ### Dose and placebo
 #
-# If $10^{-4}$ is too little to act, what does more do? Every run is compared with the baseline of its seed; the placebo has the dose's gradient
-# norm at F and carries nothing about self-similarity. (Deeper in the network the two gradients need not have the same norm,
-# and two runs that differ have different F: the column "gradient" says how large it was over all parameters.)
+# If $10^{-4}$ is too little to act, what does more do? Every run is compared with the baseline of its seed.
+#
+# The placebo has the dose's gradient norm at F and carries nothing about self-similarity. **It is no fair control**: deeper in the
+# network its gradient need not be as large, it vanishes where SS_rate comes to $\gamma$, every run has the same shuffle, and no
+# placebo has the released form's $\alpha$. The arms *wrong* and *yoked* replace it.
 
-# %% mystnb={"figure": {"caption": "**Doses of \u03b1, and the placebo of a dose**: n pairs; SS_rate at the end, mean over modules, and the modules' mean distance from \u03b3, in brackets that of the baselines of the same seeds from the same \u03b3; difference in top-1 to the baseline of the same seed in points, mean and 95 % interval over all seeds, whatever their batch; mean ratio of the penalty's gradient to the task's. What to see: whether a dose brings the modules nearer to \u03b3 than they come without it, and what it costs.", "name": "tab-doses"}} tags=["hide-input", "nbval-check-output", "records:constraint"]
+# %% tags=["hide-input"]
+Markdown(say.placebo_sizes(every_dose))
+
+# %% mystnb={"figure": {"caption": "**Doses of \u03b1, with the released form and the placebo**: n pairs; mean \u03b3; SS_rate at the end, mean over modules, and the modules' mean distance from \u03b3, in brackets that of the baselines of the same seeds from the same \u03b3; difference in top-1 to the baseline of the same seed in points, mean and 95 % interval over all seeds, whatever their batch; mean ratio of the penalty's gradient to the task's. What to see: whether a dose brings the modules nearer to \u03b3 than they come without it, and what it costs.", "name": "tab-doses"}} tags=["hide-input", "nbval-check-output", "records:constraint"]
 doses = pairs.raised(every_dose)
 read.doses_table(doses)
 
-# %% mystnb={"figure": {"caption": "**Dose and response**: what \u03b1 does to the modules' mean distance from \u03b3 (left; below 0 they end nearer than without the constraint) and to accuracy (right, with 95 % intervals), differences within pairs, means over seeds; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that costs.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: how much farther from their target the modules end than in the baseline, and the difference in accuracy, with the placebo as open squares."}} tags=["hide-input", "records:constraint"]
+# %% mystnb={"figure": {"caption": "**Dose and response**: what \u03b1 does to the modules' mean distance from \u03b3 (left; below 0 they end nearer than without the constraint) and to accuracy (right, with 95 % intervals), differences within pairs, means over seeds; full diamonds: the released form, half of whose \u03b1 counts, and that damped; open squares: the placebo. What to see: whether the distance shrinks, from which dose on, and what that costs.", "name": "fig-dose"}, "image": {"alt": "Two panels against alpha on a logarithmic axis: how much farther from their target the modules end than in the baseline, and the difference in accuracy, with the released form as diamonds and the placebo as open squares."}} tags=["hide-input", "records:constraint"]
 draw.plot_doses(doses);
 
 # %% tags=["hide-input"]
@@ -223,7 +238,8 @@ Markdown(say.answers(acts, helps, placebo, by_rate, by_choice, len(runs)))
 # %% [markdown]
 # ## Live
 #
-# The machinery at work, on scikit-learn's digits at quick scale: pairs are trained while this page is built.
+# The machinery at work, on scikit-learn's digits at quick scale: pairs are trained while this page is built, each
+# towards the $\gamma$ of its own baseline.
 
 # %% tags=["hide-input"]
 with run.trained(settings) as folder:

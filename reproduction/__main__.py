@@ -24,9 +24,11 @@ from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
 from reproduction.training import plans
+from reproduction.training.arms import GAMMAS
+from reproduction.training.cells import grid
 from reproduction.training.due import due
 from reproduction.training.recipes import RECIPES
-from reproduction.training.run import grid, progress, run_grid, run_plan
+from reproduction.training.run import progress, run_grid, run_plan
 
 Add = Callable[..., object]
 Made = Iterable[Path] | None
@@ -79,17 +81,19 @@ GRID: Mapping[str, Any] = {
     "models": [*TABLE_1],
     "arms": ["baseline", "constrained"],
     "seeds": [0],
+    "gamma": "model",
 }
 
 
 def train(add: Add) -> Make:
     """Table 3: training with and without the constraint."""
-    arms = "baseline, constrained, released or placebo; also constrained:alpha=1, baseline@1e-4"
+    arms = "baseline, constrained, released, wrong, yoked; also constrained:alpha=1, baseline@1e-4"
     add("--recipe", choices=RECIPES, help="how networks are trained (cpu)")
     add("--dataset", help=f"{IMAGES} (cifar10)")
     add("--models", nargs="+", metavar="NAME", help="all of Table 1 unless named")
     add("--arms", nargs="+", metavar="ARM", help=f"{arms} (baseline constrained)")
     add("--seeds", nargs="+", type=int, help="(0)")
+    add("--gamma", metavar="GAMMA", help=f"of constrained: {', '.join(GAMMAS)}, a number (model)")
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
     add("--plan", metavar="NAME", help="run a plan of data/results/plan.yml instead")

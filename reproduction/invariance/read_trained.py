@@ -9,6 +9,7 @@ import pandas as pd
 from reproduction.invariance.read import METRICS, mean_and_std, of_way
 from reproduction.paper.tables import DATASETS
 from reproduction.table_1 import find
+from reproduction.training.read import one_gamma
 
 #: The ways that look at activations: of trained networks only these were kept.
 TRAINED_WAYS = ("released", "printed, activations")
@@ -36,7 +37,8 @@ def trained_table(
         return pd.DataFrame(columns=columns)
     rows = []
     cell = ["config.model", "config.images", "config.recipe"]
-    for (model, images, recipe), part in runs.dropna(subset="config.recipe").groupby(cell):
+    runs = one_gamma(runs.dropna(subset="config.recipe"), cell, "config.arm")
+    for (model, images, recipe), part in runs.groupby(cell):
         trained = part.loc[part["config.weights"] == "trained", "seed"]
         part = part[part["seed"].isin(trained)]
         for way in ways:

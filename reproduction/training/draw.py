@@ -126,23 +126,28 @@ def plot_gradient_ratios(histories: pd.DataFrame, *, columns: int = 2) -> Figure
     return figure
 
 
+_MARKERS = {"constrained": "o", "released": "D", "placebo": "s", "wrong": "v", "yoked": "P"}
+
+
 def plot_doses(doses: pd.DataFrame) -> Figure:
     """What alpha does to the modules' distance from their target (left) and to accuracy (right),
-    against the baseline; open squares: placebo.
+    against the baseline: dots and lines for the printed form, full diamonds for the released one,
+    open marks for controls.
 
     Args:
         doses: of ``pairs.dose_response``.
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4))
     for (model, penalty), part in doses.groupby(level=["model", "penalty"], sort=False):
-        placebo, colour = penalty == "placebo", FAMILY_COLOURS[part["family"].iloc[0]]
-        alpha = part.index.get_level_values("alpha").to_numpy(float) * (1.12 if placebo else 1)
+        kind, colour = penalty.partition(":")[0], FAMILY_COLOURS[part["family"].iloc[0]]
+        control = kind not in ("constrained", "released")
+        alpha = part.index.get_level_values("alpha").to_numpy(float) * (1.12 if control else 1)
         style = {
             "color": colour,
-            "marker": "s" if placebo else "o",
+            "marker": _MARKERS[kind],
             "ms": 6,
-            "ls": "" if placebo else "-",
-            "mfc": "white" if placebo else colour,
+            "ls": "-" if kind == "constrained" else "",
+            "mfc": "white" if control else colour,
             "label": f"{model}, {penalty}",
         }
         axes[0].plot(alpha, -part["nearer"], **style)

@@ -13,7 +13,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from reproduction.table_1 import find
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
-from reproduction.training.watch import _Placebo, _Watch
+from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
 from sslib.grams import activation_grams
@@ -42,6 +42,7 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     deadline: float = math.inf,
+    doses: Sequence[Sequence[float]] | None = None,
     matrices: Path | None = None,
 ) -> dict[str, Any] | None:
     """Train one network and return what was measured; None if `deadline` came first.
@@ -53,6 +54,7 @@ def train(
         checkpoint: file that keeps the state after every epoch, and is gone on from if it is there.
             The caller deletes it.
         deadline: a ``time.time()``; looked at after every epoch.
+        doses: for a yoked penalty, "doses" of the run that it is yoked to.
         matrices: .npz file for what Tables 4 and 5 and Figure 2 need of the trained network (tens
             of MB).
 
@@ -60,10 +62,12 @@ def train(
         The metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
         "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that
         is best on the held-out images). "history" has a list per quantity, one entry an epoch.
-        SS_rates are by the released formula.
+        "doses", where they are to be kept, has a list per epoch: the norm, over all parameters, of
+        the penalty's gradient in each step, below 0 where SS_rate is below gamma. SS_rates are by
+        the released formula.
 
     Raises:
-        ValueError: there are fewer training images than a batch.
+        ValueError: there are fewer training images than a batch, or not as many doses as steps.
         RuntimeError: the loss is no longer finite.
     """
     if len(pictures.train[0]) < run.recipe.batch:
@@ -72,7 +76,7 @@ def train(
             f"got {len(pictures.train[0])}"
         )
     with _own_random_numbers():
-        loop = _Loop(run, pictures, device)
+        loop = _Loop(run, pictures, device, doses)
         if checkpoint and checkpoint.exists():
             loop.load(torch.load(checkpoint, map_location=device, weights_only=True))
         try:
@@ -101,20 +105,27 @@ _HISTORY = (
 
 @dataclass
 class _Steps:
-    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, and
-    the penalty's gradient over the task's at the first step.
+    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, doses
+    where they are kept, and the penalty's gradient over the task's at the first step.
     """
 
     losses: list[Tensor] = field(default_factory=list)
     penalties: list[Tensor] = field(default_factory=list)
     rates: list[dict[str, float]] = field(default_factory=list)
+    doses: list[Tensor] = field(default_factory=list)
     gradient_ratio: float = math.nan
 
 
 class _Loop:
     """The state of one run between epochs."""
 
-    def __init__(self, run: Run, pictures: Pictures, device: str) -> None:
+    def __init__(
+        self,
+        run: Run,
+        pictures: Pictures,
+        device: str,
+        doses: Sequence[Sequence[float]] | None = None,
+    ) -> None:
         from timm.data import Mixup
         from timm.data.random_erasing import RandomErasing
         from timm.optim import create_optimizer_v2
@@ -155,14 +166,13 @@ class _Loop:
         )
         self.constraint: SelfSimilarityConstraint | None = None
         if run.penalty:
-            kind = _Placebo if run.penalty.placebo else SelfSimilarityConstraint
-            self.constraint = kind(
-                self.network,
-                self.modules,
-                target=run.penalty.gamma,
-                weight=run.penalty.alpha,
-                penalty=run.penalty.form,
-                seed=run.seed,
+            self.constraint = constraint_of(run, self.network, self.modules)
+        self.yoke, self.doses = doses or [], []
+        expected = [self.steps] * recipe.epochs if run.penalty and run.penalty.yoked else []
+        if [len(epoch) for epoch in self.yoke] != expected:
+            raise ValueError(
+                f"doses: expected {len(expected)} epochs of {self.steps} steps, got "
+                f"{len(self.yoke)} of {', '.join(sorted({str(len(own)) for own in self.yoke}))}"
             )
         self.watch = _Watch(self.network, self.modules)
         self.history: dict[str, list[float]] = {key: [] for key in _HISTORY}
@@ -183,6 +193,7 @@ class _Loop:
             "epoch": self.epoch,
             "seconds": self.seconds,
             "history": self.history,
+            "doses": self.doses,
             "before": self.before,
             "by_module": self.by_module,
         }
@@ -199,6 +210,7 @@ class _Loop:
             self.constraint.set_extra_state(state["constraint"])
         self.epoch, self.seconds, self.before = state["epoch"], state["seconds"], state["before"]
         self.history, self.by_module = state["history"], state["by_module"]
+        self.doses = state["doses"]
         if self.run.recipe.by_epoch and self.epoch:
             self.scheduler.step(self.epoch - 1)
         elif self.epoch:
@@ -236,6 +248,9 @@ class _Loop:
         }
         for key in _HISTORY:
             self.history[key].append(entry[key])
+        if self.run.keep_doses and steps.doses:
+            # Six digits: an entry for every step makes up most of the record.
+            self.doses.append([float(f"{one:.6g}") for one in torch.stack(steps.doses).tolist()])
         self.seconds += took
         self.epoch += 1
 
@@ -245,6 +260,7 @@ class _Loop:
         order = torch.randperm(len(labels)).to(self.device)
         self.network.train()
         steps = _Steps()
+        weights = [p for p in self.network.parameters() if p.requires_grad]
         description = f"epoch {self.epoch + 1}/{recipe.epochs}"
         for step in tqdm(range(self.steps), desc=description, disable=None, leave=False):
             batch = order[step * recipe.batch : (step + 1) * recipe.batch]
@@ -257,10 +273,15 @@ class _Loop:
             if self.constraint:
                 self.constraint.set_progress((self.epoch + step / self.steps) / recipe.epochs)
                 penalty = self.constraint()
+                if self.yoke:
+                    size = self.yoke[self.epoch][step]
+                    penalty = yoked(penalty, size, weights)
+                elif self.run.keep_doses:
+                    steps.doses.append(dose(penalty, self.constraint, weights))
                 steps.penalties.append(penalty.detach())
                 total = loss + penalty
                 if step == 0:
-                    steps.gradient_ratio = self._gradient_ratio(loss, penalty)
+                    steps.gradient_ratio = gradient_ratio(penalty, loss, weights)
             steps.losses.append(loss.detach())
             self.optimizer.zero_grad()
             total.backward()
@@ -296,6 +317,7 @@ class _Loop:
             "ss_rate_probe_before": self.before,
             "gamma": self.run.penalty.gamma if self.run.penalty else None,
             "history": self.history,
+            **({"doses": self.doses} if self.doses else {}),
             "images_per_second": self.steps * self.run.recipe.batch * self.epoch / self.seconds,
             "settings": {
                 "lr": self.lr,
@@ -310,15 +332,6 @@ class _Loop:
         """bfloat16 on a GPU; the small networks that a CPU is given are faster without."""
         kind = torch.device(self.device).type
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")
-
-    def _gradient_ratio(self, loss: Tensor, penalty: Tensor) -> float:
-        """Norm of the penalty's gradient over that of the task's, over all parameters."""
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        norms = []
-        for term in (penalty, loss):
-            gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-            norms.append(sum(g.float().square().sum() for g in gradients if g is not None) ** 0.5)
-        return float(norms[0] / norms[1])
 
     @torch.no_grad()
     def _top1(self, pixels: Tensor, labels: Tensor) -> float:

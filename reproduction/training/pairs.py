@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -255,21 +255,23 @@ def closing_in(runs: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 
 def dose_response(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the size of alpha does, for the printed penalty and its placebo: a row per model, arm
-    kind and alpha, indexed so.
+    """What the size of alpha does, in every arm with a penalty at the recipe's own learning rate: a
+    row per model, arm (without its alpha) and alpha, indexed so.
 
-    Columns: family; n pairs; "SS_rate" at the end, as the penalty sees it; "with", "without" and
-    "nearer" of `closing_in`, means over pairs; "top-1" difference to the baseline of the same seed
-    in points with "low" and "high" of its 95 % interval; "gradient" (mean ratio over training).
+    Columns: family; n pairs; "gamma", mean over runs; "SS_rate" at the end, as the penalty sees it;
+    "with", "without" and "nearer" of `closing_in`, means over pairs; "top-1" difference to the
+    baseline of the same seed in points with "low" and "high" of its 95 % interval; "gradient" (mean
+    ratio over training).
     """
     rows = {}
     for (model, text), part in runs.groupby(["model", "arm"], sort=False):
         arm = Arm.parse(text)
-        if arm.kind in ("constrained", "placebo") and arm.lr is None:
-            alpha = ALPHA if arm.alpha is None else arm.alpha
-            rows[model, arm.kind, alpha] = _dose(runs[runs["model"] == model], part, text)
+        if arm.kind != "baseline" and arm.lr is None:
+            penalty, alpha = str(replace(arm, alpha=None)), float(part["alpha"].iloc[0])
+            rows[model, penalty, alpha] = _dose(runs[runs["model"] == model], part, text)
     index = _index(rows, ["model", "penalty", "alpha"])
-    columns = ["n", "SS_rate", "with", "without", "nearer", "top-1", "low", "high", "gradient"]
+    columns = ["n", "gamma", "SS_rate", "with", "without", "nearer", "top-1", "low", "high"]
+    columns += ["gradient"]
     table = pd.DataFrame(list(rows.values()), index=index, columns=["family", *columns])
     return table.sort_index(level="alpha", sort_remaining=False)
 
@@ -282,6 +284,7 @@ def _dose(runs: pd.DataFrame, part: pd.DataFrame, arm: str) -> dict[str, Any]:
     return {
         "family": part["family"].iloc[0],
         "n": len(gains),
+        "gamma": part["gamma"].astype(float).mean(),
         "SS_rate": part["ss_rate_train"].mean(),
         **closing_in(runs, arm)[["with", "without", "nearer"]].mean(),
         "top-1": interval.mean,
@@ -311,7 +314,8 @@ def learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
     rows: dict[tuple[str, float], dict[str, float]] = {}
     for (model, text), part in runs.groupby(["model", "arm"], sort=False):
         arm = Arm.parse(text)
-        if arm.kind in ("baseline", "constrained") and arm.alpha is None:
+        own = arm.alpha is None and arm.gamma is None
+        if arm.kind in ("baseline", "constrained") and own:
             rate = arm.lr or RECIPES[part["recipe"].iloc[0]].lr
             row = rows.setdefault((model, rate), {})
             row |= {arm.kind: part["top1_last"].mean(), f"{arm.kind}: n": len(part)}

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from reproduction import records
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
-from reproduction.training.cells import Trainable
+from reproduction.training.cells import Trainable, level, wrong_target
 from reproduction.training.recipes import RECIPES, Penalty, Recipe, Run
 
 PLANS = RESULTS / "plan.yml"
@@ -174,6 +172,10 @@ class PlanCell(Trainable):
         }
 
     @property
+    def asked(self) -> dict[str, str]:
+        return {"plan": self.plan.name}
+
+    @property
     def protocol(self) -> Recipe:
         epochs = self.plan.networks[self.model].epochs
         return replace(self.plan.recipe, epochs=epochs) if epochs else self.plan.recipe
@@ -181,8 +183,8 @@ class PlanCell(Trainable):
     def run(self, root: Path) -> Run:
         penalty, settings = _penalty(self.plan, self.arm), self.plan.arms[self.arm] or {}
         if penalty and mirrored(self.plan, self.arm):
-            mirror = 2 * inherent(self.plan, self.model, root) - penalty.gamma
-            penalty = replace(penalty, gamma=min(1.0, max(0.0, mirror)))
+            own = inherent(self.plan, self.model, root)
+            penalty = replace(penalty, gamma=wrong_target(own, penalty.gamma))
         return Run(self.model, self.protocol, self.seed, penalty, settings.get("lr"))
 
 
@@ -207,5 +209,4 @@ def inherent(plan: Plan, model: str, root: Path = RESULTS) -> float:
     """
     baseline = plan.networks[model].arms[0]
     cells = [plan.cell(model, baseline, plan.first_seed + k) for k in range(MIRRORED)]
-    rates = [records.read(cell.path(root))["metrics"]["ss_rate_train"] for cell in cells]
-    return float(np.mean(rates))
+    return level(cells, root, who=f"the wrong target of {model}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,15 +128,41 @@ def penalised(runs: pd.DataFrame) -> pd.DataFrame:
     return histories(runs[(runs["alpha"] > 0) & ~runs["arm"].str.contains("@")])
 
 
+def one_gamma(
+    runs: pd.DataFrame, cell: Sequence[str] = ("recipe", "dataset", "model"), arm: str = "arm"
+) -> pd.DataFrame:
+    """The runs with one choice of gamma for the printed form, as arm "constrained": that of most
+    runs of a cell, whatever came out of them; of equally many, the first of model, own, table2.
+
+    >>> arms = ["baseline", "constrained", "constrained:gamma=model", "constrained:gamma=0.3"]
+    >>> runs = pd.DataFrame({"model": "VGG", "arm": arms, "gamma": [None, 0.21, 0.2, 0.3]})
+    >>> chosen = one_gamma(runs, ["model"]).query("arm == 'constrained'")
+    >>> chosen["gamma"].tolist()
+    [0.2]
+
+    Args:
+        runs: with the arms as records name them.
+        cell, arm: names of columns; within a cell the choice is the same.
+    """
+    order = [str(Arm("constrained", gamma=gamma)) for gamma in ("model", "own", "table2")]
+    chosen = runs[arm].isin(order)
+    parts = [runs[~chosen]]
+    for _, part in runs[chosen].groupby(list(cell), sort=False):
+        n = part[arm].value_counts()
+        most = min(n.index, key=lambda name: (-n[name], order.index(name)))
+        parts.append(part[part[arm] == most].assign(**{arm: "constrained"}))
+    return pd.concat(parts).sort_index()
+
+
 def table_3(runs: pd.DataFrame, recipe: str, dataset: str) -> pd.DataFrame:
     """Table 3 beside the records of one recipe and data set: a row per model of the paper, printed
-    values first.
+    values first; gamma as of `one_gamma`.
 
     Columns: "paper: baseline" and "paper: constrained" (top-1, NaN for a data set the paper does
     not have), and per arm "<arm>: mean", "<arm>: std", "<arm>: n" of the last epoch's test top-1 in
     per cent, "<arm>: SS_rate" (training mode). n is 0 where nothing was run.
     """
-    part = runs[(runs["recipe"] == recipe) & (runs["dataset"] == dataset)]
+    part = one_gamma(runs[(runs["recipe"] == recipe) & (runs["dataset"] == dataset)])
     printed = load_table(3)
     rows = {}
     for model in dict.fromkeys(printed["model"]):
@@ -235,13 +261,15 @@ def doses_table(doses: pd.DataFrame) -> pd.DataFrame:
     """`pairs.dose_response` as the book shows it: a row per model, penalty and alpha."""
     cells = {
         "n": "{n}",
+        "γ": "{gamma:.2f}",
         "SS_rate": "{SS_rate:.3f}",
         "from γ": "{with:.3f} ({without:.3f})",
         "top-1, points": "{top-1:+.1f} ({low:+.1f}, {high:+.1f})",
         "gradient": "{gradient:.0e}",
     }
     rows = doses.reset_index().to_dict("records")
-    index = ["{model} {penalty}, α = {alpha:g}".format(**row) for row in rows]
+    # Unbroken, in a narrow column.
+    index = ["{model} {penalty}, α\u00a0=\u00a0{alpha:g}".format(**row) for row in rows]
     text = [{name: cell.format(**row) for name, cell in cells.items()} for row in rows]
     return pd.DataFrame(text, index=index, columns=list(cells))
 

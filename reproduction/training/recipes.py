@@ -105,26 +105,31 @@ class Penalty:
     """The term that is added to the loss: alpha, gamma and which of the two forms (see
     `SelfSimilarityConstraint`).
 
-    placebo: the gradient that the term sends into the network has its channels and images shuffled:
-        the same numbers, so for the same F the same norm there and the same zero sum over channels,
-        but no word about which channels are near. Over all parameters the two norms may differ.
+    yoked: nothing is added but a gradient that says nothing about which channels are near: that of
+        SS_rate, its channels and images shuffled at F by a permutation of the seed's own, and
+        brought, over all parameters, to the norm that the penalty's had in the same step of another
+        run, see `loop.train`. Alpha, gamma and form are that run's.
     """
 
     alpha: float
     gamma: float
     form: str = "printed"
-    placebo: bool = False
+    yoked: bool = False
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that makes one run: what is trained, how, and with which penalty (None: the baseline)."""
+    """All that makes one run: what is trained, how, and with which penalty (None: the baseline).
+
+    keep_doses: note how large the penalty's gradient is in every step, as a yoked run needs it.
+    """
 
     model: str
     recipe: Recipe
     seed: int
     penalty: Penalty | None = None
     lr: float | None = None
+    keep_doses: bool = False
 
     def __post_init__(self) -> None:
         find(self.model)

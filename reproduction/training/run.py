@@ -12,111 +12,23 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cache
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from reproduction import records
 from reproduction.grid import _WAIT, Job, Measurement, _lock, default_device
 from reproduction.grid import run as run_jobs
 from reproduction.paths import RESULTS
-from reproduction.table_1 import TABLE_1, find
-from reproduction.training.arms import ALPHA, EXPERIMENT, RELEASED, Arm
-from reproduction.training.cells import Trainable
+from reproduction.table_1 import TABLE_1
+from reproduction.training.arms import EXPERIMENT
+from reproduction.training.cells import Cell, Trainable, grid
 from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
 from reproduction.training.pictures import Pictures, load_pictures
 from reproduction.training.plans import Plan
-from reproduction.training.recipes import RECIPES, Penalty, Recipe, Run
-
-
-@dataclass(frozen=True)
-class Cell(Trainable):
-    """One run of the grid. Arguments are checked when it is made; model may be a name of Table 1 or
-    timm's.
-    """
-
-    recipe: str
-    dataset: str
-    model: str
-    arm: str
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.recipe not in RECIPES:
-            raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {self.recipe!r}")
-        object.__setattr__(self, "model", find(self.model).timm_name)
-        arm = Arm.parse(self.arm)
-        object.__setattr__(self, "arm", str(arm))
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed: expected an integer of at least 0, got {self.seed!r}")
-        if arm.kind == "released" and (self.model, self._released_set) not in RELEASED:
-            raise ValueError(
-                f"arm: the release has no command with a constraint for {self.model} on "
-                f"{self.dataset}"
-            )
-
-    experiment = EXPERIMENT
-
-    @property
-    def protocol(self) -> Recipe:
-        return RECIPES[self.recipe]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return {
-            "recipe": self.recipe,
-            "dataset": self.dataset,
-            "model": self.model,
-            "arm": self.arm,
-        }
-
-    @property
-    def _released_set(self) -> str:
-        return "cifar10" if self.dataset == "digits" else self.dataset
-
-    @property
-    def baseline(self) -> Cell | None:
-        arm = Arm.parse(self.arm)
-        if arm.kind not in ("constrained", "placebo"):
-            return None
-        return replace(self, arm=str(Arm("baseline", lr=arm.lr)))
-
-    def run(self, root: Path) -> Run:
-        arm, recipe = Arm.parse(self.arm), self.protocol
-        penalty, lr = None, arm.lr
-        if self.baseline:
-            gamma = records.read(self.baseline.path(root))["metrics"]["ss_rate_train"]
-            alpha = ALPHA if arm.alpha is None else arm.alpha
-            penalty = Penalty(alpha, gamma, placebo=arm.kind == "placebo")
-        elif arm.kind == "released":
-            released_lr, alpha, gamma = RELEASED[self.model, self._released_set]
-            penalty = Penalty(alpha, gamma, form="released")
-            # The scripts' learning rates are for the full-size networks.
-            lr = lr or (None if recipe.small else released_lr)
-        return Run(self.model, recipe, self.seed, penalty, lr)
-
-
-def grid(
-    recipe: str, dataset: str, names: Iterable[str], arms: Sequence[str], seeds: Iterable[int]
-) -> list[Cell]:
-    """The cells in order of priority: seed by seed, network by network, arms in the order given.
-
-    >>> cells = grid("quick", "digits", ["VGG"], ["baseline", "placebo"], [0])
-    >>> [f"{cell.model} {cell.arm} {cell.seed}" for cell in cells]
-    ['vgg11 baseline 0', 'vgg11 placebo 0']
-
-    Raises:
-        ValueError: as `Cell` does; nothing has run then.
-    """
-    return [
-        Cell(recipe, dataset, model, arm, seed) for seed, model, arm in product(seeds, names, arms)
-    ]
 
 
 def run_grid(
@@ -136,7 +48,7 @@ def run_grid(
     as the processes do (flock); without, a cell may be trained twice.
 
     Args:
-        cells: see `grid`.
+        cells: see ``cells.grid``.
         device: "cuda" where there is one, else "cpu", unless given.
         root: folder of the records.
         minutes: how long.
@@ -144,8 +56,9 @@ def run_grid(
             and 5.
 
     Raises:
-        FileNotFoundError: images are missing, or a baseline that is not among the cells.
-        ValueError: bad arguments.
+        FileNotFoundError: images are missing, or runs that a cell needs and that are not among
+            the cells.
+        ValueError: bad arguments, or a cell of an arm that is no longer run.
         RuntimeError: a loss is no longer finite.
     """
     if not minutes > 0:
@@ -180,11 +93,7 @@ def _measure(
 ) -> Iterator[Measurement]:
     """Train what no other process holds, and wait for what one does, until all have a record."""
     for cell in todo:
-        if not cell.ready(root) and cell.baseline not in todo:
-            raise FileNotFoundError(
-                f"{cell.arm} of {cell.model}, seed {cell.seed}, takes gamma from the record of "
-                f"{cell.baseline.arm}, which is not there; run that arm as well"
-            )
+        cell.check(root, todo)
     pictures = cache(lambda dataset, recipe: load_pictures(dataset, recipe, device=device))
     while todo and time.time() < deadline:
         for cell in todo:
@@ -211,6 +120,7 @@ def _trained(
         device=device,
         checkpoint=checkpoint,
         deadline=deadline,
+        doses=cell.doses(root),
         matrices=path.with_suffix(".npz") if matrices else None,
     )
     if metrics is None:
@@ -267,11 +177,11 @@ def progress(cells: Iterable[Trainable], root: Path = RESULTS) -> pd.DataFrame:
 
 def pairs(settings: Mapping[str, Any]) -> list[Cell]:
     """Baseline and constrained arm as a notebook's settings have it: recipe, dataset, names (None:
-    all of Table 1) and n_seeds.
+    all of Table 1) and n_seeds. At "quick" gamma is the pair's own, which needs no other runs.
     """
     names, seeds = settings["names"] or TABLE_1, range(settings["n_seeds"])
-    arms = ["baseline", "constrained"]
-    return grid(settings["recipe"], settings["dataset"], names, arms, seeds)
+    arms, gamma = ["baseline", "constrained"], "own" if settings["scale"] == "quick" else "model"
+    return grid(settings["recipe"], settings["dataset"], names, arms, seeds, gamma)
 
 
 def at_scale(settings: Mapping[str, Any]) -> list[Job]:

@@ -125,6 +125,39 @@ def placebo(shams: pd.DataFrame, contrast: pd.DataFrame) -> str:
     )
 
 
+def placebo_sizes(doses: pd.DataFrame) -> str:
+    """How large the placebo's gradient was beside that of the arm it stood for.
+
+    Args:
+        doses: of `pairs.dose_response`.
+    """
+    gradient = doses["gradient"].unstack("penalty").reindex(columns=["constrained", "placebo"])
+    shares = (gradient["placebo"] / gradient["constrained"]).dropna()
+    if shares.empty:
+        return "The placebo beside the constrained arm: not run."
+    sizes = ", ".join(
+        f"{share:.2f} ({model}, α = {alpha:g})" for (model, alpha), share in shares.items()
+    )
+    return (
+        "Over all parameters, the placebo's gradient as a share of the constrained arm's (each as "
+        f"a ratio to the task's, mean over training): {sizes}."
+    )
+
+
+def own_gammas(runs: pd.DataFrame) -> str:
+    """How much gamma differs from seed to seed where it is that of the seed's own baseline.
+
+    Args:
+        runs: as of `read.read_runs`.
+    """
+    gammas = runs[runs["arm"] == "constrained"].groupby("model", sort=False)["gamma"]
+    spread = gammas.agg(lambda own: own.astype(float).std()).dropna()
+    if spread.empty:
+        return "γ of more than one seed: not run."
+    sizes = ", ".join(f"{value:.3f} ({model})" for model, value in spread.items())
+    return f"Over the seeds of the constrained arm, γ has a standard deviation of {sizes}."
+
+
 def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> str:
     """Whether the constraint acts: at the paper's alpha, and at the largest of each model.
 

@@ -12,7 +12,7 @@ from reproduction.training.confirm import delivery
 from reproduction.training.due import finished, runs_of, share_closed
 from reproduction.training.pairs import judged
 from reproduction.training.plans import load
-from reproduction.training.read import plan
+from reproduction.training.read import one_gamma, plan
 from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
 
 #: The plan that decides on the authors' own form in small, once it is finished.
@@ -125,7 +125,7 @@ def _share(baseline: Any, constrained: Any, gamma: float | None) -> float:
 
 def training_runs(read_all: Reader) -> pd.DataFrame:
     """The training records that may count: a row each, with model (as in Table 1), family, recipe,
-    dataset and arm.
+    dataset and arm; gamma as of `one_gamma`.
     """
     runs = read_all("constraint")
     if runs.empty:
@@ -133,4 +133,4 @@ def training_runs(read_all: Reader) -> pd.DataFrame:
     found = [find(name) for name in runs["config.model"]]
     runs = runs.assign(model=[a.name for a in found], family=[a.family for a in found])
     runs = runs.assign(**{key: runs[f"config.{key}"] for key in ("recipe", "dataset", "arm")})
-    return runs[runs["recipe"] != "quick"]
+    return one_gamma(runs[runs["recipe"] != "quick"])

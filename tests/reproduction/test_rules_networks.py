@@ -268,13 +268,14 @@ def test_readers_find_nothing_where_nothing_is():
             assert rule.small_read(nothing, LIMITS[key]) is None
 
 
-def test_pairs_of_the_papers_recipe_have_the_change_of_ss_rate():
+@pytest.mark.parametrize("constrained", ["constrained", "constrained:gamma=model"])
+def test_pairs_of_the_papers_recipe_have_the_change_of_ss_rate(constrained):
     def runs(experiment):
         rows = [
             {"config.model": "poolformer_s12", "config.recipe": "paper", "config.arm": arm}
             | {"config.dataset": "cifar10", "seed": seed, "metrics.ss_rate_train": rate + seed}
             for seed in range(3)
-            for arm, rate in (("baseline", 0.2), ("constrained", 0.5), ("placebo", 0.9))
+            for arm, rate in (("baseline", 0.2), (constrained, 0.5), ("placebo", 0.9))
         ]
         return pd.DataFrame(rows)
 

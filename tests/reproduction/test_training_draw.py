@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from reproduction.style import FAMILY_COLOURS
-from reproduction.training.draw import plot_gradient_ratios, plot_histories
+from reproduction.training.draw import plot_doses, plot_gradient_ratios, plot_histories
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,16 @@ def test_gradient_ratios_leave_out_what_has_no_penalty():
     lines = [line for line in shown[1].get_lines() if line.get_label() == "constrained"]
     np.testing.assert_allclose(lines[0].get_ydata(), [1e-4, 2e-4, 3e-4])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["constrained"]
+
+
+def test_doses_have_a_mark_per_kind_of_arm():
+    keys = [("ResMLP", kind, 0.05) for kind in ("constrained", "released", "wrong", "placebo")]
+    row = {"family": "mlp", "nearer": 0.01, "top-1": 1.0, "low": 0.5, "high": 1.5}
+    index = pd.MultiIndex.from_tuples(keys, names=["model", "penalty", "alpha"])
+    figure = plot_doses(pd.DataFrame([row] * len(keys), index=index))
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    marks = {label: lines[f"ResMLP, {label}"].get_marker() for _, label, _ in keys}
+    assert marks == {"constrained": "o", "released": "D", "wrong": "v", "placebo": "s"}
+    assert lines["ResMLP, released"].get_markerfacecolor() == FAMILY_COLOURS["mlp"]
+    assert lines["ResMLP, wrong"].get_markerfacecolor() == "white"
+    np.testing.assert_allclose(lines["ResMLP, released"].get_ydata(), [-0.01])

@@ -55,6 +55,11 @@ def arms_of(model, gains, seeds, family="cnn"):
 def test_arms_have_one_spelling():
     assert str(Arm.parse("constrained:alpha=0.0001")) == "constrained"
     assert str(Arm.parse("placebo:alpha=1.0@5e-4")) == "placebo:alpha=1@0.0005"
+    assert str(Arm.parse("constrained:gamma=0.30,alpha=1")) == "constrained:alpha=1,gamma=0.3"
+    assert str(Arm.parse("constrained:gamma=own")) == "constrained"
+    assert str(Arm.parse("yoked:of=released")) == "yoked"
+    for text in ("wrong:of=constrained,gamma=table2@0.001", "yoked", "released"):
+        assert str(Arm.parse(text)) == text
 
 
 def test_released_arms_are_those_of_the_published_commands():
@@ -213,7 +218,9 @@ def test_modules_come_nearer_to_gamma_or_not():
 def test_raised_doses_are_of_models_with_more_than_the_papers_alpha():
     rows = arms_of("VGG", {"constrained": 1.0}, [0])
     rows += arms_of("PVT", {"constrained": 1.0, "constrained:alpha=1": -3.0}, [0], "attention")
-    runs = synthetic([{**row, "gamma": 0.2, "modules": {"a": 0.1}} for row in rows])
+    alphas = {"baseline": 0.0, "constrained": 1e-4, "constrained:alpha=1": 1.0}
+    more = {"gamma": 0.2, "modules": {"a": 0.1}}
+    runs = synthetic([{**row, **more, "alpha": alphas[row["arm"]]} for row in rows])
     doses = dose_response(runs.assign(history=[HISTORY] * len(runs)))
     assert doses.loc["PVT", "constrained", 1.0][["n", "top-1", "gradient"]].tolist() == [1, -3, 1]
     assert doses["family"].tolist() == ["cnn", "attention", "attention"]
@@ -222,6 +229,18 @@ def test_raised_doses_are_of_models_with_more_than_the_papers_alpha():
         ("PVT", "constrained", 1.0),
     ]
     assert raised(dose_response(runs.iloc[:0])).empty
+
+
+def test_the_released_form_is_a_dose():
+    """It has alpha and gamma of its own; an arm at another learning rate is no dose."""
+    gains = {"released": 2.0, "released@0.001": 9.0}
+    rows = arms_of("PVT", gains, [0, 1], "attention")
+    own = {"released": {"alpha": 0.05, "gamma": 0.3}}
+    runs = synthetic([{"modules": {"a": 0.1}, **row, **own.get(row["arm"], {})} for row in rows])
+    doses = dose_response(runs.assign(history=[HISTORY] * len(runs)))
+    assert raised(doses).index.tolist() == [("PVT", "released", 0.05)]
+    row = doses.iloc[0]
+    assert row[["n", "gamma", "top-1", "without"]].tolist() == pytest.approx([2, 0.3, 2, 0.2])
 
 
 # --- would the protocol show a gain without it? ---

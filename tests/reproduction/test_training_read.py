@@ -69,6 +69,18 @@ def test_histories_have_a_row_per_epoch():
     assert read.histories(runs.iloc[:0]).empty
 
 
+def test_table_3_has_one_gamma_that_of_most_runs():
+    """New runs take the model's; a cell that has both is not switched by its first new run."""
+    where = {"recipe": "paper", "dataset": "cifar10", "ss_rate_train": 0.2}
+    new, own = "constrained:gamma=model", "constrained"
+    runs = [("VGG", "baseline", 90), ("VGG", new, 91), ("VGG", "constrained:gamma=0.3", 50)]
+    runs += [("PVT", own, 80), ("PVT", own, 82), ("PVT", new, 70)]
+    frame = pd.DataFrame(runs, columns=["model", "arm", "top1_last"]).assign(**where)
+    table = read.table_3(frame, "paper", "cifar10")
+    shown = table[["constrained: n", "constrained: mean"]]
+    assert shown.loc["VGG"].tolist() == [1, 91] and shown.loc["PVT"].tolist() == [2, 81]
+
+
 def test_accuracies_as_they_are_shown():
     rows = {
         "VGG": [89.98, 89.83, 50.04, 0.44, 3, 0.2, 51.0, 0.5, 3, 0.25],
@@ -122,7 +134,7 @@ def test_batches_as_they_are_shown():
     assert read.batches_table(table.iloc[:0]).empty
 
 
-DOSE = {"family": "cnn", "n": 3, "SS_rate": 0.2111, "with": 0.057, "without": 0.033}
+DOSE = {"family": "cnn", "n": 3, "gamma": 0.3, "SS_rate": 0.2111, "with": 0.057, "without": 0.033}
 DOSE |= {"nearer": -0.024, "top-1": -0.12, "low": -2.4, "high": 2.1, "gradient": 0.03}
 DOSES = pd.DataFrame(
     [DOSE, DOSE],
@@ -134,8 +146,10 @@ DOSES = pd.DataFrame(
 
 def test_doses_as_they_are_shown():
     shown = read.doses_table(DOSES)
-    assert shown.index.tolist() == ["VGG constrained, α = 0.01", "VGG placebo, α = 1"]
-    assert shown.iloc[0].tolist() == ["3", "0.211", "0.057 (0.033)", "-0.1 (-2.4, +2.1)", "3e-02"]
+    names = [name.replace("\u00a0", " ") for name in shown.index]
+    assert names == ["VGG constrained, α = 0.01", "VGG placebo, α = 1"]
+    cells = ["3", "0.30", "0.211", "0.057 (0.033)", "-0.1 (-2.4, +2.1)", "3e-02"]
+    assert shown.iloc[0].tolist() == cells
     assert read.doses_table(DOSES.iloc[:0]).empty
 
 

@@ -17,43 +17,33 @@ import torch
 from reproduction import records
 from reproduction.grid import _lock
 from reproduction.paths import RESULTS, data_root
+from reproduction.training import cells as training_cells
 from reproduction.training import plans
-from reproduction.training import run as training_run
+from reproduction.training.arms import EXPERIMENT, LEVEL_SEEDS
+from reproduction.training.cells import Cell, grid
 from reproduction.training.due import due
 from reproduction.training.loop import _Loop, train
 from reproduction.training.pairs import dose_response, paired
 from reproduction.training.pictures import load_pictures
 from reproduction.training.read import read_runs, table_3
 from reproduction.training.recipes import RECIPES, Run
-from reproduction.training.run import (
-    EXPERIMENT,
-    Cell,
-    at_scale,
-    pairs,
-    progress,
-    run_grid,
-    run_plan,
-    trained,
-)
+from reproduction.training.run import at_scale, pairs, progress, run_grid, run_plan, trained
 
 TINY = replace(RECIPES["quick"], epochs=3, train_images=150, test_images=50)
-CELLS = [
-    Cell("quick", "digits", "resnet34", arm, seed)
-    for seed in (0, 1)
-    for arm in ("baseline", "constrained:alpha=1")
-]
+ARMS = ("baseline", "constrained:alpha=1", "yoked:of=constrained,alpha=1")
+CELLS = [Cell("quick", "digits", "resnet34", arm, seed) for seed in (0, 1) for arm in ARMS]
 TIMED = {"seconds", "images_per_second"}
 
 
 @pytest.fixture(autouse=True)
 def small_recipe(monkeypatch):
-    monkeypatch.setattr(training_run, "RECIPES", {**RECIPES, "quick": TINY})
+    monkeypatch.setattr(training_cells, "RECIPES", {**RECIPES, "quick": TINY})
 
 
 def work(root, done=None):
     """In a process of its own: go through the grid; tell which cells it did."""
     torch.set_num_threads(1)
-    training_run.RECIPES = {**RECIPES, "quick": TINY}
+    training_cells.RECIPES = {**RECIPES, "quick": TINY}
     for path in run_grid(CELLS, root=root, device="cpu"):
         if done is not None:
             done.put(path.name)
@@ -205,13 +195,12 @@ def test_a_plan_killed_at_twenty_moments(forks, undisturbed_plan, tmp_path):
 
 def test_gamma_is_where_the_baseline_ended(undisturbed):
     for cell in CELLS:
-        record = records.read(cell.path(undisturbed))
-        if cell.baseline:
-            assert (
-                record["metrics"]["gamma"]
-                == records.read(cell.baseline.path(undisturbed))["metrics"]["ss_rate_train"]
-            )
-            assert record["metrics"]["settings"]["penalty"]["alpha"] == 1
+        baseline = replace(cell, arm="baseline")
+        if cell != baseline:
+            own = records.read(cell.path(undisturbed))["metrics"]
+            ended = records.read(baseline.path(undisturbed))["metrics"]
+            assert own["gamma"] == ended["ss_rate_train"]
+            assert own["settings"]["penalty"]["alpha"] == 1
 
 
 def test_a_record_has_the_seconds_of_its_epochs(undisturbed):
@@ -232,7 +221,13 @@ def test_minutes_and_progress(undisturbed, tmp_path):
 
 
 def test_a_constrained_arm_without_its_baseline(tmp_path):
-    with pytest.raises(FileNotFoundError, match="takes gamma from the record of baseline"):
+    """The command that the error names is one that makes what is missing."""
+    command = (
+        "python -m reproduction train --recipe quick --dataset digits --models resnet34 "
+        f"--arms baseline --seeds 0 --results {tmp_path}$"
+    )
+    message = f"needs runs that are not there: baseline of resnet34, seeds 0. .* {command}"
+    with pytest.raises(FileNotFoundError, match=message):
         list(run_grid(CELLS[1:2], root=tmp_path, device="cpu"))
 
 
@@ -241,9 +236,19 @@ def test_a_constrained_arm_without_its_baseline(tmp_path):
     [
         ({"recipe": "long"}, "recipe: expected one of paper, short, cpu, quick"),
         ({"model": "resnet43"}, "is no model of Table 1"),
-        ({"arm": "constraint"}, "arm: expected one of baseline, constrained, released, placebo"),
+        (
+            {"arm": "constraint"},
+            "arm: expected one of baseline, constrained, released, wrong, yoked",
+        ),
         ({"arm": "constrained:alpha=-1"}, "alpha must be at least 0"),
-        ({"arm": "baseline:alpha=1"}, "belongs to constrained and placebo only"),
+        ({"arm": "baseline:alpha=1"}, "belongs to constrained and its controls only"),
+        ({"arm": "released:gamma=0.2"}, "gamma belongs to constrained and its controls only"),
+        ({"arm": "constrained:gamma=2"}, r"gamma: expected a number in \[0, 1\] or one of own"),
+        ({"arm": "constrained:beta=2"}, "expected options of, alpha or gamma, got 'beta'"),
+        ({"arm": "constrained:of=released"}, "of must be released or constrained and belongs"),
+        ({"arm": "wrong:of=constrained"}, "a wrong target needs a gamma away from where"),
+        ({"arm": "yoked"}, "the release has no command"),
+        ({"arm": "constrained:gamma=model", "seed": 1004}, "seed: 1000 to 1004 are those of the"),
         ({"arm": "constrained:alpha=x"}, "'x' is no number"),
         ({"arm": "baseline@0"}, "the learning rate must be above 0"),
         ({"arm": "released", "model": "vgg11"}, "the release has no command"),
@@ -268,7 +273,8 @@ def test_bad_cells(change, message):
 
 def test_a_cell_names_its_baseline():
     cell = Cell("quick", "digits", "ViT (small)", "constrained:alpha=1@1e-4", 0)
-    assert cell.baseline.arm == "baseline@0.0001" and cell.baseline.baseline is None
+    (baseline,) = cell.needs
+    assert baseline.arm == "baseline@0.0001" and baseline.needs == () and baseline.seed == 0
 
 
 def test_released_arms_take_the_scripts_numbers(tmp_path):
@@ -280,6 +286,127 @@ def test_released_arms_take_the_scripts_numbers(tmp_path):
         "released",
     )
     assert Cell("cpu", "cifar10", "resmlp_12_224", "released", 0).run(tmp_path).lr is None
+    wrong = Cell("paper", "imagenette", "resmlp_12_224", "wrong", 0)
+    assert {(cell.arm, cell.seed) for cell in wrong.needs} == {
+        ("baseline@0.005", seed) for seed in LEVEL_SEEDS
+    }
+
+
+# --- gamma, and the controls ---
+
+
+def ended(root, cell, rate, **more):
+    """A record of a baseline that ended with that SS_rate."""
+    metrics = {"ss_rate_train": rate, **more}
+    records.write(
+        records.new_record(cell.experiment, cell.config, cell.seed, metrics, seconds=1.0), root
+    )
+
+
+def test_gamma_of_a_model_is_the_mean_of_five_baselines_of_no_pair(tmp_path):
+    arm = {"recipe": "quick", "dataset": "digits", "names": ["vgg11"], "seeds": [0, 1]}
+    *levels, first, one, _, two = grid(arms=["baseline", "constrained"], **arm)
+    assert [cell.seed for cell in levels] == list(LEVEL_SEEDS) and len(levels) == 5
+    assert first.seed == 0 and one.arm == two.arm == "constrained:gamma=model"
+    assert one.config != Cell("quick", "digits", "vgg11", "constrained", 0).config
+    for cell in levels[:3]:
+        ended(tmp_path, cell, 0.1)
+    message = "needs runs that are not there: baseline of vgg11, seeds 1003 1004. Make them with: "
+    with pytest.raises(FileNotFoundError, match=message):
+        one.run(tmp_path)
+    for cell in levels[3:]:
+        ended(tmp_path, cell, 0.3)
+    assert one.run(tmp_path).penalty.gamma == pytest.approx(0.18)
+    assert two.run(tmp_path).penalty.gamma == one.run(tmp_path).penalty.gamma
+    without = grid(arms=["constrained"], **arm)
+    assert [cell.seed for cell in without] == [0, 1]  # the error names the command instead
+
+
+def test_the_placebo_is_known_by_its_records_only(tmp_path):
+    cells = grid("cpu", "cifar10", ["resmlp_12_224"], ["placebo:alpha=1"], [0, 1, 2])
+    assert set(progress(cells)["state"]) == {"done"} and not list(run_grid(cells, device="cpu"))
+    with pytest.raises(ValueError, match="the placebo is no longer run.*; expected yoked"):
+        list(run_grid(cells, root=tmp_path, device="cpu"))
+
+
+def test_every_committed_run_of_the_grid_has_a_cell_of_its_name():
+    paths = sorted((RESULTS / EXPERIMENT).glob("*.json"))
+    for path in paths:
+        record = records.read(path)
+        cell = Cell(**record["config"], seed=record["seed"])
+        assert cell.path(RESULTS) == path and cell.done(RESULTS)
+    assert len(paths) > 100
+
+
+def test_what_is_missing_is_named_in_one_command(tmp_path):
+    cells = grid("quick", "digits", ["vgg11"], ["constrained"], [0])
+    seeds = " ".join(map(str, LEVEL_SEEDS))
+    with pytest.raises(FileNotFoundError) as error:
+        list(run_grid(cells, root=tmp_path, device="cpu"))
+    assert str(error.value) == (
+        "constrained:gamma=model of vgg11, seed 0, needs runs that are not there: baseline of "
+        f"vgg11, seeds {seeds}. Make them with: python -m reproduction train --recipe quick "
+        f"--dataset digits --models vgg11 --arms baseline --seeds {seeds} --results {tmp_path}"
+    )
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [("table2", 0.18), ("0.25", 0.25), ("own", 0.4)])
+def test_other_readings_of_gamma(gamma, expected, tmp_path):
+    base, cell = grid("quick", "digits", ["vgg11"], ["baseline", "constrained"], [0], gamma)
+    ended(tmp_path, base, 0.4)
+    assert cell.run(tmp_path).penalty.gamma == expected
+    named = grid("quick", "digits", ["vgg11"], [f"constrained:gamma={gamma}"], [0], "model")
+    assert named == [cell]
+
+
+def test_a_gamma_that_is_none():
+    with pytest.raises(ValueError, match="gamma: expected a number in .* got 'mine'"):
+        grid("quick", "digits", ["vgg11"], ["baseline"], [0], "mine")
+
+
+def test_the_wrong_target_is_as_far_on_the_other_side(tmp_path):
+    cell = Cell("cpu", "cifar10", "vit_small_patch16_224", "wrong", 0)
+    for baseline in cell.needs:
+        ended(tmp_path, baseline, 0.18)
+    right = replace(cell, arm="released").run(tmp_path).penalty
+    wrong = cell.run(tmp_path).penalty
+    assert wrong.gamma == pytest.approx(2 * 0.18 - right.gamma)
+    assert (wrong.alpha, wrong.form) == (right.alpha, right.form) == (0.05, "released")
+    printed = replace(cell, arm="wrong:of=constrained,alpha=1,gamma=0.3").run(tmp_path).penalty
+    assert printed.gamma == pytest.approx(0.06) and printed.form == "printed"
+
+
+def test_a_yoked_run_takes_the_doses_of_its_partner(tmp_path):
+    cell = Cell("cpu", "cifar10", "vit_small_patch16_224", "yoked", 0)
+    assert cell.needs == (replace(cell, arm="released"),)
+    with pytest.raises(FileNotFoundError, match="--arms released --seeds 0"):
+        list(run_grid([cell], root=tmp_path, device="cpu"))
+    own = replace(cell, arm="yoked:of=constrained")
+    with pytest.raises(FileNotFoundError, match="--arms constrained:gamma=own --seeds 0"):
+        list(run_grid([own], root=tmp_path, device="cpu"))
+    ended(tmp_path, *cell.needs, 0.2, doses=[[0.5, -0.25]])
+    assert cell.doses(tmp_path) == [[0.5, -0.25]] and cell.run(tmp_path).penalty.yoked
+    assert replace(cell, arm="released").doses(tmp_path) is None
+    older = replace(cell, seed=1)
+    ended(tmp_path, *older.needs, 0.2)
+    with pytest.raises(ValueError, match="was made before the sizes of steps were kept"):
+        list(run_grid([replace(older, arm="baseline"), older], root=tmp_path, device="cpu"))
+    assert not replace(older, arm="baseline").done(tmp_path)  # said before anything is trained
+
+
+def test_a_control_is_trained_beside_what_it_controls(tmp_path):
+    """From the command's grid to the tables: each control in a row of its own."""
+    arms = ["baseline", "constrained:alpha=1,gamma=0.8", "yoked:of=constrained,alpha=1,gamma=0.8"]
+    cells = grid("quick", "digits", ["resmlp_12_224"], arms, [0])
+    assert len(list(run_grid(cells, root=tmp_path, device="cpu", matrices=False))) == 3
+    yoked = records.read(cells[2].path(tmp_path))["metrics"]
+    assert yoked["settings"]["penalty"]["yoked"] and yoked["gamma"] == 0.8
+    assert "doses" not in yoked and set(yoked["history"]["penalty"]) == {0.0}
+    doses = dose_response(read_runs(tmp_path))
+    assert [key[1] for key in doses.index] == [
+        "constrained:gamma=0.8",
+        "yoked:of=constrained,gamma=0.8",
+    ]
 
 
 def test_the_command(tmp_path):
@@ -298,7 +425,11 @@ def test_the_command(tmp_path):
         str(tmp_path),
     ]
     listed = subprocess.run([*command, "--list"], capture_output=True, text=True, check=True).stdout
-    assert listed.count("not run") == 2
+    assert listed.count("not run") == 2 + len(LEVEL_SEEDS)
+    own = subprocess.run(
+        [*command, "--list", "--gamma", "own"], capture_output=True, text=True, check=True
+    )
+    assert own.stdout.count("not run") == 2
     wrong = subprocess.run([*command, "--arms", "nonsense"], capture_output=True, text=True)
     assert wrong.returncode == 2 and wrong.stderr.startswith("arm: expected one of")
     missing = subprocess.run(
@@ -326,8 +457,8 @@ def test_pairs_of_a_larger_scale_are_among_all_records():
     settings = {"scale": "paper", "recipe": "paper", "dataset": "imagenette", "n_seeds": 3}
     settings["names"] = None
     (job,) = at_scale(settings)
-    assert len(job.cells) == len(pairs(settings)) == 9 * 2 * 3
-    assert [seed for _, seed in job.cells] == sorted(seed for _, seed in job.cells)
+    assert len(job.cells) == len(pairs(settings)) == 9 * (len(LEVEL_SEEDS) + 2 * 3)
+    assert sorted({seed for _, seed in job.cells}) == [0, 1, 2, *LEVEL_SEEDS]
     with trained(settings) as folder:
         assert folder == RESULTS
 
@@ -345,7 +476,7 @@ def test_doses_are_compared_with_the_baseline_of_their_seed(undisturbed):
 
 def test_reading_records(undisturbed, tmp_path):
     runs = read_runs(undisturbed)
-    assert len(runs) == 4 and set(runs["arm"]) == {"baseline", "constrained:alpha=1"}
+    assert len(runs) == len(CELLS) and set(runs["arm"]) == set(ARMS)
     assert set(runs["alpha"]) == {0.0, 1.0} and runs["ss_rate_probe"].between(0, 1).all()
     empty = read_runs(tmp_path)
     assert empty.empty and list(empty.columns) == list(runs.columns)
@@ -388,17 +519,21 @@ def test_a_committed_cell_again(tmp_path):
     assert loop.history["test"][0] == pytest.approx(committed["history"]["test"][0], abs=5)
 
 
-@pytest.mark.parametrize("arm", ["baseline", "constrained"])
+@pytest.mark.parametrize(
+    "arm",
+    ["baseline", "constrained:gamma=model", "wrong:of=constrained,alpha=1,gamma=0.3"]
+    + ["yoked:of=constrained,alpha=1,gamma=0.3"],
+)
 def test_a_committed_quick_cell_again(arm, monkeypatch):
     """A whole committed run, from its configuration: other machines may differ, and what differs
     first grows in training.
     """
-    monkeypatch.setattr(training_run, "RECIPES", RECIPES)
+    monkeypatch.setattr(training_cells, "RECIPES", RECIPES)
     cell = Cell("quick", "digits", "resnet34", arm, 0)
     committed = records.read(cell.path(RESULTS))
     run = cell.run(RESULTS)
     pictures = load_pictures("digits", run.recipe)
-    again = train(run, pictures)
+    again = train(run, pictures, doses=cell.doses(RESULTS))
     assert committed["data"]["fingerprint"] == pictures.fingerprint
     before, first = committed["metrics"], committed["metrics"]["history"]
     assert again["ss_rate_probe_before"]["64"] == pytest.approx(

@@ -91,6 +91,25 @@ def test_placebo():
     assert say.placebo(nothing, nothing) == "The placebo at this α: not run."
 
 
+def test_placebo_sizes():
+    text = say.placebo_sizes(DOSES)
+    assert text == (
+        "Over all parameters, the placebo's gradient as a share of the constrained arm's (each as "
+        "a ratio to the task's, mean over training): 0.57 (VGG, α = 1)."
+    )
+    assert say.placebo_sizes(DOSES.iloc[:2]).endswith("constrained arm: not run.")
+
+
+def test_own_gammas():
+    arms = ["baseline", *["constrained"] * 3, "constrained:gamma=model"]
+    gammas = [None, 0.1, 0.2, 0.3, 0.9]
+    runs = pd.DataFrame({"model": "VGG", "arm": arms, "gamma": gammas})
+    assert say.own_gammas(runs) == (
+        "Over the seeds of the constrained arm, γ has a standard deviation of 0.100 (VGG)."
+    )
+    assert say.own_gammas(runs.iloc[:2]) == "γ of more than one seed: not run."
+
+
 DOSES = pd.DataFrame(
     {
         "with": [0.02, 0.004, 0.005],
