@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from reproduction.paper.audit import gains
@@ -15,6 +16,9 @@ from reproduction.stats import Interval, sign_flip_test
 from reproduction.stats_means import INSIDE, OPEN, OUTSIDE, Mean, average, beside_margin, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
 from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, signs
+
+#: Of Table 3, and of ours.
+_CELL = ["model", "dataset", "recipe"]
 
 #: Pairs below which no sign-flip test can reach p < 0.05.
 FEWEST = 6
@@ -37,6 +41,7 @@ class Cell(NamedTuple):
 
     ours: Mean
     printed: Mean
+    gains: np.ndarray
 
     @property
     def lacks(self) -> Mean:
@@ -49,9 +54,10 @@ def cells(pairs: pd.DataFrame) -> dict[tuple[str, str, str], Cell]:
     recipe.
     """
     printed, found = _printed_gains(), {}
-    for key, gain in pairs.groupby(["model", "dataset", "recipe"], sort=False)["gain"]:
-        if key[:2] in printed and len(gain) >= FEWEST_OF_INTERVAL:
-            found[key] = Cell(mean_of(gain), printed[key[:2]])
+    for key, rows in pairs.groupby(_CELL, sort=False).indices.items():
+        if key[:2] in printed and len(rows) >= FEWEST_OF_INTERVAL:
+            own = pairs["gain"].to_numpy()[rows]
+            found[key] = Cell(mean_of(own), printed[key[:2]], own)
     return found
 
 
@@ -75,9 +81,8 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
     marked, cnn = groups.values()
-    of_cells = parts["marked"].set_index(_CELL).index.isin(list(marked))
-    judged = parts["marked"][of_cells]
-    values: dict[str, Any] = {"too few": len(judged) < FEWEST, "short": ()}
+    judged = sum(len(cell.gains) for cell in marked.values())
+    values: dict[str, Any] = {"too few": judged < FEWEST, "short": ()}
     values |= {name: _group(part, groups[name]) for name, part in parts.items()}
     n = _pairs(pairs)
     if values["too few"]:
@@ -85,8 +90,8 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     short = [key for key, cell in marked.items() if cell.lacks.high(0.05 / len(marked)) < 0]
     values["short"] = tuple(model for model, *_ in short)
     # each cell counts once, however many pairs it has
-    of_cell = judged.groupby(_CELL)["gain"]
-    test = sign_flip_test(judged["gain"] / of_cell.transform("size"))
+    weighted = [cell.gains / len(cell.gains) for cell in marked.values()]
+    test = sign_flip_test(np.concatenate(weighted))
     gaining = test.p < 0.05 and test.estimate > 0
     lacks = average([c.ours for c in marked.values()]).minus(
         average([c.printed for c in marked.values()])
@@ -98,9 +103,6 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     if falls_short or short or still == OUTSIDE:
         return Finding("partly", values, n)
     return Finding("reproduced" if still == INSIDE else "undecided", values, n)
-
-
-_CELL = ["model", "dataset", "recipe"]
 
 
 def _still(cnn: Sequence[Cell], margin: float) -> str:
@@ -120,8 +122,10 @@ def _group(pairs: pd.DataFrame, found: Mapping[Any, Cell]) -> dict[str, Any] | N
     if pairs.empty:
         return None
     group: dict[str, Any] = {"models": tuple(pairs["model"].unique()), "half": None}
-    group |= {"mean": pairs.groupby(_CELL)["gain"].mean().mean(), "printed": None, "each": {}}
-    if found:
+    group |= {"printed": None, "each": {}}
+    if not found:
+        group["mean"] = pairs.groupby(_CELL)["gain"].mean().mean()
+    else:
         group["models"] = tuple(dict.fromkeys(model for model, *_ in found))
         names = ("mean", "half", "printed")
         group |= zip(names, _gain_of(found.values()), strict=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 from reproduction.verdicts import say_networks
 from reproduction.verdicts.finding import Finding
-from reproduction.verdicts.power import Power
 from reproduction.verdicts.say_training import TOO_FEW, average_gain, helps, toward, up_to_six
 
 Values = Mapping[str, Any]
@@ -87,20 +86,6 @@ def low_dimensional(values: Values) -> str:
         if found
     ]
     return "; ".join([*told, *(f"{state}: not run" for state in values if not values[state])])
-
-
-def gate(finding: Finding, power: Power | None) -> str:
-    """Why a verdict is not given, and how many runs would decide; "" where it is given."""
-    if not finding.gated or power is None:
-        return ""
-    contrary = "paper" if finding.gated == "not reproduced" else "none"
-    values = "the paper's own values" if contrary == "paper" else f"draws where {power.none}"
-    count = f"{power.enough}" if power.enough else f"more than {power.most}"
-    enough = f" ({count} {power.n[1]}s would decide)" if power.most else ""
-    return (
-        f"; not called {finding.gated}, as the rule says that of {values} in "
-        f"{power.of(contrary, finding.gated):.0%} of draws{enough}"
-    )
 
 
 def poolformer(values: Values) -> str:

@@ -18,6 +18,7 @@ VERDICT = {
     "reproduced": "*reproduced*",
     "partly": "*partly* reproduced",
     "not reproduced": "*not reproduced*",
+    "undecided": "*undecided* at the paper's settings",
     "not testable here": "*not testable here*",
     "not run": "*not run* at the paper's settings",
 }
