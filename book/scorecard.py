@@ -32,6 +32,7 @@ SIGNS = {
     "not run": "○",
     "agrees": "✓",
     "agrees in part": "◐",
+    "signs differ": "±",
     "disagrees": "✗",
     "undecided": "?",
     "holds": "✓",
@@ -42,8 +43,9 @@ SIGNS = {
 }
 
 NOTE = (
-    "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not "
-    "decided; – nothing to compare. A verdict counts the paper's own networks and image sizes "
+    "✓ reproduced, or holds; ◐ in part; ± one network gains, another loses; ✗ not reproduced, or "
+    "does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts the paper's "
+    "own networks and image sizes "
     "only; what small networks found stands beside it (recipe cpu: a CIFAR-10 subset, 32 px, 10 "
     "epochs). {where}“Marked” are the models that Table 3 marks with an arrow: ResMLP, MLP-Mixer "
     "and both ViTs. In claims 8 to 10 and 13, ± is half a 95 % interval. [Every claim, its rule "
@@ -210,7 +212,10 @@ def abilities(root: Path = RESULTS) -> str:
     heads = ["claim", "runs", "n", *(f"if true: {truth}" for truth in simulate.TRUTHS)]
     lines = [f"| {' | '.join([*heads, 'would decide'])} |", "|-" * (len(heads) + 1) + "|"]
     rows = texts.to_dict("records")
-    lines += ["| " + " | ".join(html.escape(str(row[c])) for c in texts) + " |" for row in rows]
+    lines += [
+        "| " + " | ".join(html.escape(str(row[c]), quote=False) for c in texts) + " |"
+        for row in rows
+    ]
     names = {f"{claim.number}. {claim.short}" for claim in claims.load_claims()}
     missing = sorted(int(name.partition(".")[0]) for name in names - set(texts["claim"]))
     left = f" Of claims {', '.join(map(str, missing))} nothing was run." if missing else ""

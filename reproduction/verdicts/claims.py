@@ -43,11 +43,20 @@ IN_SMALL = {
     "reproduced": "agrees",
     "partly": "agrees in part",
     "not reproduced": "disagrees",
+    "signs differ": "signs differ",
     "undecided": "undecided",
     "not run": "not run",
 }
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "undecided", "not testable here", "not run")
+VERDICTS = (
+    "reproduced",
+    "partly",
+    "signs differ",
+    "not reproduced",
+    "undecided",
+    "not testable here",
+    "not run",
+)
 
 #: The forms that a claim is judged in, as the first page names their columns.
 FULL, SMALL, RELEASED = "verdict", "in small", "released"

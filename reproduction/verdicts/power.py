@@ -45,7 +45,10 @@ TIMES = (2, 3, 4, 6, 8, 12, 16)
 #: The verdicts that are wrong if the paper is right, and if nothing of it holds.
 WRONG: Mapping[str, tuple[str, ...]] = {"paper": ("not reproduced",), "none": ("reproduced",)}
 
-GIVEN = ("reproduced", "partly", "not reproduced")
+#: Verdicts that are wrong besides, of a rule that has given them.
+MORE_WRONG: Mapping[str, tuple[str, ...]] = {"partly": ("none",), "signs differ": ("paper", "none")}
+
+GIVEN = ("reproduced", "partly", "signs differ", "not reproduced")
 
 Judge = Callable[..., Finding]
 
@@ -138,11 +141,12 @@ def faults(shares: Mapping[str, Shares], outcome: str) -> dict[str, float]:
     """How often a rule is wrong, by truth, where that is more than 5 %.
 
     It is wrong if it says "not reproduced" of the paper's own values, or "reproduced" where nothing
-    holds; of a rule that has said "partly", "partly" counts as "reproduced" does.
+    holds; of a rule that has said "partly", "partly" counts as "reproduced" does, and of one that
+    has said "signs differ", that is wrong on both sides.
     """
     wrong = {truth: [*outcomes] for truth, outcomes in WRONG.items()}
-    if outcome == "partly":
-        wrong["none"].append(outcome)
+    for truth in MORE_WRONG.get(outcome, ()):
+        wrong[truth].append(outcome)
     found = ((truth, outcomes) for truth, outcomes in wrong.items())
     return {t: shares[t].sum(words) for t, words in found if shares[t].often(words)}
 
@@ -164,7 +168,10 @@ class _Applied:
 
     def _shares(self, truth: str) -> dict[str, float]:
         drawn, counts = self.outcomes(TRUTHS[truth], 1), Counter[str]()
-        wrong = [WRONG[truth], (*WRONG[truth], "partly")] if truth in WRONG else []
+        own, wrong = WRONG.get(truth, ()), []
+        if own:
+            more = (word for word, truths in MORE_WRONG.items() if truth in truths)
+            wrong = [own, *((*own, word) for word in more)]
         for look in LOOKS:
             counts.update(islice(drawn, look - counts.total()))
             found = Shares({outcome: n / look for outcome, n in counts.items()}, look)

@@ -76,18 +76,24 @@ def _printed_gains() -> dict[Any, Mean]:
 
 def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the marked models gain what Table 3 prints for them, cell by cell and pooled, and the
-    convolutional ones do not.
+    convolutional ones do not. Where one cell gains and another loses, nothing is pooled.
     """
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
     marked, cnn = groups.values()
     judged = sum(len(cell.gains) for cell in marked.values())
-    values: dict[str, Any] = {"too few": judged < FEWEST, "short": ()}
+    values: dict[str, Any] = {"too few": judged < FEWEST, "short": (), "gain": (), "lose": ()}
     values |= {name: _group(part, groups[name]) for name, part in parts.items()}
     n = _pairs(pairs)
     if values["too few"]:
         return Finding("undecided", values, n)
-    short = [key for key, cell in marked.items() if cell.lacks.high(0.05 / len(marked)) < 0]
+    level = 0.05 / len(marked)
+    gain = [key for key, cell in marked.items() if cell.ours.low(level) > 0]
+    lose = [key for key, cell in marked.items() if cell.ours.high(level) < 0]
+    values |= {"gain": tuple(gain), "lose": tuple(lose)}
+    if gain and lose:  # a mean over them is a mean of nothing
+        return Finding("signs differ", values, n)
+    short = [key for key, cell in marked.items() if cell.lacks.high(level) < 0]
     values["short"] = tuple(model for model, *_ in short)
     # each cell counts once, however many pairs it has
     weighted = [cell.gains / len(cell.gains) for cell in marked.values()]
@@ -100,6 +106,8 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     if not gaining:
         return Finding("not reproduced" if falls_short else "undecided", values, n)
     still = _still(list(cnn.values()), limits["margin"])
+    if lose:
+        return Finding("undecided", values, n)
     if falls_short or short or still == OUTSIDE:
         return Finding("partly", values, n)
     return Finding("reproduced" if still == INSIDE else "undecided", values, n)
@@ -184,7 +192,7 @@ def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
 
 def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """In how many cells the constraint closes a good part of the modules' distance to γ."""
-    found = intervals(pairs, ["model", "dataset", "recipe"], "share")
+    found = intervals(pairs, _CELL, "share")
     n = _pairs(pairs)
     if not found:
         return Finding("undecided", n=n)
@@ -198,12 +206,16 @@ def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
         "of": len(found),
         "least": least,
     }
-    values["shares"] = {key: (i.mean, _half(i)) for key, i in found.items()}
+    cells = pairs.dropna(subset=["share"]).groupby(_CELL)
+    counts, evals = cells.size(), cells["share_eval"].mean()
+    values["shares"] = {
+        key: (i.mean, _half(i), int(counts[key]), float(evals[key])) for key, i in found.items()
+    }
     if closed >= limits["share"] * len(found):
         return Finding("reproduced", values, n)
-    if nearer > away:
+    if closed:
         return Finding("partly", values, n)
-    short = all(i.high < least for i in each)
+    short = nearer <= away and all(i.high < least for i in each)
     return Finding("not reproduced" if short else "undecided", values, n)
 
 

@@ -71,10 +71,21 @@ def table_2(values: Values) -> str:
 
 
 def rises(values: Values) -> str:
-    """How many networks rise, fall and are undecided, and the mean change of our own."""
+    """How many networks rise, fall and are undecided; each of our own beside Table 2."""
     up, down, of = values["up"], values["down"], values["of"]
-    told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
-    return f"{told}; {values['mean']:+.2f} on average" if "mean" in values else told
+    told = f"{up} of {of} models rise, {down} fall"
+    if "models" not in values:
+        return f"{told}, {of - up - down} undecided"
+    told += f", {values['run'] - up - down} undecided, {of - values['run']} not run"
+    each = (
+        f"{model} {mean:+.2f} ± {half:.2f} (paper {printed:+.2f}, {_p(p)})"
+        for model, (mean, half, printed, p) in values["models"].items()
+    )
+    return "; ".join([told, f"{values['met']} as in Table 2, {values['off']} otherwise", *each])
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def low_dimensional(values: Values) -> str:

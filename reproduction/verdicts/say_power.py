@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reproduction.verdicts.finding import Finding
-from reproduction.verdicts.power import Power, Shares, faults
+from reproduction.verdicts.power import MORE_WRONG, Power, Shares, faults
 from reproduction.verdicts.simulate import TRUTHS
 
 #: The forms of runs that a claim is judged in, as they are called here.
@@ -21,7 +21,7 @@ FORMS = {
 
 PRINTED = "the paper's own, as printed"
 
-_ORDER = ("reproduced", "partly", "undecided", "not reproduced")
+_ORDER = ("reproduced", "partly", "signs differ", "undecided", "not reproduced")
 
 
 def table(found: Mapping[tuple[int, str, str], Power]) -> pd.DataFrame:
@@ -43,8 +43,9 @@ def table(found: Mapping[tuple[int, str, str], Power]) -> pd.DataFrame:
 
 def _wrong(power: Power, truth: str) -> set[str]:
     """The outcomes that are wrong, and come in more than 5 %, if that is the truth."""
-    said = {"paper": ["not reproduced"], "none": ["reproduced", "partly"]}.get(truth, [])
-    return {outcome for outcome in said if truth in faults(power.shares, outcome)}
+    said = {"paper": ["not reproduced", "signs differ"]}
+    said["none"] = ["reproduced", "partly", "signs differ"]
+    return {outcome for outcome in said.get(truth, []) if truth in faults(power.shares, outcome)}
 
 
 def _shares(shares: Shares, wrong: set[str]) -> str:
@@ -100,8 +101,8 @@ def gate(finding: Finding, power: Power | None) -> str:
     where = {"paper": f"if the paper is right ({power.paper})", "none": f"if not ({power.none})"}
     found = faults(power.shares, finding.gated)
     words = {"paper": "not reproduced", "none": "reproduced"}
-    if finding.gated == "partly":
-        words["none"] = "partly or reproduced"
+    for truth in MORE_WRONG.get(finding.gated, ()):
+        words[truth] = f"{finding.gated} or {words[truth]}"
     why = " and ".join(
         f"“{words[truth]}” in {percent(share)} of draws {where[truth]}"
         for truth, share in found.items()

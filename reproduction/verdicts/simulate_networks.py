@@ -20,7 +20,7 @@ from reproduction.verdicts.simulate import Draw, Sampler, Tables, around, more
 
 
 def bounded(limits: Limits, tables: Tables, times: int) -> Sampler:
-    """Layers as measured, those outside 0…1 at its ends, sets of known self-similarity at 0; none: layers scatter
+    """Layers as measured, inside 0…1, and sets of known self-similarity at 0; none: layers scatter
     without a bound, and a set is one more cloud.
     """
     rates, sets = tables

@@ -35,7 +35,7 @@ def pairs(*cells, n=6, scatter=0.5, seed=0):
     random = np.random.default_rng(seed)
     rows = [
         {"model": model, "family": family, "dataset": dataset, "recipe": "paper", "seed": k}
-        | {"gain": random.normal(0, scatter), "share": random.normal(0, scatter)}
+        | {"gain": random.normal(0, scatter), "share": random.normal(0, scatter), "share_eval": 0.1}
         for model, family, dataset in cells
         for k in range(n)
     ]
