@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import elements
+import first_screen
 import fragments
 import image_kinds
 import nbformat
@@ -114,6 +115,8 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     """What pages under book/ include: {include} `_generated/NAME.md`."""
     pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
     made = {
+        "picture": f"```{{raw}} html\n{first_screen.picture()}\n```\n",
+        "answers": scorecard.answers(),
         "scorecard": scorecard.scorecard(pages),
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),

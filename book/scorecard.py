@@ -1,4 +1,4 @@
-"""The first page's answer and the page of verdicts, as MyST text."""
+"""The first page's answers, its table, and the page of verdicts, as MyST text."""
 
 from __future__ import annotations
 
@@ -68,12 +68,10 @@ ABILITIES = (
 
 
 def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
-    """The landing page's answer: counts by verdict, two sentences, and the table, a row per
-    claim.
-    """
+    """The landing page's table, a row per claim, and what other networks than the paper's show."""
     table = claims.scorecard(root)
     common = _commonest(table)
-    lines = [answer(table), "", ":::{div} scorecard", ""]
+    lines = [":::{div} scorecard", ""]
     heads = ("", "the paper claims", "verdict", "in print", "its own tables", "ours", "chapter")
     lines += [_row(heads).replace("|  |", "| |"), "|-" * 7 + "|"]
     for number, row in table.iterrows():
@@ -121,7 +119,7 @@ def _row(cells: Collection[str]) -> str:
 def _verdict(number: object, row: pd.Series) -> str:
     verdict = f"[{_badge(row['verdict'])}](#claim-{number})"
     for name, told in _forms(row):
-        verdict += f"<br>{told}: {_badge(row[name])}"
+        verdict += f'<br><span class="in-small">{told}: {_badge(row[name])}</span>'
     return verdict
 
 
@@ -147,26 +145,37 @@ def _in_small(row: pd.Series, name: str = "in small") -> tuple[str, str, str]:
     return row[f"{name}: ours"], row[f"{name}: n"], row[f"{name}: hardware"]
 
 
+def answers(root: Path = RESULTS) -> str:
+    """The landing page's three answers, side by side."""
+    return answer(claims.scorecard(root))
+
+
 def answer(table: pd.DataFrame) -> str:
-    """The first lines of the landing page: the question, how many claims have which verdict, what
-    follows for a reader.
-    """
+    """How many claims have which verdict, and what follows for three kinds of reader."""
+    asked = say_answer.answers(claims.by_key(table))
+    first, *others = asked
+    parts = ["::::{grid} 1 1 3 3", ":gutter: 3", ":class-container: answers", ""]
+    for question, lines in asked.items():
+        parts += [":::{grid-item}", f"**{question}**", ""]
+        parts += [_counts(table), ""] if question == first else []
+        parts += [f"- {line}" for line in lines]
+        if question == others[0]:
+            parts.append("- Compare its values only at equal [feature scale](#scale-matters).")
+        parts += [":::", ""]
+    return "\n".join([*parts, "::::", ""])
+
+
+def _counts(table: pd.DataFrame) -> str:
+    """Of all claims, how many have which verdict, at the paper's settings and in small."""
     counts = table["verdict"].value_counts()
-    told = ", ".join(f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts)
-    against = (table["in print"] == "does not hold").sum()
+    given = ", ".join(f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts)
+    text = f"Of its {len(table)} claims, at its own settings: {given}"
     for name, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
         small = table.loc[~table[name].isin(SILENT), name].value_counts()
         if len(small):
-            told += f"; {form}: " + ", ".join(f"{n} {word}" for word, n in small.items())
-    rows = claims.by_key(table)
-    return (
-        "**Can I believe *Self-similarity Analysis in Deep Neural Networks* "
-        "{cite:p}`ding2025selfsimilarity`, and can I use its method?** SS_rate says how far a "
-        "layer's channels are from self-similar, 0 to 1; the constraint holds it at a target in "
-        f"training. The paper makes {len(table)} claims that can be tested. At its own settings: "
-        f"{told}. By its own tables and equations alone, {against} do not hold.\n\n"
-        f"{say_answer.believe(rows)}\n\n{say_answer.use(rows)}"
-    )
+            text += f"; {form}: " + ", ".join(f"{n} {word}" for word, n in small.items())
+    against = (table["in print"] == "does not hold").sum()
+    return f"{text}. By its own tables and equations alone, {against} do not hold."
 
 
 def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:

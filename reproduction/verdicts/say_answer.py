@@ -47,7 +47,7 @@ def standing(row: Row) -> str:
 
     >>> row = {"verdict": "partly", "in small": "agrees", "released": "–", "in print": "holds"}
     >>> standing(row)
-    "*partly* reproduced; small runs *agree*; in the paper's own tables it *holds*"
+    "*partly* reproduced; small runs *agree*; by the paper's own numbers it *holds*"
     """
     where = f" on {row['n']}" if row.get("n", "").endswith(("machine", "machines")) else ""
     told = [VERDICT[row["verdict"]] + where]
@@ -57,37 +57,32 @@ def standing(row: Row) -> str:
     if small:
         told.append("small runs " + ", those ".join(small))
     if row["in print"] in IN_PRINT:
-        told.append(f"in the paper's own tables it {IN_PRINT[row['in print']]}")
+        told.append(f"by the paper's own numbers it {IN_PRINT[row['in print']]}")
     return "; ".join(told)
 
 
-#: The claims that the answer is about, by key, as they are called there.
-BELIEVED = {
-    "table2-untrained": "That untrained networks have the printed SS_rates",
-    "helps": "That the constraint improves MLPs and ViTs, not CNNs",
-    "self-similar-gain": "That self-similar networks gain",
-    "invariance": "That invariance explains who gains",
+#: What a reader asks, and the claims that answer it, by key, as they are called there.
+QUESTIONS = {
+    "Can I believe the paper?": {
+        "table2-untrained": "Untrained networks have the printed SS_rates",
+        "self-similar-gain": "Self-similar networks gain",
+        "invariance": "Invariance explains who gains",
+    },
+    "Can I use the measure?": {
+        "cheap": "SS_rate is cheap and has a usable gradient",
+        "range": "It lies in 0…1 and is small for what is self-similar",
+        "boxes": "It counts boxes",
+    },
+    "Should I use the constraint?": {
+        "toward-target": "It moves SS_rate to its target",
+        "helps": "It improves MLPs and ViTs, not CNNs",
+    },
 }
 
-USED = {
-    "cheap": "That SS_rate is cheap and has a usable gradient",
-    "boxes": "That it counts boxes",
-    "toward-target": "That the constraint moves it to its target",
-}
 
-
-def believe(rows: Mapping[str, Row]) -> str:
-    """Whether the paper's findings stand; rows: of the scorecard, by the key of the claim."""
-    return f"**Believe:** {_standings(rows, BELIEVED)}"
-
-
-def use(rows: Mapping[str, Row]) -> str:
-    """Whether the method can be used; rows: as for `believe`."""
-    scale = "Compare its values only at equal [feature scale](#scale-matters)."
-    return f"**Use:** {_standings(rows, USED)} {scale}"
-
-
-def _standings(rows: Mapping[str, Row], claims: Mapping[str, str]) -> str:
-    return " ".join(
-        f"{what}: {standing(rows[key])}." for key, what in claims.items() if key in rows
-    )
+def answers(rows: Mapping[str, Row]) -> dict[str, list[str]]:
+    """Question -> a line per claim that answers it; rows: of the scorecard, by the claim's key."""
+    return {
+        question: [f"{what}: {standing(rows[key])}." for key, what in claims.items() if key in rows]
+        for question, claims in QUESTIONS.items()
+    }

@@ -9,11 +9,12 @@ import sys
 import nbformat
 import pytest
 
+from reproduction import explorer
 from reproduction.paper import read_sentences
 from reproduction.paths import ROOT
 from reproduction.verdicts import claims
 from reproduction.verdicts.claims import VERDICTS, load_claims
-from reproduction.verdicts.say_answer import BELIEVED, IN_PRINT, IN_SMALL, SILENT, USED, VERDICT
+from reproduction.verdicts.say_answer import IN_PRINT, IN_SMALL, QUESTIONS, SILENT, VERDICT
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -157,11 +158,12 @@ def test_committed_notebooks_are_free_of_lines():
         assert 'class=\\"provenance' not in path.read_text(encoding="utf-8")
 
 
-def test_the_first_page_opens_with_the_question_and_counts(scorecard):
-    text = scorecard.scorecard(["notebooks/10_audit", "book/verdicts"])
-    assert text.startswith("**Can I believe")
+def test_the_first_page_opens_with_three_answers_and_counts(scorecard):
+    text = scorecard.answers()
+    assert re.findall(r"^\*\*(.*\?)\*\*$", text, flags=re.MULTILINE) == list(QUESTIONS)
     counts = claims.scorecard()["verdict"].value_counts()
     assert all(f"**{n} {word}**" in text for word, n in counts.items())
+    text = scorecard.scorecard(["notebooks/10_audit", "book/verdicts"])
     rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
     assert len(rows) == len(load_claims())
     assert "../notebooks/10_audit.ipynb" in text and "03_regularization" not in text, (
@@ -170,9 +172,9 @@ def test_the_first_page_opens_with_the_question_and_counts(scorecard):
 
 
 def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
-    empty = scorecard.scorecard([], tmp_path)
     nothing = f"**{len(load_claims())} not run**"
-    assert nothing in empty and nothing not in scorecard.scorecard([])
+    assert nothing in scorecard.answers(tmp_path) and nothing not in scorecard.answers()
+    assert scorecard.scorecard([], tmp_path) != scorecard.scorecard([])
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,9 @@ def measured():
 
 def asked_of(table):
     """The claims that the answer is about."""
-    return [key for key in claims.by_key(table) if key in (*BELIEVED, *USED)]
+    asked = [key for claims_asked in QUESTIONS.values() for key in claims_asked]
+    assert set(asked) <= set(claims.by_key(table))
+    return asked
 
 
 @pytest.mark.parametrize("small", [*IN_SMALL, *SILENT])
@@ -193,10 +197,8 @@ def test_the_answer_says_what_the_table_says(scorecard, measured, verdict, small
     for released in (*IN_SMALL, *SILENT):
         table = measured.assign(**{"verdict": verdict, "in small": small, "released": released})
         text = scorecard.answer(table)
-        believe, use = text.split("\n\n")[1:]
-        assert believe.startswith("**Believe:** ") and use.startswith("**Use:** ")
         assert f"**{len(table)} {verdict}**" in text
-        words = [believe.count(VERDICT[word]) + use.count(VERDICT[word]) for word in VERDICTS]
+        words = [text.count(f": {VERDICT[word]}") for word in VERDICTS]
         assert words == [asked * (word == verdict) for word in VERDICTS]
         forms = [
             f"of the printed form {IN_SMALL.get(small)}",
@@ -214,21 +216,53 @@ def test_the_answer_says_what_the_table_says(scorecard, measured, verdict, small
 
 @pytest.mark.parametrize("word", ["holds", "holds in part", "does not hold", "no numbers in print"])
 def test_the_answer_says_what_is_in_print(scorecard, measured, word):
-    text = scorecard.answer(measured.assign(**{"in print": word})).split("\n\n", 1)[1]
-    counts = [text.count(f"in the paper's own tables it *{other}*") for other in IN_PRINT]
+    text = scorecard.answer(measured.assign(**{"in print": word}))
+    counts = [text.count(f"by the paper's own numbers it *{other}*") for other in IN_PRINT]
     assert counts == [len(asked_of(measured)) * (other == word) for other in IN_PRINT]
 
 
 def test_the_answer_is_above_the_table_that_it_is_about(scorecard, measured):
     """Of the records as they are: each claim in the answer beside its row."""
-    text = scorecard.scorecard([])
+    text = scorecard.answers()
     row = claims.by_key(measured)["helps"]
-    above = text.split("improves MLPs and ViTs, not CNNs: ")[1].split(". That ")[0]
+    above = text.split("improves MLPs and ViTs, not CNNs: ")[1].split(".\n")[0]
     assert above.startswith(VERDICT[row["verdict"]])
     assert IN_SMALL[row["in small"]] in above and IN_SMALL[row["released"]] in above
-    line = next(line for line in text.splitlines() if line.startswith("| 8 |"))
+    table = scorecard.scorecard([])
+    line = next(line for line in table.splitlines() if line.startswith("| 8 |"))
     for word in (row["verdict"], row["in small"], row["released"]):
         assert f'title="{word}"' in line
+
+
+def italics(text):
+    return set(re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text))
+
+
+def test_no_word_of_the_first_page_is_missing_in_its_table(scorecard, measured):
+    """Of the records as they are: "open" above and "disagrees" below cannot be."""
+    rows, text = claims.by_key(measured), scorecard.answers()
+    spoken = {**VERDICT, **IN_SMALL, **IN_PRINT}
+    said = [line for line in text.splitlines() if line.startswith("- ") and italics(line)]
+    for claims_asked in QUESTIONS.values():
+        for key, what in claims_asked.items():
+            line = next(line for line in said if line.startswith(f"- {what}: "))
+            row = rows[key]
+            words = (row[column] for column in ("verdict", "in small", "released", "in print"))
+            given = set().union(*(italics(spoken.get(word, "")) for word in words))
+            assert italics(line) == given, key
+            said.remove(line)
+    assert not said
+    for column, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
+        counts = measured.loc[~measured[column].isin(SILENT), column].value_counts()
+        told = re.search(rf"{form}: ([^;.]*)", text)[1]
+        assert told == ", ".join(f"{n} {word}" for word, n in counts.items())
+
+
+def test_the_first_page_has_no_verdict_of_its_own():
+    """What is not made from the table: its words would stay when the table changes."""
+    text = (ROOT / "book/index.md").read_text(encoding="utf-8")
+    words = r"\b(reproduced|reproduces|partly|undecided|(dis)?agrees?|holds|is open|signs differ)\b"
+    assert not re.search(words, text, flags=re.IGNORECASE)
 
 
 def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
@@ -313,4 +347,23 @@ def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
     assert "- 8. " in text and "Table 3's gains; none: no network gains." in text
     assert "Of claims 4, 7 nothing was run." in text
     empty = scorecard.abilities(tmp_path)
-    assert "the paper's own, as printed" in empty and "in small" not in empty.split("|-")[1]
+    assert "the paper's own, as printed" in empty and "| in small" not in empty
+
+
+def test_the_picture_of_the_first_page_is_of_a_record():
+    """Both curves start at D boxes; the released one passes below the line, the printed above."""
+    first_screen = importlib.import_module("first_screen")
+    text = first_screen.picture()
+    kept = explorer.read()["metrics"]["layers"]
+    layer = next(one for one in kept if (one["model"], one["module"]) == first_screen.LAYER)
+    for formula, rate in layer["ss_rate"].items():
+        assert f"{formula}: SS_rate = {rate:.2f}" in text
+    left, top, right, bottom = first_screen.FRAME
+    below = {}
+    for formula in layer["curves"]:
+        path = re.search(rf'x-curve x-{formula}" d="M([^"]+)"', text)[1]
+        points = [tuple(map(float, point.split())) for point in path.split(" L")]
+        assert points[0] == (left, top) and points[-1][0] == right
+        lines = [top + (bottom - top) * (x - left) / (right - left) for x, _ in points]
+        below[formula] = sum(y > line for (_, y), line in zip(points, lines, strict=True))
+    assert below["printed"] == 0 < below["released"]
