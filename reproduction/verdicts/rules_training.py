@@ -76,7 +76,7 @@ def _printed_gains() -> dict[Any, Mean]:
 
 def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the marked models gain what Table 3 prints for them, cell by cell and pooled, and the
-    convolutional ones do not. Where one cell gains and another loses, nothing is pooled.
+    convolutional ones do not. Where one network gains and another loses, nothing is pooled.
     """
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
@@ -87,13 +87,17 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     n = _pairs(pairs)
     if values["too few"]:
         return Finding("undecided", values, n)
-    level = 0.05 / len(marked)
-    gain = [key for key, cell in marked.items() if cell.ours.low(level) > 0]
-    lose = [key for key, cell in marked.items() if cell.ours.high(level) < 0]
-    values |= {"gain": tuple(gain), "lose": tuple(lose)}
+    names = dict.fromkeys(model for model, *_ in marked)
+    each = {
+        name: average([cell.ours for (model, *_), cell in marked.items() if model == name])
+        for name in names
+    }
+    gain = tuple(name for name, own in each.items() if own.low(0.05 / len(each)) > 0)
+    lose = tuple(name for name, own in each.items() if own.high(0.05 / len(each)) < 0)
+    values |= {"gain": gain, "lose": lose}
     if gain and lose:  # a mean over them is a mean of nothing
         return Finding("signs differ", values, n)
-    short = [key for key, cell in marked.items() if cell.lacks.high(level) < 0]
+    short = [key for key, cell in marked.items() if cell.lacks.high(0.05 / len(marked)) < 0]
     values["short"] = tuple(model for model, *_ in short)
     # each cell counts once, however many pairs it has
     weighted = [cell.gains / len(cell.gains) for cell in marked.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reproduction.paper.tables import DATASETS
@@ -17,7 +17,7 @@ def helps(values: Values) -> str:
     """The gains of the marked models and of the convolutional ones, beside those in print."""
     groups = []
     if values["gain"] and values["lose"]:
-        gain, lose = (_names(values[side]) for side in ("gain", "lose"))
+        gain, lose = (" and ".join(values[side]) for side in ("gain", "lose"))
         groups.append(f"signs differ: {gain} gains, {lose} loses")
     for group in (values["marked"], values["cnn"]):
         if group and group["each"]:
@@ -32,10 +32,6 @@ def helps(values: Values) -> str:
     if values["cnn"] is None:
         groups.append("no convolutional network is judged")
     return "; ".join([TOO_FEW] * values["too few"] + groups)
-
-
-def _names(cells: Sequence[tuple[str, ...]]) -> str:
-    return " and ".join(dict.fromkeys(model for model, *_ in cells))
 
 
 def average_gain(values: Values) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from reproduction.paper.audit import gains as printed_gains
+from reproduction.paper.audit import mean_gains
 from reproduction.paper.tables import MARKED, load_table
 from reproduction.verdicts import claims, power, say_power, simulate, simulate_networks
 from reproduction.verdicts.claims import IN_SMALL, RULES, load_claims
@@ -346,12 +347,64 @@ MADE_UP = {
 }
 
 
-@pytest.mark.parametrize("key", [key for key in MADE_UP if key != "poolformer"])
-def test_rules_are_right_where_the_truth_is_plain(afresh, key):
-    """Also of what was not run yet: seldom wrong, on both sides."""
-    found = characteristics(key, RULES[key].judge, LIMITS[key], Evidence(MADE_UP[key]))
-    assert found.shares["paper"].sum(("reproduced", "partly")) >= 0.8
-    assert not faults(found.shares, "reproduced")
+def covers():
+    """Five layers of nine networks each."""
+    rows = [
+        {"model": f"n{k}", "rate: lower": 0.1 * layer, "rate: upper": 0.1 * layer}
+        | {f"{formula}: worst": 1.2 + 0.02 * k for formula in ("printed", "released")}
+        for k in range(9)
+        for layer in range(5)
+    ]
+    return pd.DataFrame(rows)
+
+
+def halves():
+    """Five networks of ten runs."""
+    random, rows = np.random.default_rng(0), {"model": np.repeat(list("ABCDE"), 10), "change": 0.05}
+    return pd.DataFrame(rows).assign(difference=random.normal(0, 0.02, 50))
+
+
+def values(number):
+    """Tables 4 and 5, off by 15 % in each of three seeds."""
+    random, columns = np.random.default_rng(0), ["cifar10", "cifar100", "imagenette"]
+    rows = load_table(number)[["model", *columns]].melt("model", columns, "images", "value")
+    rows = pd.concat([rows.assign(seed=seed) for seed in range(3)], ignore_index=True)
+    return rows.assign(value=rows["value"] * np.exp(random.normal(0, 0.15, len(rows))))
+
+
+MADE_UP |= {
+    "boxes": (covers(),),
+    "self-similar-gain": (mean_gains().assign(gain=lambda t: t["points"], rate=0.2, error=0.013),),
+    "shallow": (halves(),),
+    "table4": (values(4),),
+    "table5": (values(5),),
+}
+
+
+@pytest.mark.parametrize("key", RULES)
+def test_every_rule_on_the_paper_and_on_nothing(afresh, key):
+    """Whatever it says and is let through is wrong in 5 % of other draws at most, on both sides."""
+    design, judge, limits = DRAWS[key].design, RULES[key].judge, LIMITS[key]
+    evidence = Evidence(design() if design else MADE_UP[key])
+    findings = {outcome: Finding(outcome, n={"run": 1}) for outcome in GIVEN}
+    given = {o for o, f in findings.items() if gated(key, judge, limits, evidence, f) == f}
+    sample = DRAWS[key].prepare(limits, evidence.tables, 1)
+    shares, n = {}, 60
+    for truth in power.WRONG:
+        random = np.random.default_rng(987)  # none of the draws that the gate looks at
+        said = [judge(limits, *sample(TRUTHS[truth], random)).outcome for _ in range(n)]
+        shares[truth] = Shares({outcome: said.count(outcome) / n for outcome in GIVEN}, n)
+    assert shares["paper"].sum(("reproduced", "partly")) >= 0.7
+    slack = 3 * (ERROR * (1 - ERROR) / n) ** 0.5
+    if "not reproduced" in given:
+        assert shares["paper"].of["not reproduced"] <= ERROR + slack
+    if "reproduced" in given:
+        assert shares["none"].of["reproduced"] <= ERROR + slack
+    assert given >= {"reproduced", "not reproduced"} or key in GATED
+
+
+#: Rules that chance alone fulfils too often, whatever is measured.
+GATED = ("poolformer",)
 
 
 def test_a_rule_that_chance_fulfils_in_one_case_of_twelve_is_gated(afresh, monkeypatch):
