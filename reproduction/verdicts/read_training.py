@@ -79,7 +79,7 @@ def plan_pairs(read_all: Reader) -> pd.DataFrame:
         row |= {"family": own.family, "seed": record["seed"], "batch": "planned"}
         row |= {"gain": with_["top1_last"] - without["top1_last"], "acts": acts[own.name]}
         row |= {"share": share_closed(without, with_)} | {key: record[key] for key in DEVICE}
-        row["share_eval"] = _share(*(_probe(run) for run in (without, with_)), with_["gamma"])
+        row["share_eval"] = _share(_probe(without), _probe(with_), with_["gamma"])
         rows.append(row)
     return pd.DataFrame(rows)
 
