@@ -17,7 +17,7 @@ from reproduction.paths import RESULTS, ROOT
 from reproduction.trained import read as trained
 from reproduction.trained import read_beside
 from reproduction.trained import say as say_trained
-from reproduction.verdicts import claims, power, say_answer, simulate
+from reproduction.verdicts import claims, power, say_answer, say_power, simulate
 from reproduction.verdicts.say_answer import SILENT
 
 #: What the plan of the hundred architectures asks of global mixing; the first page has the answers.
@@ -32,6 +32,7 @@ SIGNS = {
     "not run": "○",
     "agrees": "✓",
     "agrees in part": "◐",
+    "signs differ": "±",
     "disagrees": "✗",
     "undecided": "?",
     "holds": "✓",
@@ -42,12 +43,28 @@ SIGNS = {
 }
 
 NOTE = (
-    "✓ reproduced, or holds; ◐ in part; ✗ not reproduced, or does not hold; ○ not run; ? not "
-    "decided; – nothing to compare. A verdict counts the paper's own networks and image sizes "
+    "✓ reproduced, or holds; ◐ in part; ± one network gains, another loses; ✗ not reproduced, or "
+    "does not hold; ○ not run; ? not decided; – nothing to compare. A verdict counts the paper's "
+    "own networks and image sizes "
     "only; what small networks found stands beside it (recipe cpu: a CIFAR-10 subset, 32 px, 10 "
     "epochs). {where}“Marked” are the models that Table 3 marks with an arrow: ResMLP, MLP-Mixer "
     "and both ViTs. In claims 8 to 10 and 13, ± is half a 95 % interval. [Every claim, its rule "
     "and its evidence](verdicts.md)."
+)
+
+ABILITIES = (
+    f"Each rule, applied to {power.LOOKS[0]} to {power.LOOKS[-1]} made-up sets of measurements, as "
+    "many and as scattered as the measured ones. “Paper”: the means are what the paper says; "
+    "“none”: nothing of it holds; “half”: they are half-way between. Where nothing was run at the "
+    "paper's settings but it prints how its own ten runs scatter, these are drawn. A rule is "
+    f"wrong if it says *not reproduced* where the paper is right in more than {power.ERROR:.0%} of "
+    "the draws, by more than draws scatter (two standard errors), or *reproduced* in as many where "
+    "nothing holds; of a claim that is *partly* reproduced, *partly* counts like that, and of one "
+    "whose *signs differ* this is wrong on both sides. What is wrong is in bold. What such a "
+    "rule says is not given, and reads *undecided*. “Would decide”: how many runs bring the rule "
+    f"to *reproduced* or *partly* in {power.ENOUGH:.0%} of the draws where the paper is right, and "
+    "are not wrong; – where no more can be had. Draws are seeded, and go on while it is open "
+    "whether the rule is wrong."
 )
 
 
@@ -201,38 +218,22 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
 def abilities(root: Path = RESULTS) -> str:
     """How often each rule comes to each verdict if the paper is right, half right, or wrong."""
     found = claims.characteristics(root)
-    if not found:
-        return (
-            "## What the rules can tell\n\nNot run: no rule with a scatter has a measurement yet."
-        )
-    texts = power.table(found)
-    none = {
-        f"{number}. {name}": f"“none” for claim {number}: {own.none}"
-        for (number, name, _), own in found.items()
-    }
+    texts, meanings = say_power.table(found), say_power.meanings(found)
     heads = ["claim", "runs", "n", *(f"if true: {truth}" for truth in simulate.TRUTHS)]
-    heads.append("would decide")
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines = [f"| {' | '.join([*heads, 'would decide'])} |", "|-" * (len(heads) + 1) + "|"]
     rows = texts.to_dict("records")
-    lines += ["| " + " | ".join(html.escape(str(row[c])) for c in texts) + " |" for row in rows]
-    left = [
-        f"claim {claim.number}, {simulate.NOT_DRAWN[claim.key]}"
-        for claim in claims.load_claims()
-        if claim.key in simulate.NOT_DRAWN
+    lines += [
+        "| " + " | ".join(html.escape(str(row[c]), quote=False) for c in texts) + " |"
+        for row in rows
     ]
+    names = {f"{claim.number}. {claim.short}" for claim in claims.load_claims()}
+    missing = sorted(int(name.partition(".")[0]) for name in names - set(texts["claim"]))
+    left = f" Of claims {', '.join(map(str, missing))} nothing was run." if missing else ""
     return "\n".join(
         [
             "## What the rules can tell",
             "",
-            f"Each rule, applied to {power.N} made-up sets of measurements with the number and the "
-            "scatter of the measured ones. “Paper”: the means are what the paper prints; “half”: "
-            "half of that effect; “none”: nothing of it. A verdict *not reproduced* that a rule "
-            f"gives in more than {power.ERROR:.0%} of the draws of the paper's own values, or "
-            "*reproduced* in more than that of none, is not given: it reads *undecided*. “Would "
-            "decide”: how many runs bring the rule to *reproduced* or *partly* in "
-            f"{power.ENOUGH:.0%} of the draws of the paper's values, both errors below "
-            f"{power.ERROR:.0%}; – where no more can be had, or no size of the effect is printed. "
-            f"Draws are seeded. {'; '.join(none.values())}.",
+            ABILITIES + left,
             "",
             ":::{div} wide stacked abilities",
             "",
@@ -240,7 +241,10 @@ def abilities(root: Path = RESULTS) -> str:
             "",
             ":::",
             "",
-            f"Nothing is drawn for {'; for '.join(left)}. Claims that are missing were not run.",
+            "What “paper” and “none” mean:",
+            "",
+            *(f"- {name}: {meaning}." for name, meaning in meanings.items()),
+            "",
         ]
     )
 

@@ -283,8 +283,12 @@ def spearman_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
         ValueError: lengths that differ or are out of range, values that are not finite, or a side
             whose values are all equal.
     """
-    a, b = _pair(x, y, max_n)
-    return _exact(scipy_stats.rankdata(a), scipy_stats.rankdata(b))
+    a, b = (scipy_stats.rankdata(side) for side in _pair(x, y, max_n))
+    u, v = a - a.mean(), b - b.mean()
+    sizes = _rank_products(tuple(np.sort(u).tolist()), tuple(np.sort(v).tolist()))
+    product, scale = abs(float(u @ v)), math.sqrt((u @ u) * (v @ v))
+    weaker = int(np.searchsorted(sizes, product - 1e-9 * scale))
+    return Estimate(float(u @ v / scale), (len(sizes) - weaker) / len(sizes))
 
 
 def pearson_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
@@ -293,7 +297,13 @@ def pearson_exact(x: ArrayLike, y: ArrayLike, *, max_n: int = 9) -> Estimate:
     >>> pearson_exact([1, 2, 3, 4], [1, 2, 3, 4.5]).p
     0.08333333333333333
     """
-    return _exact(*_pair(x, y, max_n))
+    a, b = _pair(x, y, max_n)
+    u, v = a - a.mean(), b - b.mean()
+    scale = math.sqrt((u @ u) * (v @ v))
+    every = np.abs(_pairings(tuple(np.sort(u).tolist())) @ v)
+    rho = float(u @ v / scale)
+    as_strong = np.count_nonzero(every >= (abs(rho) - 1e-9) * scale)
+    return Estimate(rho, float(as_strong / len(every)))
 
 
 def _pair(x: ArrayLike, y: ArrayLike, max_n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -307,13 +317,10 @@ def _pair(x: ArrayLike, y: ArrayLike, max_n: int) -> tuple[np.ndarray, np.ndarra
     return a, b
 
 
-def _exact(a: np.ndarray, b: np.ndarray) -> Estimate:
-    u, v = a - a.mean(), b - b.mean()
-    scale = math.sqrt((u @ u) * (v @ v))
-    every = np.abs(_pairings(tuple(np.sort(u).tolist())) @ v)
-    rho = float(u @ v / scale)
-    as_strong = np.count_nonzero(every >= (abs(rho) - 1e-9) * scale)
-    return Estimate(rho, float(as_strong / len(every)))
+@lru_cache(maxsize=8)
+def _rank_products(u: tuple[float, ...], v: tuple[float, ...]) -> np.ndarray:
+    """The sizes of the products of two lists in every pairing, in their order."""
+    return np.sort(np.abs(_pairings(u) @ np.array(v)))
 
 
 @lru_cache(maxsize=8)

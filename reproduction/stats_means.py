@@ -28,6 +28,16 @@ class Mean(NamedTuple):
         """Upper end of the same interval."""
         return self.value + self._half(level)
 
+    def p(self) -> float:
+        """Of the two-sided t test that the truth is 0.
+
+        >>> round(Mean(1.0, 0.5, 9).p(), 3)
+        0.077
+        """
+        if not self.error:
+            return float(self.value == 0)
+        return 2 * float(special.stdtr(self.df, -abs(self.value) / self.error))
+
     def _half(self, level: float) -> float:
         # scipy.stats.t takes a hundred times as long, and simulations ask thousands of times
         return float(special.stdtrit(self.df, 1 - level / 2)) * self.error if self.error else 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from pathlib import Path
 from typing import SupportsFloat
 
 import pandas as pd
@@ -67,6 +69,11 @@ def load_table(number: int) -> pd.DataFrame:
             f"{file} is not there: "
             "the paper's tables lie in the checkout of the repository, not in the wheel"
         )
+    return _read(file).copy()
+
+
+@cache
+def _read(file: Path) -> pd.DataFrame:
     return pd.read_csv(file)
 
 

@@ -31,6 +31,7 @@ from reproduction.verdicts import (
     rules_networks,
     rules_training,
     say,
+    say_power,
 )
 from reproduction.verdicts.finding import NOT_RUN, Evidence, Finding, Limits, Reader
 from reproduction.verdicts.in_print import PRINT
@@ -42,11 +43,20 @@ IN_SMALL = {
     "reproduced": "agrees",
     "partly": "agrees in part",
     "not reproduced": "disagrees",
+    "signs differ": "signs differ",
     "undecided": "undecided",
     "not run": "not run",
 }
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here", "not run")
+VERDICTS = (
+    "reproduced",
+    "partly",
+    "signs differ",
+    "not reproduced",
+    "undecided",
+    "not testable here",
+    "not run",
+)
 
 #: The forms that a claim is judged in, as the first page names their columns.
 FULL, SMALL, RELEASED = "verdict", "in small", "released"
@@ -145,7 +155,8 @@ def _judged(key: str, form: str, limits: Limits, read_all: Reader) -> Finding:
 
 def _power(key: str, form: str, limits: Limits, read_all: Reader) -> Power | None:
     read_evidence, judge = RULES[key].forms()[form]
-    return power.characteristics(key, judge, limits, read_evidence(read_all, limits))
+    evidence = read_evidence(read_all, limits)
+    return power.characteristics(key, judge, limits, evidence, printed=form == FULL)
 
 
 def _on_pairs(
@@ -215,12 +226,13 @@ def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding,
 def characteristics(root: str | os.PathLike[str] = RESULTS) -> dict[tuple[int, str, str], Power]:
     """How often each rule comes to each verdict if the paper is right, half right, or wrong.
 
-    >>> characteristics("no-such-folder")
-    {}
+    >>> all(found.printed for found in characteristics("no-such-folder").values())
+    True
 
     Returns:
         By the claim's number, its short name, and the form ("verdict", "in small", "released"); of
-        the forms that were run and have something to draw.
+        the forms that were run, and at the paper's settings also of its own runs, where it prints
+        how they scatter.
     """
     read_all, found = cache(partial(records.read_all, root=root)), {}
     for claim in load_claims():
@@ -285,8 +297,9 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         row |= {"paper": told.paper or claim.printed, "in print": printed.verdict}
         row |= {"in print: fact": told.fact, "in print: why": told.why}
         row |= _words(claim.key, judged[FULL], able.get(FULL))
-        outcome = judged[FULL].outcome
-        row["verdict"] = "not testable here" if outcome == "undecided" else outcome
+        full = judged[FULL]
+        undecided = "undecided" if full.gated else "not testable here"
+        row["verdict"] = undecided if full.outcome == "undecided" else full.outcome
         for name in (SMALL, RELEASED):
             finding = judged.get(name, NOT_RUN)
             row[name] = IN_SMALL[finding.outcome] if name in judged else "–"
@@ -299,7 +312,7 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 def _words(key: str, finding: Finding, found: Power | None = None) -> dict[str, str]:
     """A finding for a reader: the value, how much is behind it, what it ran on."""
     return {
-        "ours": say.measured(key, finding) + say.gate(finding, found),
+        "ours": say.measured(key, finding) + say_power.gate(finding, found),
         "n": say.counts(finding),
         "hardware": machine.names(finding.devices),
     }

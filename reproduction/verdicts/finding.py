@@ -25,7 +25,7 @@ class Finding:
     """What a rule makes of its evidence.
 
     Attributes:
-        outcome: "reproduced", "partly", "not reproduced", "undecided" or "not run".
+        outcome: "reproduced", "partly", "signs differ", "not reproduced", "undecided" or "not run".
         values: the numbers that a sentence about it is made of; empty if there are too few runs.
         n: how many of what are behind it, {"run": 12, "model": 3}; or names, {"recipe": ("cpu",)}.
         devices: what they ran on.

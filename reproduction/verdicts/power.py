@@ -1,201 +1,255 @@
 """What a rule can tell with the runs that there are: its verdicts when the truth is known, and a
-gate for those that it would also give if the contrary were true.
+gate for verdicts of rules that would often be wrong.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from reproduction.paths import CHECKOUT, ROOT
-from reproduction.verdicts import finding as finding_module
-from reproduction.verdicts import rules, rules_networks, rules_training, simulate
+from reproduction.verdicts import simulate, simulate_networks
 from reproduction.verdicts.finding import Evidence, Finding, Limits
-from reproduction.verdicts.simulate import DRAWS, TRUTHS, Draw
+from reproduction.verdicts.simulate import TRUTHS, Draw
 
-#: Draws per truth, and for the number of runs that would decide.
-N, N_MORE = 120, 40
+#: How the tables of every claim are drawn, by the keys of data/paper/claims.yml.
+DRAWS: Mapping[str, Draw] = {**simulate_networks.DRAWS, **simulate.DRAWS}
 
-#: A verdict is not given if its rule gives it more often than this where the contrary is true.
+#: Draws per truth: more only while it is open whether the rule is wrong in more than 5 % of them.
+#: None wrong of the first 60 is enough, as more than 5 % would seldom show none (p < 0.05).
+LOOKS = (60, 120, 240, 400)
+
+#: Draws per number of runs, in the search for one that would decide.
+N_MORE = 60
+
+#: A rule may be wrong in this share of the draws.
 ERROR = 0.05
 
 #: How often a number of runs has to come to the right verdict to be called enough.
 ENOUGH = 0.8
 
 #: How many times the runs that there are it is looked for.
-TIMES = (1, 2, 4, 8, 16)
+TIMES = (2, 3, 4, 6, 8, 12, 16)
+
+#: The verdicts that are wrong if the paper is right, and if nothing of it holds.
+WRONG: Mapping[str, tuple[str, ...]] = {"paper": ("not reproduced",), "none": ("reproduced",)}
+
+#: Verdicts that are wrong besides, of a rule that has given them.
+MORE_WRONG: Mapping[str, tuple[str, ...]] = {"partly": ("none",), "signs differ": ("paper", "none")}
+
+GIVEN = ("reproduced", "partly", "signs differ", "not reproduced")
 
 Judge = Callable[..., Finding]
+
+
+class Shares(NamedTuple):
+    """How often each outcome comes, and in how many draws."""
+
+    of: Mapping[str, float]
+    draws: int
+
+    def sum(self, outcomes: Collection[str]) -> float:
+        return sum(self.of.get(outcome, 0.0) for outcome in outcomes)
+
+    def often(self, outcomes: Collection[str]) -> bool:
+        """Whether some outcomes come in more than 5 %, by more than draws scatter (two standard
+        errors).
+        """
+        return self.sum(outcomes) > ERROR + _scatter(self.draws)
+
+    def clear(self, outcomes: Collection[str]) -> bool:
+        """Whether more draws are not needed to say that."""
+        share = self.sum(outcomes)
+        return not share or abs(share - ERROR) > _scatter(self.draws)
+
+
+def _scatter(draws: int) -> float:
+    return 2 * math.sqrt(ERROR * (1 - ERROR) / draws)
 
 
 class Power(NamedTuple):
     """The operating characteristics of a rule, at the number and scatter of the measured runs.
 
     Attributes:
-        frequencies: by truth ("paper", "half", "none"; those that can be drawn), how often each
-            outcome comes.
-        none: what "none" means.
+        shares: of each outcome, by truth ("paper", "half", "none").
+        paper, none: what these mean, in words.
         n: how many runs, and of what.
         enough: how many of them would decide, None if more than `most`, which is 0 where no more
-            can be had or nothing printed says how large the effect is.
+            can be had.
+        printed: whether the runs are the paper's own, with the scatter that it prints.
     """
 
-    frequencies: Mapping[str, Mapping[str, float]]
+    shares: Mapping[str, Shares]
+    paper: str
     none: str
     n: tuple[int, str]
     enough: int | None
     most: int
-
-    def of(self, truth: str, outcome: str) -> float:
-        return self.frequencies.get(truth, {}).get(outcome, 0.0)
+    printed: bool = False
 
 
 def characteristics(
-    key: str, judge: Judge, limits: Limits, evidence: Evidence | None
+    key: str, judge: Judge, limits: Limits, evidence: Evidence | None, *, printed: bool = False
 ) -> Power | None:
     """How often a rule gives each verdict when the paper is right, half right, or wrong.
 
     Args:
         key: of the claim, as in data/paper/claims.yml.
         judge, limits, evidence: its rule, and what it was applied to.
+        printed: where nothing was run, take the paper's own runs, if it prints how they scatter.
 
     Returns:
-        None where nothing was run, or where there is nothing to draw (``simulate.NOT_DRAWN``).
+        None where there is nothing whose scatter is known.
     """
-    if evidence is None or key not in DRAWS:
+    draw, design = DRAWS[key], DRAWS[key].design
+    of_print = evidence is None and printed and design is not None
+    if of_print and design is not None:
+        evidence = Evidence(design())
+    if evidence is None or not (counts := judge(limits, *evidence.tables).n):  # not run
         return None
-    found = judge(limits, *evidence.tables)
-    if not found.n:  # not run
-        return None
-    draw, name = DRAWS[key], _hash(key, judge, limits, evidence)
-
-    def outcomes(truth: str) -> dict[str, float]:
-        return _outcomes(draw, judge, limits, evidence, TRUTHS[truth])
-
-    frequencies = {
-        truth: shares for truth in TRUTHS if (shares := _kept(name, truth, outcomes, truth))
-    }
-    n = int(str(found.n.get(draw.unit, 0)))
-    times = None
-    if draw.more and len(frequencies) == len(TRUTHS):
-        times = _kept(name, "times", _enough, draw, judge, limits, evidence)["times"]
-    enough = n * int(times) if times else None
-    most = n * TIMES[-1] if times is not None else 0
-    return Power(frequencies, draw.none, (n, draw.unit), enough, most)
+    rule = _Applied(key, draw, judge, limits, evidence)
+    shares = {truth: rule.shares(truth) for truth in TRUTHS}
+    n = int(str(counts.get(draw.unit, 0)))
+    times = rule.enough(shares) if draw.more else 0
+    most = n * TIMES[-1] if draw.more else 0
+    enough = n * times if times else None
+    return Power(shares, draw.paper, draw.none, (n, draw.unit), enough, most, of_print)
 
 
 def gated(key: str, judge: Judge, limits: Limits, evidence: Evidence, finding: Finding) -> Finding:
-    """The finding, or "undecided" where its rule would also give it if the contrary were true.
-
-    "Not reproduced" is not given if it comes in more than 5 % of the draws of the paper's own
-    values, nor "reproduced" if it comes in more than 5 % of those of nothing.
-    """
-    truth = {"not reproduced": "paper", "reproduced": "none"}.get(finding.outcome)
-    if truth is None or key not in DRAWS:
+    """The finding, or "undecided" where its rule would too often be wrong; see `faults`."""
+    if finding.outcome not in GIVEN:
         return finding
-
-    def outcomes() -> dict[str, float]:
-        return _outcomes(DRAWS[key], judge, limits, evidence, TRUTHS[truth])
-
-    found = _kept(_hash(key, judge, limits, evidence), truth, outcomes)
-    if found.get(finding.outcome, 0) <= ERROR:
+    rule = _Applied(key, DRAWS[key], judge, limits, evidence)
+    if not faults({truth: rule.shares(truth) for truth in WRONG}, finding.outcome):
         return finding
     return replace(finding, outcome="undecided", gated=finding.outcome)
 
 
-def _enough(draw: Draw, judge: Judge, limits: Limits, evidence: Evidence) -> dict[str, float]:
-    """How many times the runs would come to the right verdict if the paper is right, and if it is
-    wrong; 0 if more than the last of `TIMES`.
-    """
+def faults(shares: Mapping[str, Shares], outcome: str) -> dict[str, float]:
+    """How often a rule is wrong, by truth, where that is more than 5 %.
 
-    def rare(share: float, times: int, wrong: Collection[str], most: float) -> bool:
-        """Whether some outcomes come in at most that share of the draws."""
-        left = int(most * N_MORE)
-        for outcome in _drawn(draw, judge, limits, evidence, share, times, N_MORE):
-            left -= outcome in wrong
-            if left < 0:
+    It is wrong if it says "not reproduced" of the paper's own values, or "reproduced" where nothing
+    holds; of a rule that has said "partly", "partly" counts as "reproduced" does, and of one that
+    has said "signs differ", that is wrong on both sides.
+    """
+    wrong = {truth: [*outcomes] for truth, outcomes in WRONG.items()}
+    for truth in MORE_WRONG.get(outcome, ()):
+        wrong[truth].append(outcome)
+    found = ((truth, outcomes) for truth, outcomes in wrong.items())
+    return {t: shares[t].sum(words) for t, words in found if shares[t].often(words)}
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """A rule and what it was applied to."""
+
+    key: str
+    draw: Draw
+    judge: Judge
+    limits: Limits
+    evidence: Evidence
+
+    def shares(self, truth: str) -> Shares:
+        kept = _kept(f"{self.name}-{truth}", lambda: self._shares(truth))
+        of = {outcome: share for outcome, share in kept.items() if outcome != "draws"}
+        return Shares(of, int(kept["draws"]))
+
+    def _shares(self, truth: str) -> dict[str, float]:
+        drawn, counts = self.outcomes(TRUTHS[truth], 1), Counter[str]()
+        own, wrong = WRONG.get(truth, ()), []
+        if own:
+            more = (word for word, truths in MORE_WRONG.items() if truth in truths)
+            wrong = [own, *((*own, word) for word in more)]
+        for look in LOOKS:
+            counts.update(islice(drawn, look - counts.total()))
+            found = Shares({outcome: n / look for outcome, n in counts.items()}, look)
+            if all(found.clear(outcomes) for outcomes in wrong):
+                break
+        return {"draws": found.draws, **found.of}
+
+    def outcomes(self, share: float, times: int) -> Iterator[str]:
+        """What the rule says of draws, one after another."""
+        random = np.random.default_rng([int(100 * share), times])
+        sample = self.draw.prepare(self.limits, self.evidence.tables, times)
+        while True:
+            yield self.judge(self.limits, *sample(share, random)).outcome
+
+    def enough(self, shares: Mapping[str, Shares]) -> int:
+        """How many times the runs would find what the paper says, if it is right, and seldom be
+        wrong; 0 if more than the last of `TIMES`.
+        """
+        right = shares["paper"].sum(("reproduced", "partly")) >= ENOUGH
+        if right and not any(shares[truth].often(words) for truth, words in WRONG.items()):
+            return 1
+        return int(_kept(f"{self.name}-times", self._enough)["times"])
+
+    def _enough(self) -> dict[str, float]:
+        return {"times": next((times for times in TIMES if self.decides(times)), 0)}
+
+    def decides(self, times: int) -> bool:
+        """Whether so many times the runs are enough."""
+        allowed = N_MORE * (ERROR + _scatter(N_MORE))
+        open_, wrong = N_MORE * (1 - ENOUGH), allowed
+        for outcome in islice(self.outcomes(1.0, times), N_MORE):
+            open_ -= outcome not in ("reproduced", "partly")
+            wrong -= outcome in WRONG["paper"]
+            if min(open_, wrong) < 0:
+                return False
+        wrong = allowed
+        for outcome in islice(self.outcomes(0.0, times), N_MORE):
+            wrong -= outcome in WRONG["none"]
+            if wrong < 0:
                 return False
         return True
 
-    for times in TIMES:
-        if (
-            rare(1.0, times, ("undecided", "not reproduced"), 1 - ENOUGH)
-            and rare(1.0, times, ("not reproduced",), ERROR)
-            and rare(0.0, times, ("reproduced",), ERROR)
-        ):
-            return {"times": times}
-    return {"times": 0}
-
-
-def _outcomes(
-    draw: Draw, judge: Judge, limits: Limits, evidence: Evidence, share: float
-) -> dict[str, float]:
-    """How often each outcome comes; empty where they cannot be drawn."""
-    try:
-        counts = Counter(_drawn(draw, judge, limits, evidence, share, 1, N))
-    except ValueError:
-        return {}
-    return {outcome: count / N for outcome, count in counts.items()}
-
-
-def _drawn(
-    draw: Draw, judge: Judge, limits: Limits, evidence: Evidence, share: float, times: int, n: int
-) -> Iterator[str]:
-    """What the rule says of n draws, one after another."""
-    random = np.random.default_rng([int(100 * share), times])
-    for _ in range(n):
-        yield judge(limits, *draw.draw(limits, evidence.tables, share, times, random)).outcome
+    @cached_property
+    def name(self) -> str:
+        """A hash of all that decides: limits, tables, and the code of rules and draws."""
+        judge, settings = getattr(self.judge, "__qualname__", ""), [*LOOKS, N_MORE, *TIMES]
+        text = json.dumps([self.key, judge, dict(self.limits), _code(), *settings, ERROR, ENOUGH])
+        whole = hashlib.sha256(text.encode())
+        for table in self.evidence.tables:
+            whole.update((table.map(str) if len(table) else table).to_csv().encode())
+        return whole.hexdigest()[:24]
 
 
 # --- kept between processes ---
 
 
-def _hash(key: str, judge: Judge, limits: Limits, evidence: Evidence) -> str:
-    """Of all that decides: limits, tables, and the code of rules and draws."""
-    text = json.dumps([key, getattr(judge, "__qualname__", ""), dict(limits), _code(), N, N_MORE])
-    whole = hashlib.sha256(text.encode())
-    for table in evidence.tables:
-        plain = table.map(str) if len(table) else table
-        whole.update(plain.to_csv().encode())
-    return whole.hexdigest()[:24]
-
-
 @lru_cache(maxsize=1)
 def _code() -> str:
-    modules = (rules, rules_training, rules_networks, simulate, finding_module)
-    paths = [Path(str(module.__file__)) for module in modules]
-    paths += [Path(__file__), *sorted(Path(__file__).parents[1].glob("stats*.py"))]
-    paths += sorted((Path(__file__).parents[1] / "paper").glob("*.py"))
-    paths += sorted((ROOT / "data" / "paper").glob("table*.csv"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    room = Path(__file__).parent
+    paths = [*room.glob("rules*.py"), *room.glob("simulate*.py"), room / "intervals.py"]
+    paths += [Path(__file__), *room.parent.glob("stats*.py"), *room.parent.glob("paper/*.py")]
+    paths += (ROOT / "data" / "paper").glob("table*.csv")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()
 
 
 _memory: dict[str, dict[str, float]] = {}
 
 
-def _kept(
-    name: str, part: str, measure: Callable[..., dict[str, float]], *arguments: Any
-) -> dict[str, float]:
+def _kept(name: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
     """What was measured under a name before, in this process or in another one on this checkout;
     else it is measured.
     """
-    name = f"{name}-{part}"
     path = ROOT / "_build" / "power" / f"{name}.json"
     if name not in _memory:
         try:
             _memory[name] = {**json.loads(path.read_text("utf-8"))}
         except (OSError, ValueError, TypeError):  # not there, or damaged
-            _memory[name] = measure(*arguments)
+            _memory[name] = measure()
             if CHECKOUT:
                 _keep(path, _memory[name])
     return _memory[name]
@@ -209,26 +263,3 @@ def _keep(path: Path, measured: Mapping[str, float]) -> None:
         part.replace(path)
     except OSError:
         return  # it saves time, no more
-
-
-def table(found: Mapping[tuple[int, str, str], Power]) -> pd.DataFrame:
-    """The characteristics as the book shows them: a row per claim and form, a column per truth.
-
-    Args:
-        found: by the claim's number, its short name, and the form of the runs.
-    """
-    rows = []
-    for (number, claim, form), power in found.items():
-        count, unit = power.n
-        row = {"claim": f"{number}. {claim}", "runs": form, "n": f"{count} {unit}s"}
-        for truth in TRUTHS:
-            own = power.frequencies.get(truth, {})
-            told = [f"{outcome} {own[outcome]:.0%}" for outcome in _ORDER if own.get(outcome)]
-            row[truth] = ", ".join(told) or "–"
-        enough = f"{power.enough}" if power.enough else f"more than {power.most}"
-        row["would decide"] = enough if power.most else "–"
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["claim", "runs", "n", *TRUTHS, "would decide"])
-
-
-_ORDER = ("reproduced", "partly", "undecided", "not reproduced")

@@ -89,13 +89,14 @@ def _rates(read_all: Reader, state: str) -> Evidence | None:
 
 
 def rises(read_all: Reader, limits: Limits) -> Evidence | None:
-    """How much a pretrained network's SS_rate lies above the untrained one's: column change, a row
-    per model that has both.
+    """How much a pretrained network's SS_rate lies above the untrained one's: change, and error,
+    the standard error over untrained seeds (NaN of one); a row per model that has both.
     """
     runs = full_scale(read_all(SS_RATE))
     table = table_2(runs)
     change = table["pretrained: ours, released"] - table["untrained: ours, released"]
-    table = change.dropna().to_frame("change")
+    error = table["untrained: std, released"] / table["untrained: seeds"].clip(lower=1) ** 0.5
+    table = pd.DataFrame({"change": change, "error": error}).dropna(subset=["change"])
     return Evidence((table,), devices(runs)) if len(table) else None
 
 
@@ -123,7 +124,8 @@ def _probe_mean(by_size: Any) -> float:
 
 def directions(read_all: Reader, limits: Limits) -> Evidence | None:
     """Participation ratio of the first module of each network, by timm's name: columns untrained
-    and trained; mean over draws, then over seeds.
+    and trained; mean over draws, then over seeds; with ": error" its standard error over seeds (NaN
+    of one).
     """
     runs = full_scale(read_all(SS_RATE))
     if runs.empty:
@@ -134,8 +136,10 @@ def directions(read_all: Reader, limits: Limits) -> Evidence | None:
     state = np.where(runs["config.weights"] == "untrained", "untrained", "trained")
     keys = ["config.model", "state", "seed"]
     by_seed = runs.assign(ratio=ratio, state=state).groupby(keys, as_index=False)["ratio"].mean()
-    table = by_seed.pivot_table(index="config.model", columns="state", values="ratio")
-    return Evidence((table.reindex(columns=["untrained", "trained"]),), devices(runs))
+    groups, states = by_seed.groupby(["config.model", "state"])["ratio"], ["untrained", "trained"]
+    table = groups.mean().unstack().reindex(columns=states)
+    errors = groups.sem().unstack().reindex(columns=states).add_suffix(": error")
+    return Evidence((table.join(errors),), devices(runs))
 
 
 def covers(read_all: Reader, limits: Limits) -> Evidence | None:

@@ -32,7 +32,8 @@ def rates_and_gains(read_all: Reader, limits: Limits) -> Evidence | None:
 
 def depth(read_all: Reader, limits: Limits) -> Evidence | None:
     """By how much more training changes SS_rate in the first half of a network's modules than in
-    the second: model and difference, a row per seed of a pretrained network's untrained twin.
+    the second: model, difference, and change, of all modules; a row per seed of a pretrained
+    network's untrained twin.
     """
     runs = full_scale(read_all(SS_RATE))
     if runs.empty:
@@ -45,8 +46,7 @@ def depth(read_all: Reader, limits: Limits) -> Evidence | None:
         twins = runs[untrained & (runs["config.model"] == name)]
         for _, twin in twins.groupby("seed"):
             before = _means([_released(layers) for layers in twin["metrics.layers"]])
-            change = halves(before, after, network.modules)
-            rows.append({"model": network.name, "difference": change})
+            rows.append({"model": network.name, **_change(before, after, network.modules)})
     return Evidence((pd.DataFrame(rows),), devices(runs)) if rows else None
 
 
@@ -63,8 +63,15 @@ def depth_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
             probe.get("512") if isinstance(probe, dict) else None for probe in (before, after)
         )
         if old and new:
-            rows.append({"model": model, "difference": halves(old, new, tuple(new))})
+            rows.append({"model": model, **_change(old, new, tuple(new))})
     return Evidence((pd.DataFrame(rows),), devices(runs)) if rows else None
+
+
+def _change(
+    before: Mapping[str, float], after: Mapping[str, float], modules: Sequence[str]
+) -> dict[str, float]:
+    size = float(np.mean([abs(after[module] - before[module]) for module in modules]))
+    return {"difference": halves(before, after, modules), "change": size}
 
 
 def halves(

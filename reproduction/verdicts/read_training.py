@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,8 @@ from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devi
 PLAN = "small-confirm"
 
 CELL = ["recipe", "dataset", "model", "family", "seed"]
+
+COLUMNS = [*CELL, "gain", "share", "share_eval", *DEVICE]
 
 
 def pairs_at_paper_scale(read_all: Reader, limits: Limits) -> Evidence | None:
@@ -62,7 +65,7 @@ def plan_pairs(read_all: Reader) -> pd.DataFrame:
     plan, table = load(PLAN), read_all(PLAN)
     runs = runs_of(plan, table)
     if not finished(plan, runs):
-        return pd.DataFrame(columns=[*CELL, "gain", "share", *DEVICE, "batch", "acts"])
+        return pd.DataFrame(columns=[*COLUMNS, "batch", "acts"])
     acts = delivery(plan, runs)["outcome"] == "holds"
     rows = []
     for record in table[table["config.plan"] == plan.fingerprint].to_dict("records"):
@@ -76,6 +79,7 @@ def plan_pairs(read_all: Reader) -> pd.DataFrame:
         row |= {"family": own.family, "seed": record["seed"], "batch": "planned"}
         row |= {"gain": with_["top1_last"] - without["top1_last"], "acts": acts[own.name]}
         row |= {"share": share_closed(without, with_)} | {key: record[key] for key in DEVICE}
+        row["share_eval"] = _share(_probe(without), _probe(with_), with_["gamma"])
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -98,14 +102,14 @@ def training_pairs(read_all: Reader, arm: str = "constrained") -> pd.DataFrame:
     Returns:
         A row per recipe, data set, model and seed that has both arms: gain (top-1 of the last
         epoch, points) and share (of the baseline's distance to gamma, by which the constrained run
-        ends nearer, training mode, see `share_closed`; NaN where a record does not say); the
-        record's device; the batch of seeds, one of each model, see `judged`. No rows if there are
-        no records.
+        ends nearer, training mode, see `share_closed`; NaN where a record does not say);
+        share_eval, the same on the probe's 512 images in eval mode; the record's device; the batch
+        of seeds, one of each model, see `judged`. No rows if there are no records.
     """
     runs = training_runs(read_all)
     if runs.empty:
-        return pd.DataFrame(columns=[*CELL, "gain", "share", *DEVICE, "batch"])
-    metrics = ["top1_last", "ss_rate_train_modules", "gamma"]
+        return pd.DataFrame(columns=[*COLUMNS, "batch"])
+    metrics = ["top1_last", "ss_rate_train_modules", "ss_rate_probe", "gamma"]
     runs = runs.rename(columns={f"metrics.{name}": name for name in metrics})
     runs = runs.reindex(columns=[*CELL, "arm", *metrics, *DEVICE])
     baseline = runs[runs["arm"] == "baseline"].drop(columns=["arm", "gamma", *DEVICE])
@@ -113,7 +117,18 @@ def training_pairs(read_all: Reader, arm: str = "constrained") -> pd.DataFrame:
     pairs["gain"] = (pairs["top1_last"] - pairs["top1_last_baseline"]).astype(float)
     modules = (pairs[f"ss_rate_train_modules{arm}"] for arm in ("_baseline", ""))
     pairs["share"] = [_share(*run) for run in zip(*modules, pairs["gamma"], strict=True)]
-    return judged(pairs[[*CELL, "gain", "share", *DEVICE]], arm, plan())
+    probes = (pairs[f"ss_rate_probe{arm}"].map(_on_probe) for arm in ("_baseline", ""))
+    pairs["share_eval"] = [_share(*run) for run in zip(*probes, pairs["gamma"], strict=True)]
+    return judged(pairs[COLUMNS], arm, plan())
+
+
+def _probe(metrics: Mapping[str, Any]) -> Any:
+    return _on_probe(metrics.get("ss_rate_probe"))
+
+
+def _on_probe(by_size: Any) -> Any:
+    """SS_rate by module on the probe's 512 images, eval mode; None where a record has none."""
+    return by_size.get("512") if isinstance(by_size, dict) else None
 
 
 def _share(baseline: Any, constrained: Any, gamma: float | None) -> float:

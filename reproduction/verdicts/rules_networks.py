@@ -155,7 +155,7 @@ def table_4_or_5(limits: Limits, runs: pd.DataFrame) -> Finding:
     if positive.empty:
         return Finding("undecided", n=n)
     logs = positive.assign(value=np.log(positive["value"]))
-    ours = logs.pivot_table(index="model", columns="images", values="value")
+    ours = logs.groupby(["model", "images"])["value"].mean().unstack()
     theirs = np.log(printed).reindex(index=ours.index, columns=ours.columns)
     off = (ours - theirs).abs()
     close = int((off <= np.log(limits["factor"])).sum(axis=None))

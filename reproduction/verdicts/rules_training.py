@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from reproduction.paper.audit import gains
@@ -15,6 +16,9 @@ from reproduction.stats import Interval, sign_flip_test
 from reproduction.stats_means import INSIDE, OPEN, OUTSIDE, Mean, average, beside_margin, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
 from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, signs
+
+#: Of Table 3, and of ours.
+_CELL = ["model", "dataset", "recipe"]
 
 #: Pairs below which no sign-flip test can reach p < 0.05.
 FEWEST = 6
@@ -37,6 +41,7 @@ class Cell(NamedTuple):
 
     ours: Mean
     printed: Mean
+    gains: np.ndarray
 
     @property
     def lacks(self) -> Mean:
@@ -49,9 +54,10 @@ def cells(pairs: pd.DataFrame) -> dict[tuple[str, str, str], Cell]:
     recipe.
     """
     printed, found = _printed_gains(), {}
-    for key, gain in pairs.groupby(["model", "dataset", "recipe"], sort=False)["gain"]:
-        if key[:2] in printed and len(gain) >= FEWEST_OF_INTERVAL:
-            found[key] = Cell(mean_of(gain), printed[key[:2]])
+    for key, rows in pairs.groupby(_CELL, sort=False).indices.items():
+        if key[:2] in printed and len(rows) >= FEWEST_OF_INTERVAL:
+            own = pairs["gain"].to_numpy()[rows]
+            found[key] = Cell(mean_of(own), printed[key[:2]], own)
     return found
 
 
@@ -70,23 +76,32 @@ def _printed_gains() -> dict[Any, Mean]:
 
 def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the marked models gain what Table 3 prints for them, cell by cell and pooled, and the
-    convolutional ones do not.
+    convolutional ones do not. Where one network gains and another loses, nothing is pooled.
     """
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
     marked, cnn = groups.values()
-    of_cells = parts["marked"].set_index(_CELL).index.isin(list(marked))
-    judged = parts["marked"][of_cells]
-    values: dict[str, Any] = {"too few": len(judged) < FEWEST, "short": ()}
+    judged = sum(len(cell.gains) for cell in marked.values())
+    values: dict[str, Any] = {"too few": judged < FEWEST, "short": (), "gain": (), "lose": ()}
     values |= {name: _group(part, groups[name]) for name, part in parts.items()}
     n = _pairs(pairs)
     if values["too few"]:
         return Finding("undecided", values, n)
+    names = dict.fromkeys(model for model, *_ in marked)
+    each = {
+        name: average([cell.ours for (model, *_), cell in marked.items() if model == name])
+        for name in names
+    }
+    gain = tuple(name for name, own in each.items() if own.low(0.05 / len(each)) > 0)
+    lose = tuple(name for name, own in each.items() if own.high(0.05 / len(each)) < 0)
+    values |= {"gain": gain, "lose": lose}
+    if gain and lose:  # a mean over them is a mean of nothing
+        return Finding("signs differ", values, n)
     short = [key for key, cell in marked.items() if cell.lacks.high(0.05 / len(marked)) < 0]
     values["short"] = tuple(model for model, *_ in short)
     # each cell counts once, however many pairs it has
-    of_cell = judged.groupby(_CELL)["gain"]
-    test = sign_flip_test(judged["gain"] / of_cell.transform("size"))
+    weighted = [cell.gains / len(cell.gains) for cell in marked.values()]
+    test = sign_flip_test(np.concatenate(weighted))
     gaining = test.p < 0.05 and test.estimate > 0
     lacks = average([c.ours for c in marked.values()]).minus(
         average([c.printed for c in marked.values()])
@@ -95,12 +110,11 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     if not gaining:
         return Finding("not reproduced" if falls_short else "undecided", values, n)
     still = _still(list(cnn.values()), limits["margin"])
+    if lose:
+        return Finding("undecided", values, n)
     if falls_short or short or still == OUTSIDE:
         return Finding("partly", values, n)
     return Finding("reproduced" if still == INSIDE else "undecided", values, n)
-
-
-_CELL = ["model", "dataset", "recipe"]
 
 
 def _still(cnn: Sequence[Cell], margin: float) -> str:
@@ -120,8 +134,10 @@ def _group(pairs: pd.DataFrame, found: Mapping[Any, Cell]) -> dict[str, Any] | N
     if pairs.empty:
         return None
     group: dict[str, Any] = {"models": tuple(pairs["model"].unique()), "half": None}
-    group |= {"mean": pairs.groupby(_CELL)["gain"].mean().mean(), "printed": None, "each": {}}
-    if found:
+    group |= {"printed": None, "each": {}}
+    if not found:
+        group["mean"] = pairs.groupby(_CELL)["gain"].mean().mean()
+    else:
         group["models"] = tuple(dict.fromkeys(model for model, *_ in found))
         names = ("mean", "half", "printed")
         group |= zip(names, _gain_of(found.values()), strict=True)
@@ -180,7 +196,7 @@ def up_to_six(limits: Limits, pairs: pd.DataFrame) -> Finding:
 
 def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """In how many cells the constraint closes a good part of the modules' distance to γ."""
-    found = intervals(pairs, ["model", "dataset", "recipe"], "share")
+    found = intervals(pairs, _CELL, "share")
     n = _pairs(pairs)
     if not found:
         return Finding("undecided", n=n)
@@ -194,12 +210,16 @@ def toward(limits: Limits, pairs: pd.DataFrame) -> Finding:
         "of": len(found),
         "least": least,
     }
-    values["shares"] = {key: (i.mean, _half(i)) for key, i in found.items()}
+    cells = pairs.dropna(subset=["share"]).groupby(_CELL)
+    counts, evals = cells.size(), cells["share_eval"].mean()
+    values["shares"] = {
+        key: (i.mean, _half(i), int(counts[key]), float(evals[key])) for key, i in found.items()
+    }
     if closed >= limits["share"] * len(found):
         return Finding("reproduced", values, n)
-    if nearer > away:
+    if closed:
         return Finding("partly", values, n)
-    short = all(i.high < least for i in each)
+    short = nearer <= away and all(i.high < least for i in each)
     return Finding("not reproduced" if short else "undecided", values, n)
 
 

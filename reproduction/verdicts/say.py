@@ -7,7 +7,6 @@ from typing import Any
 
 from reproduction.verdicts import say_networks
 from reproduction.verdicts.finding import Finding
-from reproduction.verdicts.power import Power
 from reproduction.verdicts.say_training import TOO_FEW, average_gain, helps, toward, up_to_six
 
 Values = Mapping[str, Any]
@@ -72,10 +71,21 @@ def table_2(values: Values) -> str:
 
 
 def rises(values: Values) -> str:
-    """How many networks rise, fall and are undecided, and the mean change of our own."""
+    """How many networks rise, fall and are undecided; each of our own beside Table 2."""
     up, down, of = values["up"], values["down"], values["of"]
-    told = f"{up} of {of} models rise, {down} fall, {of - up - down} undecided"
-    return f"{told}; {values['mean']:+.2f} on average" if "mean" in values else told
+    told = f"{up} of {of} models rise, {down} fall"
+    if "models" not in values:
+        return f"{told}, {of - up - down} undecided"
+    told += f", {values['run'] - up - down} undecided, {of - values['run']} not run"
+    each = (
+        f"{model} {mean:+.2f} ± {half:.2f} (paper {printed:+.2f}, {_p(p)})"
+        for model, (mean, half, printed, p) in values["models"].items()
+    )
+    return "; ".join([told, f"{values['met']} as in Table 2, {values['off']} otherwise", *each])
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def low_dimensional(values: Values) -> str:
@@ -87,20 +97,6 @@ def low_dimensional(values: Values) -> str:
         if found
     ]
     return "; ".join([*told, *(f"{state}: not run" for state in values if not values[state])])
-
-
-def gate(finding: Finding, power: Power | None) -> str:
-    """Why a verdict is not given, and how many runs would decide; "" where it is given."""
-    if not finding.gated or power is None:
-        return ""
-    contrary = "paper" if finding.gated == "not reproduced" else "none"
-    values = "the paper's own values" if contrary == "paper" else f"draws where {power.none}"
-    count = f"{power.enough}" if power.enough else f"more than {power.most}"
-    enough = f" ({count} {power.n[1]}s would decide)" if power.most else ""
-    return (
-        f"; not called {finding.gated}, as the rule says that of {values} in "
-        f"{power.of(contrary, finding.gated):.0%} of draws{enough}"
-    )
 
 
 def poolformer(values: Values) -> str:

@@ -17,7 +17,9 @@ SILENT = ("–", "not run")
 VERDICT = {
     "reproduced": "*reproduced*",
     "partly": "*partly* reproduced",
+    "signs differ": "*signs differ*",
     "not reproduced": "*not reproduced*",
+    "undecided": "*undecided* at the paper's settings",
     "not testable here": "*not testable here*",
     "not run": "*not run* at the paper's settings",
 }
@@ -25,6 +27,7 @@ VERDICT = {
 IN_SMALL = {
     "agrees": "*agree*",
     "agrees in part": "*agree in part*",
+    "signs differ": "have *signs that differ*",
     "disagrees": "*disagree*",
     "undecided": "are *undecided*",
 }

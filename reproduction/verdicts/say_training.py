@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ TOO_FEW = "too few runs yet"
 def helps(values: Values) -> str:
     """The gains of the marked models and of the convolutional ones, beside those in print."""
     groups = []
+    if values["gain"] and values["lose"]:
+        gain, lose = (" and ".join(values[side]) for side in ("gain", "lose"))
+        groups.append(f"signs differ: {gain} gains, {lose} loses")
     for group in (values["marked"], values["cnn"]):
         if group and group["each"]:
             groups += [
@@ -25,6 +29,8 @@ def helps(values: Values) -> str:
             gain = _gain(group["mean"], group["half"])
             printed = "" if group["printed"] is None else f" (paper {group['printed']:+.2f})"
             groups.append(f"{' and '.join(group['models'])} {gain}{printed}")
+    if values["cnn"] is None:
+        groups.append("no convolutional network is judged")
     return "; ".join([TOO_FEW] * values["too few"] + groups)
 
 
@@ -41,14 +47,21 @@ def up_to_six(values: Values) -> str:
 
 
 def toward(values: Values) -> str:
-    """The share of the distance to γ that each network closes."""
+    """The share of the distance to γ that each network closes, its pairs, and the share in eval
+    mode.
+    """
     shares = [
-        f"{model} {mean:.0%} ± {half:.0%}" for (model, *_), (mean, half) in values["shares"].items()
+        f"{model} {mean:.0%} ± {half:.0%} ({n} pairs{_in_eval(own)})"
+        for (model, *_), (mean, half, n, own) in values["shares"].items()
     ]
     return (
         f"{values['closed']} of {values['of']} networks close {values['least']:.0%} or more of the "
         f"gap to γ: {', '.join(shares)}"
     )
+
+
+def _in_eval(share: float) -> str:
+    return "" if math.isnan(share) else f"; {share:.0%} in eval mode"
 
 
 def _gain(mean: float, half: float | None) -> str:

@@ -30,7 +30,8 @@ from reproduction.verdicts.in_print import IN_PRINT
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Enough for a gate whose verdicts are not foregone."""
-    monkeypatch.setattr(power, "N", 40)
+    monkeypatch.setattr(power, "LOOKS", (20,))
+    monkeypatch.setattr(power, "N_MORE", 5)
 
 
 def verdicts(root) -> dict[str, tuple[str, str]]:
@@ -187,13 +188,15 @@ def test_the_cost_decides_at_its_limits(tmp_path, plain, ours, expected):
 
 def test_figure_2_changes_with_the_records(tmp_path):
     copy("ss-rate", tmp_path)
-    assert verdicts(tmp_path)["low-dimensional"][0] == "partly"  # untrained only
-
-    def same(metrics):
-        for layer in metrics["layers"].values():
-            layer["participation_ratio"] = 2.0
-
-    edit(tmp_path, "ss-rate", same)
+    # untrained only, and chance gives that order of medians in two cases of five
+    row = scorecard(tmp_path).loc[6]
+    assert row["verdict"] == "undecided" and "not called partly" in row["ours"]
+    low = ("vit_small_patch16_224", "resmlp_12_224", "mixer_b16_224")
+    for path in (tmp_path / "ss-rate").glob("*.json"):
+        record = json.loads(path.read_text())
+        for layer in record["metrics"]["layers"].values():
+            layer["participation_ratio"] = 9.0 if record["config"]["model"] in low else 2.0
+        path.write_text(json.dumps(record))
     assert verdicts(tmp_path)["low-dimensional"][0] == "not reproduced"
 
 
@@ -239,7 +242,7 @@ def test_pretrained_networks_that_are_as_printed(tmp_path):
 
 def test_pretrained_networks_that_are_not(tmp_path):
     copy("ss-rate", tmp_path)
-    trained_networks(tmp_path, lambda name: 1.0, lambda name: 0.05)
+    trained_networks(tmp_path, lambda name: 1.0 + 8 * ("pool" not in name), lambda name: 0.05)
     found = verdicts(tmp_path)
     assert (
         found["table2-trained"][0] == "not reproduced"
