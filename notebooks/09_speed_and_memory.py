@@ -22,10 +22,13 @@
 #
 # - **Distances** come from one matrix product, computed once per pair; the few pairs that lie too close for the
 #   product's digits are recomputed from their differences, so equal channels have distance exactly 0.
-# - **Counts** are exact: the distances are sorted once, and each threshold is looked up among them.
+# - **Counts** are exact and need no sort: the leading bits of a distance say between which thresholds it lies, and
+#   it is compared with those that share its bits.
 # - **The gradient** needs no tensor of thresholds times pairs either. Algorithm 2's surrogate makes dSS/dC a
 #   function of C alone, a sum of 256 bell curves; it is tabulated once per call, read for every pair, and a second
 #   matrix product carries it to F.
+# - **Memory** grows with $D \times B$: distances are made in blocks of rows, counted, dropped, and made again for the
+#   gradient. Up to 5,800 channels they are kept instead, which costs 64 MB at most and saves two products.
 #
 # So two matrix products of $D \times D \times B$ are the floor, and the question is how much comes on top.
 
@@ -56,8 +59,9 @@ read.speed(runs)
 Markdown(say.speed(read.speed_at(runs)))
 
 # %% [markdown]
-# For small B the floor is out of reach: sorting the pairs and looking up thresholds cost a time that grows with
-# $D^2$ alone, while the products shrink with B.
+# For small B the floor is out of reach: counting the pairs and reading the gradient's table cost a time that grows
+# with $D^2$ alone, while the products shrink with B. Where one thread did the work, times are those of the processor,
+# so that other programs on the machine add nothing.
 #
 # ## In a training step
 #
