@@ -118,7 +118,7 @@ class Distances:
         rows = F.detach().to(self.dtype if self.host else wide(F.device, self.dtype))
         self.rows = rows - rows.mean(0)  #: (D, B)
         self.norm = torch.linalg.vector_norm(self.rows, dim=1).square_()  # (D,)
-        height = D if D <= 512 else min(-(-D // 4), 256 if self.host else max(1, _KEPT // D))
+        height = D if D <= 320 else min(-(-D // 4), 256 if self.host else max(1, _KEPT // D))
         self.tops = range(0, D, height)
         self.kept: tuple[Tensor, ...] = ()
         self.kept = tuple(self) if self.numel() <= _KEPT else ()  #: the blocks, where these are few
