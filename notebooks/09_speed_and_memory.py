@@ -39,11 +39,12 @@ scale = "quick"  # this notebook reads records and does the same at every scale
 from IPython.display import Markdown
 
 from reproduction import records
-from reproduction.benchmarks import read, say
+from reproduction.benchmarks import draw, read, say
 from reproduction.settings import start
 
 settings = start("09_speed_and_memory", globals())
 runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
+scaling = read.scaling(records.read_all(read.SCALING))
 
 # %% [markdown]
 # {numref}`tab-speed` holds `sslib` against two rivals and a floor. "Plain" is Algorithm 2 as one would first vectorise it (differences of all pairs, thresholds × pairs, autograd);
@@ -63,6 +64,18 @@ Markdown(say.speed(read.speed_at(runs)))
 # with $D^2$ alone, while the products shrink with B. Where one thread did the work, times are those of the processor,
 # so that other programs on the machine add nothing.
 #
+# ## More channels
+#
+# {numref}`fig-scaling` goes from 512 channels up, with 64 images. The rivals hold tensors of thresholds times pairs and
+# stop where 2.5 GB do not hold one; above 8,192 channels the floor is made in blocks of rows as well.
+
+# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"figure": {"caption": "**Time grows with D², memory with D.** Seconds (left) and megabytes above the inputs (right) of SS_rate with its gradient at B = 64, against the number of channels D: sslib, the floor of two products and a pass, and the two rivals as far as they fit into memory. Dotted: the matrix of distances alone. What to see: from some thousand channels on, sslib takes little more than the floor, and its memory stays behind the dotted line where the distances are no longer kept.", "name": "fig-scaling"}}
+draw.plot_scaling(scaling);
+
+# %% tags=["hide-input", "nbval-check-output"]
+Markdown(say.scaling(scaling))
+
+# %% [markdown]
 # ## In a training step
 #
 # {numref}`tab-step` has what the constraint adds to a step of ViT-S/16 at 224 pixels (forward, backward, AdamW), from the hooks to the gradient of

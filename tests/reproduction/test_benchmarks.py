@@ -54,7 +54,7 @@ def test_scaling_is_by_size_in_seconds(runs):
     assert drawn == {"sslib": [384, 768], "floor": [384, 768], "pdist": [384, 768], "plain": [384]}
     table.index = [1024, 65536]
     assert say.scaling(table) == (
-        "At D = 65,536, SS_rate and its gradient take 0 s, 2.0 times the floor, and 20 MB; the "
+        "At D = 65,536, SS_rate and its gradient take 0.01 s, 2.0 times the floor, and 20 MB; the "
         "matrix of distances alone would be 17,180 MB. From D = 1,024 on, the time is at most 4.0 "
         "times the floor."
     )
@@ -104,4 +104,5 @@ def test_the_cost_of_a_step_is_the_largest_of_all_machines():
 def test_the_committed_benchmarks_are_read():
     assert len(read.speed(records.read_all(read.SPEED))) >= 6
     assert read.speed_at(records.read_all(read.SPEED)).plain_over_ours > 1
+    assert len(read.scaling(records.read_all(read.SCALING))) >= 4
     assert 0 < read.cost(records.read_all(read.STEP)).share < 0.1
