@@ -1,14 +1,16 @@
 """Time and peak memory of SS_rate's forward and backward pass, against plain transcriptions and
 against the floor.
 
-    python benchmarks/ss_rate.py [--device cuda] [--repeats 15] [--record]
+    python benchmarks/ss_rate.py [--device cuda] [--repeats 15] [--scaling [D ...]] [--record]
 
 "plain" is Algorithm 2 as one would first vectorise it: differences of all pairs of rows, then a
 tensor of thresholds x pairs, differentiated by autograd. "pdist" is the same with torch.pdist for
 the distances, the better of the two. "floor" is what no exact method can do without: two D x D x B
-products and one pass over D^2 numbers. All are timed in turn within one run and compared by their
-medians; memory is how far the process rises above its inputs. --record keeps the run as
-data/results/benchmark-ss-rate/*.json, which the book's page on speed reads.
+products and one pass over D^2 numbers. "product" is one of them, beside it sslib's pair_distances
+and torch.pdist. All are timed in turn within one run and compared by their medians; memory is how
+far the process rises above its inputs. --scaling takes B = 64 and D from 512 to 65,536, or the D
+given. --record keeps the run as data/results/benchmark-ss-rate/*.json or, of --scaling,
+data/results/benchmark-scaling/*.json, which the book's page on speed reads.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ import torch
 
 from reproduction import records
 from reproduction.machine import describe_device
-from sslib.rate import ss_rate
+from sslib import pair_distances, ss_rate
 
-SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)]
+SIZES = [(D, B) for D in (384, 768, 2048) for B in (64, 512)] + [(8192, 256)]
+SCALING = [2**k for k in range(9, 17)]  # D, with B = 64
 T = 256
 
 
@@ -52,28 +55,40 @@ def plain(F, pdist=False):
 
 
 def floor(F, W):
-    C = F @ F.T
-    W @ F
-    return C.mul_(2.0)
+    """Two products and a pass, as many rows of D x D numbers at a time as W has."""
+    for rows in torch.split(F, len(W)):
+        C = rows @ F.T
+        W @ F
+        C.mul_(2.0)
 
 
 def work(name, D, B, device):
     g = torch.Generator().manual_seed(0)
     F = torch.randn(D, B, generator=g).to(device).requires_grad_()
     if name == "floor":
-        W, rows = torch.randn(D, D, generator=g).to(device), F.detach()
+        height = D if D <= 8192 else 1024
+        W, rows = torch.randn(height, D, generator=g).to(device), F.detach()
         return lambda: floor(rows, W)
+    if name == "product":
+        return lambda: F.detach() @ F.detach().T
+    if name == "distances":
+        return lambda: pair_distances(F.detach())
+    if name == "pdist_alone":
+        return lambda: torch.pdist(F.detach())
     if name in ("plain", "pdist"):
         return lambda: torch.autograd.grad(plain(F, pdist=name == "pdist"), F)
     return lambda: torch.autograd.grad(ss_rate(F, check=False), F)
 
 
 def seconds(call, device):
-    start = time.perf_counter()
+    """Of the wall clock; of one CPU thread its own time, to which other programs add nothing."""
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    start = clock()
     call()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def peak_bytes(name, D, B, device):
@@ -118,22 +133,26 @@ def high_water():
 
 
 def measure(D, B, device, repeats):
-    names = ["ours", "floor", "pdist", "plain"]
-    if D * (D - 1) / 2 * B * 4 > 2e9:
-        names.remove("plain")  # three such tensors and three of T x pairs: more than 20 GB
+    pairs = D * (D - 1) / 2
+    names = ["ours", "floor"]
+    names += ["product", "distances", "pdist_alone"] * (D <= 16384)  # hold D x D numbers
+    names += ["pdist"] * (T * pairs * 4 <= 2.5e9)  # three such tensors: 8 GB
+    names += ["plain"] * (T * pairs * 4 <= 2.5e9 and B * pairs * 4 <= 2e9)  # as many of each
     calls = {name: work(name, D, B, device) for name in names}
     times = {name: [] for name in names}
-    for turn in range(repeats + 2):  # two rounds to warm up
+    warm = 2 if D <= 8192 else 0
+    for turn in range(repeats + warm):
         for name, call in calls.items():
-            if name in ("pdist", "plain") and turn >= 5:
+            rounds = 3 if D <= 1024 else 1  # of what takes a second and more
+            if name in ("pdist", "plain") and not warm <= turn < warm + rounds:
                 continue
             elapsed = seconds(call, device)
-            if turn >= 2:
+            if turn >= warm:
                 times[name].append(elapsed)
     row = {}
     for name in names:
         row[f"{name}_ms"] = 1e3 * statistics.median(times[name])
-        if name != "floor":
+        if name in ("ours", "pdist", "plain"):
             row[f"{name}_MB"] = peak_bytes(name, D, B, device) / 1e6
     return row
 
@@ -144,6 +163,7 @@ def main():
     )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--scaling", type=int, nargs="*")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -152,11 +172,14 @@ def main():
         return print_own_peak(name, int(D), int(B))
     machine = describe_device(arguments.device)["name"]  # part of what names a record
     print(
-        "   D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB"
+        "    D   B  ours ms  x floor  plain/ours  pdist/ours  ours MB  plain/ours MB  pdist/ours MB"
     )
-    for D, B in SIZES:
+    scaling = arguments.scaling is not None
+    sizes = [(D, 64) for D in arguments.scaling or SCALING] if scaling else SIZES
+    for D, B in sizes:
         start = time.perf_counter()
-        row = measure(D, B, arguments.device, arguments.repeats)
+        repeats = arguments.repeats if D <= 4096 else 3 if D <= 16384 else 1
+        row = measure(D, B, arguments.device, repeats)
 
         def over(name, unit, row=row):
             return (
@@ -166,7 +189,7 @@ def main():
             )
 
         print(
-            f"{D:4d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} "
+            f"{D:5d} {B:3d} {row['ours_ms']:8.2f} {row['ours_ms'] / row['floor_ms']:8.2f} "
             f"{over('plain', 'ms'):>11} {over('pdist', 'ms'):>11} {row['ours_MB']:8.1f} "
             f"{over('plain', 'MB'):>14} {over('pdist', 'MB'):>14}",
             flush=True,
@@ -180,7 +203,7 @@ def main():
                 "machine": machine,
             }
             record = records.new_record(
-                "benchmark-ss-rate",
+                "benchmark-scaling" if scaling else "benchmark-ss-rate",
                 config,
                 0,
                 row,

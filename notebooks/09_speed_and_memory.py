@@ -22,10 +22,13 @@
 #
 # - **Distances** come from one matrix product, computed once per pair; the few pairs that lie too close for the
 #   product's digits are recomputed from their differences, so equal channels have distance exactly 0.
-# - **Counts** are exact: the distances are sorted once, and each threshold is looked up among them.
+# - **Counts** are exact and need no sort: the leading bits of a distance say between which thresholds it lies, and
+#   it is compared with those that share its bits.
 # - **The gradient** needs no tensor of thresholds times pairs either. Algorithm 2's surrogate makes dSS/dC a
 #   function of C alone, a sum of 256 bell curves; it is tabulated once per call, read for every pair, and a second
 #   matrix product carries it to F.
+# - **Memory** grows with $D \times B$: distances are made in blocks of rows, counted, dropped, and made again for the
+#   gradient. Up to 5,800 channels they are kept instead, which costs 64 MB at most and saves two products.
 #
 # So two matrix products of $D \times D \times B$ are the floor, and the question is how much comes on top.
 
@@ -36,11 +39,12 @@ scale = "quick"  # this notebook reads records and does the same at every scale
 from IPython.display import Markdown
 
 from reproduction import records
-from reproduction.benchmarks import read, say
+from reproduction.benchmarks import draw, read, say
 from reproduction.settings import start
 
 settings = start("09_speed_and_memory", globals())
 runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
+scaling = read.scaling(records.read_all(read.SCALING))
 
 # %% [markdown]
 # {numref}`tab-speed` holds `sslib` against two rivals and a floor. "Plain" is Algorithm 2 as one would first vectorise it (differences of all pairs, thresholds × pairs, autograd);
@@ -56,9 +60,22 @@ read.speed(runs)
 Markdown(say.speed(read.speed_at(runs)))
 
 # %% [markdown]
-# For small B the floor is out of reach: sorting the pairs and looking up thresholds cost a time that grows with
-# $D^2$ alone, while the products shrink with B.
+# For small B the floor is out of reach: counting the pairs and reading the gradient's table cost a time that grows
+# with $D^2$ alone, while the products shrink with B. Where one thread did the work, times are those of the processor,
+# so that other programs on the machine add nothing.
 #
+# ## More channels
+#
+# {numref}`fig-scaling` goes from 512 channels up, with 64 images. The rivals hold tensors of thresholds times pairs and
+# stop where 2.5 GB do not hold one; above 8,192 channels the floor is made in blocks of rows as well.
+
+# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"figure": {"caption": "**Time grows with D², memory with D.** Seconds (left) and megabytes above the inputs (right) of SS_rate with its gradient at B = 64, against the number of channels D: sslib, the floor of two products and a pass, and the two rivals as far as they fit into memory. Dotted: the matrix of distances alone. What to see: from some thousand channels on, sslib takes a small multiple of the floor, and its memory stays behind the dotted line where the distances are no longer kept.", "name": "fig-scaling"}}
+draw.plot_scaling(scaling);
+
+# %% tags=["hide-input", "nbval-check-output"]
+Markdown(say.scaling(scaling))
+
+# %% [markdown]
 # ## In a training step
 #
 # {numref}`tab-step` has what the constraint adds to a step of ViT-S/16 at 224 pixels (forward, backward, AdamW), from the hooks to the gradient of

@@ -18,18 +18,6 @@ from sslib.powerlaw import powerlaw_exponent, scale_invariance
 from sslib.rate import ss_rate
 from sslib.report import self_similarity
 
-__all__ = [
-    "BoxCurve",
-    "SelfSimilarityConstraint",
-    "adjacency",
-    "box_curve",
-    "correlation_dimension",
-    "feature_matrices",
-    "fluctuation",
-    "geometric_invariance",
-    "pair_distances",
-    "powerlaw_exponent",
-    "scale_invariance",
-    "self_similarity",
-    "ss_rate",
-]
+__all__ = ["BoxCurve", "SelfSimilarityConstraint", "adjacency", "box_curve"]
+__all__ += ["correlation_dimension", "feature_matrices", "fluctuation", "geometric_invariance"]
+__all__ += ["pair_distances", "powerlaw_exponent", "scale_invariance", "self_similarity", "ss_rate"]

@@ -15,19 +15,18 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sslib import checks
-from sslib.checks import Array
-from sslib.distances import ROUNDING, distance_matrix, distinct_pairs, on_host, wide
+from sslib.distances import CACHED, CHUNK, ROUNDING, Distances, distinct_pairs, on_host, wide
 
 FORMULAS = ("released", "printed")
-
 AXES = ("mean", "log", "linear")  #: of ``scale_free_rate``
 
 
@@ -66,8 +65,7 @@ def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) ->
     """
     F = checks.matrix("F", F)
     check_curve(formula, thresholds)
-    with torch.no_grad():
-        curve = curve_of(distance_matrix(F)[0], formula, thresholds)
+    curve = curve_of(Distances(F), formula, thresholds)
     if curve.ss_rate.isnan():
         warn_degenerate(len(F))
     return curve
@@ -76,19 +74,56 @@ def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) ->
 def thresholds(TZ: Tensor, TV: Tensor, T: int) -> Tensor:
     """T thresholds from TZ to TV, uniform in lo(theta) = log(1 + theta) (Eq. 5)."""
     s = torch.linspace(0, 1, T, dtype=TZ.dtype, device=TZ.device)  # (T,)
-    return torch.clamp((1 + TZ) * ((1 + TV) / (1 + TZ)) ** s - 1, TZ, TV)
+    theta = torch.clamp((1 + TZ) * ((1 + TV) / (1 + TZ)) ** s - 1, TZ, TV)
+    theta[0], theta[-1] = TZ, TV  # rounding moves neither
+    return theta
 
 
-def density(pairs: Tensor, theta: Tensor, formula: str) -> Tensor:
-    """p(theta) of Alg. 2: the share of sorted pairs (n,) below each of the thresholds (T,).
+def density(pairs: Tensor | Distances, theta: Tensor, formula: str) -> Tensor:
+    """p(theta) of Alg. 2: the share of the pairs (n,) below each of the thresholds (T,).
 
     "printed" counts those at theta as well, except at the ends, which are the same for both:
     nothing is below TZ, and at TV the largest pair is not counted.
     """
-    count = torch.searchsorted(pairs, theta.to(pairs.dtype), right=formula == "printed")  # (T,)
-    ends = torch.searchsorted(pairs, torch.stack([pairs[0], pairs[-1]]))
-    count = torch.cat([ends[:1], count[1:-1], ends[1:]])
-    return count.to(theta.dtype) / pairs.numel()
+    edges = theta.to(pairs.dtype)
+    TV = edges[-1]
+    if formula == "printed":  # at most theta: below the next number
+        inner = torch.nextafter(edges[1:-1], torch.full_like(edges[1:-1], math.inf))
+        edges = torch.cat([edges[:1], inner, edges[-1:]])
+    count = _below(pairs, edges.clamp(max=TV))
+    return torch.where(edges > TV, pairs.numel(), count).to(theta.dtype) / pairs.numel()
+
+
+def _below(pairs: Tensor | Distances, edges: Tensor) -> Tensor:
+    """How many pairs are below each of the sorted edges TZ ... TV: (T,).
+
+    On a CPU a value finds its place from the leading bits of its number, which order as the values
+    do and of which no two edges share many, and is compared with the edges that share them.
+    """
+    T = len(edges)
+    if not on_host(edges.device) or pairs.numel() < CACHED // 16 or not edges[-1].isfinite():
+        parts = (part.flatten().sort().values for part in pairs.split(CHUNK))
+        return torch.stack([torch.searchsorted(part, edges) for part in parts]).sum(0)
+    word = torch.int32 if edges.dtype == torch.float32 else torch.int64
+    bits = edges[1:].view(word)
+    shift = max(0, int(bits[-1] - bits[0]).bit_length() - (32 * T).bit_length())
+    base = (int(bits[0]) >> shift) - 1  # cell 0 is below all edges
+    cells = (bits >> shift) - base  # (T - 1,)
+    last = int(cells[-1])
+    # Without a shift, a cell is one number, and there is nothing to compare.
+    starts = torch.arange(last + 1, dtype=word)
+    place = torch.searchsorted(cells, starts, right=not shift, out_int32=True)  # (cells,)
+    shared = int(cells.bincount().max()) if shift else 0
+    following = torch.cat([edges[1:], torch.full_like(edges[:1], math.nan)])
+    count = torch.zeros(T, dtype=torch.int64)
+    for part in pairs.split(CACHED):
+        values = part.flatten()
+        cell = (values.view(word) >> shift).sub_(base).clamp_(0, last)
+        passed = place.index_select(0, cell)  # (n,) edges at or below the value, TZ not counted
+        for _ in range(shared):
+            passed += values >= following.index_select(0, passed)
+        count += passed.bincount(minlength=T)
+    return torch.cat([count[:1] * 0, count.cumsum(0)[:-1]])
 
 
 def box_number(density: Tensor, D: int, formula: str) -> Tensor:
@@ -135,28 +170,16 @@ def area_slope(density: Tensor, boxes: Tensor, line: Tensor, D: int, formula: st
     return _weights(line, formula) * sign * (D - 1) ** 2 / scale
 
 
-def curve_of(C: Tensor, formula: str, T: int) -> BoxCurve:
-    """The curve of (D, D) distances; its SS_rate is NaN where Eq. 4 is not defined."""
-    D = len(C)
-    pairs = C.flatten().index_select(0, _upper(D, C.device))  # (D(D-1)/2,)
-    # NumPy sorts some twenty times faster than torch on a CPU.
-    pairs = torch.from_numpy(np.sort(pairs.numpy())) if on_host(C.device) else pairs.sort().values
-    dtype = wide(C.device, C.dtype)
-    TZ, TV = pairs[0].to(dtype), pairs[-1].to(dtype)
+def curve_of(C: Distances, formula: str, T: int) -> BoxCurve:
+    """The curve of a matrix's distances; its SS_rate is NaN where Eq. 4 is not defined."""
+    D = len(C.rows)
+    TZ, TV = (end.to(wide(end.device, end.dtype)) for end in C.ends())
     theta = thresholds(TZ, TV, T)  # (T,)
-    p = density(pairs, theta, formula)  # (T,)
+    p = density(C, theta, formula)  # (T,)
     boxes = box_number(p, D, formula)  # (T,)
     line = reference_line(theta, D)  # (T,)
-    rate = area(boxes, line, D, formula)  # 0-d
-    rate = torch.where((TV > TZ) & TV.isfinite(), rate, math.nan)
+    rate = torch.where((TV > TZ) & TV.isfinite(), area(boxes, line, D, formula), math.nan)  # 0-d
     return BoxCurve(theta, p, boxes, line, rate, TZ, TV)
-
-
-@lru_cache(maxsize=2)
-def _upper(D: int, device: torch.device) -> Tensor:
-    """Flat indices of the pairs i < j in a (D, D) matrix."""
-    pairs: Tensor = torch.triu_indices(D, D, 1, device=device, dtype=torch.int32)  # (2, pairs)
-    return pairs[0].mul_(D).add_(pairs[1])
 
 
 def check_curve(formula: str, thresholds: int) -> None:
@@ -164,12 +187,9 @@ def check_curve(formula: str, thresholds: int) -> None:
     checks.integer("thresholds", thresholds, 2)
 
 
-def warn_degenerate(D: int) -> None:
-    warnings.warn(
-        f"all distances between the D = {D} rows of F are equal: SS_rate is 0/0 (Eq. 4), so NaN",
-        DegenerateDistances,
-        stacklevel=3,
-    )
+def warn_degenerate(D: int, of: str = "") -> None:
+    where, kind = f"{of}all distances between the D = {D} rows of F", DegenerateDistances
+    warnings.warn(f"{where} are equal: SS_rate is 0/0 (Eq. 4), so NaN", kind, stacklevel=3)
 
 
 def scale_free_rate(
@@ -200,21 +220,18 @@ def scale_free_rate(
     """
     checks.choice("axis", axis, AXES)
     check_curve(formula, thresholds)
-    D, pairs = len(F), np.sort(distinct_pairs(F))
-    if not pairs[-1] - pairs[0] > ROUNDING * pairs[-1] or (axis == "log" and pairs[0] == 0):
+    pairs = distinct_pairs(F)
+    TZ, TV, mean = pairs.min(), pairs.max(), pairs.mean()
+    if not TV - TZ > ROUNDING * TV or (axis == "log" and TZ == 0):
         return math.nan
-    theta = torch.from_numpy(_scale_free_thresholds(pairs, axis, thresholds))
+    functions: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {  # g and back
+        "mean": (lambda x: np.log1p(x / mean), lambda y: np.expm1(y) * mean),
+        "log": (np.log, np.exp),
+        "linear": (np.positive, np.positive),
+    }
+    g, back = functions[axis]
+    steps = back(np.linspace(g(TZ), g(TV), thresholds)).clip(TZ, TV)  # (T,)
+    steps[0], steps[-1] = TZ, TV
+    D, theta = len(F), torch.from_numpy(steps)
     boxes = box_number(density(torch.from_numpy(pairs), theta, formula), D, formula)
     return float(area(boxes, reference_line(theta, D), D, formula))
-
-
-def _scale_free_thresholds(pairs: Array, axis: str, T: int) -> Array:
-    """(T,) thresholds in equal steps of g, from the smallest to the largest of the sorted pairs."""
-    TZ, TV, mean = pairs[0], pairs[-1], pairs.mean()
-    if axis == "mean":
-        theta = np.expm1(np.linspace(np.log1p(TZ / mean), np.log1p(TV / mean), T)) * mean
-    elif axis == "log":
-        theta = np.exp(np.linspace(np.log(TZ), np.log(TV), T))
-    else:
-        theta = np.linspace(TZ, TV, T)
-    return theta.clip(TZ, TV)

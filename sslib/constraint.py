@@ -24,6 +24,7 @@ from sslib.rate import ss_rate
 from sslib.taps import activations, in_backward, resolve_modules, take_off, tap, unwrapped
 
 PENALTIES = ("printed", "released")
+_STATE = ("drawn", "progress", "epoch", "reference")  # plain values in the state_dict
 
 
 class Draw(NamedTuple):
@@ -218,11 +219,8 @@ class SelfSimilarityConstraint(nn.Module):
         return {
             "modules": list(self.names),
             "generator": self._generator.get_state(),
-            "drawn": self._drawn,
-            "progress": self._progress,
-            "epoch": self._epoch,
-            "reference": self._reference,
             "rates": [float(rate) for rate in self._rates],
+            **{key: getattr(self, f"_{key}") for key in _STATE},
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
@@ -231,10 +229,9 @@ class SelfSimilarityConstraint(nn.Module):
             expected = f"a state of the modules {', '.join(self.names)}"
             raise checks.error("state", expected, f"one of {', '.join(state['modules'])}")
         self._generator.set_state(state["generator"].cpu())
-        self._drawn = state["drawn"]
-        self.set_progress(state["progress"])
-        self._epoch = state["epoch"]
-        self._reference = state["reference"]
+        for key in _STATE:
+            setattr(self, f"_{key}", state[key])
+        self.set_progress(self._progress)
         self._rates = list(state["rates"])
 
     def extra_repr(self) -> str:

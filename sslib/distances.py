@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,8 +21,9 @@ _CLOSE = {torch.float32: 1e-3, torch.float64: 1e-6}
 # share, distances of less than 3e-7 of the rows' norms, rows count as equal, rounding or not.
 _EQUAL = 1e-13
 
-#: Numbers held at once where all of them would be too many: 16 MB in float32.
-CHUNK = 2**22
+CHUNK = 2**22  #: numbers held at once where all would be too many: 16 MB in float32
+CACHED = 2**17  #: numbers worked on at once on a CPU, to stay in its cache
+_KEPT = 2**24  # pairs whose distances are kept, 64 MB in float32; of more, they are made again
 
 #: Distances that differ by a smaller share of the largest are equal but for rounding.
 ROUNDING = 1e-6
@@ -45,9 +48,12 @@ def pair_distances(F: Tensor) -> Tensor:
         ValueError: F is not a finite floating-point matrix with D >= 2 and B >= 1.
     """
     F = checks.matrix("F", F)
-    with torch.no_grad():
-        upper = distance_matrix(F)[0].triu(1)  # (D, D)
-        return upper + upper.T
+    blocks = Distances(F)
+    C = blocks.rows.new_zeros(len(F), len(F), dtype=blocks.dtype)
+    for top, block in zip(blocks.tops, blocks, strict=True):  # (h, D - top)
+        C[top : top + len(block), top:] = block.triu_(1)
+        C[top:, top : top + len(block)] += block.T
+    return C
 
 
 def adjacency(F: Tensor, epsilon: float) -> Tensor:
@@ -94,38 +100,69 @@ def wide(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.promote_types(dtype, torch.float64)
 
 
-def distance_matrix(F: Tensor) -> tuple[Tensor, Tensor]:
-    """(D, D) distances from one Gram product, in float32 at least, and the (D, B) rows behind them.
+class Distances:
+    """C_ij of the pairs i < j (Eq. 8), in blocks of rows: memory grows with D * B, not with D^2.
+
+    An iteration gives, for each top in `tops`, rows top to top + h of C from column top on:
+    (h, D - top), inf where i >= j. Few pairs are kept; of many, each iteration makes them again.
 
     The rows are centred on their common mean, so that the product loses fewer digits; pairs too
     close for it are taken from their differences. On an accelerator it runs in float64: exact
     enough that no pair has to be looked at again, which would make the host wait, and safe from
     TF32.
     """
-    D, B = F.shape
-    host = on_host(F.device)
-    dtype = torch.promote_types(F.dtype, torch.float32)
-    rows = F.detach().to(dtype if host else wide(F.device, dtype))  # (D, B)
-    rows = rows - rows.mean(0)
-    # On a CPU only blocks on and above the diagonal are multiplied, the rest is their mirror image.
-    height = -(-D // 4) if host and D > 512 else D
-    C = rows.new_empty(D, D, dtype=dtype)
-    norm = torch.linalg.vector_norm(rows, dim=1).square_()  # (D,)
-    for top in range(0, D, height):
-        block = rows[top : top + height]  # (h, B)
-        below = top + len(block)
-        scale = norm[top:below, None] + norm[top:]  # (h, D - top)
-        square = torch.addmm(scale, block, rows[top:].T, alpha=-2)  # (h, D - top)
-        if host:
-            square.fill_diagonal_(math.inf)
-            i, j = (square < scale.mul_(_CLOSE[rows.dtype])).nonzero(
-                as_tuple=True
-            )  # (close pairs,)
-            for a, b in zip(i.split(CHUNK // B + 1), j.split(CHUNK // B + 1), strict=True):
-                square[a, b] = (block[a] - rows[top + b]).square_().sum(1)
-            square.fill_diagonal_(0)
-        else:
+
+    def __init__(self, F: Tensor) -> None:
+        D, self.host = len(F), on_host(F.device)
+        self.dtype = torch.promote_types(F.dtype, torch.float32)  #: of the distances
+        rows = F.detach().to(self.dtype if self.host else wide(F.device, self.dtype))
+        self.rows = rows - rows.mean(0)  #: (D, B)
+        self.norm = torch.linalg.vector_norm(self.rows, dim=1).square_()  # (D,)
+        height = D if D <= 320 else min(-(-D // 4), 256 if self.host else max(1, _KEPT // D))
+        self.tops = range(0, D, height)
+        self.kept: tuple[Tensor, ...] = ()
+        self.kept = tuple(self) if self.numel() <= _KEPT else ()  #: the blocks, where these are few
+
+    def numel(self) -> int:
+        """D(D - 1)/2."""
+        return math.comb(len(self.rows), 2)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.kept or map(self._block, self.tops))
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """The blocks in parts of whole rows, of about `size` numbers each."""
+        for block in self:
+            yield from torch.split(block, size // block.shape[1] + 1)
+
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """TZ and TV, the smallest and the largest distance, 0-d."""
+        low, high = zip(*((block.amin(), block.triu(1).amax()) for block in self), strict=True)
+        return torch.stack(low).amin(), torch.stack(high).amax()
+
+    def _block(self, top: int) -> Tensor:
+        rows, norm, here = self.rows[top:], self.norm[top:], slice(top, top + self.tops.step)
+        block, step = self.rows[here], CHUNK // rows.shape[1] + 1  # (h, B)
+        h = len(block)
+        scale = self.norm[here, None] + norm  # (h, D - top)
+        square = torch.addmm(scale, block, rows.T, alpha=-2)  # (h, D - top)
+        if not self.host:
             square.masked_fill_(square <= scale.mul_(_EQUAL), 0)
-        C[top:below, top:] = square.div_(B).sqrt_()
-        C[below:, top:below] = C[top:below, below:].T
-    return C, rows
+        lower = torch.ones(h, h, dtype=torch.bool, device=square.device).tril_()
+        square[:, :h].masked_fill_(lower, math.inf)
+        share = _CLOSE[rows.dtype]
+        if self.host and (square.amin(1) < share * (norm[:h] + norm.max())).any():
+            close, twin = square < scale.mul_(share), self.twin
+            square.masked_fill_(close, 0)  # as it is for equal rows
+            i, j = (close & (twin[here, None] != twin[top:])).nonzero(as_tuple=True)  # (pairs,)
+            for a, b in zip(i.split(step), j.split(step), strict=True):
+                square[a, b] = (block[a] - rows[b]).square_().sum(1)
+        return square.div_(rows.shape[1]).sqrt_().to(self.dtype)
+
+    @cached_property
+    def twin(self) -> Tensor:
+        """(D,) for each row one that equals it: dead channels are no close pairs to look at."""
+        group = torch.unique(self.norm, return_inverse=True)[1]
+        own = torch.arange(len(group))
+        other = own.scatter(0, group, own)[group]  # (D,) a row of the same norm
+        return torch.where((self.rows == self.rows[other]).all(1), other, own)

@@ -76,15 +76,13 @@ def feature_matrices(
     checks.integer("batch_size", batch_size, 1)
     stop = None if max_batches is None else checks.integer("max_batches", max_batches, 1)
     call = None if call is None else checks.integer("call", call, 0)
-    layouts = layouts_of(layout, None, None)
     names = taps.resolve_modules(model, modules)
     layouts = layouts_of(layout, model, names)
     known = {name: evidence(model, name) for name in names}
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
-    B, files = 0, {}
+    B, files = 0, {name: Path(out or "") / f"{name}.bin" for name in names}
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
-        files = {name: Path(out) / f"{name}.bin" for name in names}
 
     def keep(name: str, output: Any) -> None:
         # Reduced at once: an in-place layer that follows may overwrite the output.
@@ -92,17 +90,14 @@ def feature_matrices(
         output = taps.activations(output, name)
         if layouts[name] == "auto":  # the first batch decides for all
             layouts[name] = guess(tuple(output.shape), name, seen)
-        reduced = reduce_mean(
-            output, layouts[name], module=name, known=seen, tokens=tokens, pool=pool
-        ).detach()
+        row = reduce_mean(output, layouts[name], module=name, known=seen, tokens=tokens, pool=pool)
         if out is not None:
             with files[name].open("ab" if B else "wb") as file:
-                file.write(reduced.cpu().contiguous().numpy().tobytes())
-            reduced = reduced[:0].clone()
-        rows[name].append(reduced)
+                file.write(row.cpu().contiguous().numpy().tobytes())
+            row = row[:0].clone()
+        rows[name].append(row)
 
     with taps.borrowed(model, device, training=training) as place:
-        # Silent where nobody watches (disable=None) and for the first seconds.
         given = islice(inputs.batches(images, batch_size), stop)
         for whole in tqdm(given, "features", unit="batch", **PROGRESS):
             batch = inputs.images_of(whole)
@@ -115,18 +110,10 @@ def feature_matrices(
         return {name: torch.cat(rows.pop(name)).T.contiguous() for name in names}
     maps = {}
     for name, parts in rows.items():
-        D, dtype = parts[0].shape[1], parts[0].dtype
-        maps[name] = (
-            torch.from_file(str(files[name]), shared=True, size=B * D, dtype=dtype, device="cpu")
-            .view(B, D)
-            .T
-        )
+        D, dtype, path = parts[0].shape[1], parts[0].dtype, str(files[name])
+        flat = torch.from_file(path, shared=True, size=B * D, dtype=dtype, device="cpu")
+        maps[name] = flat.view(B, D).T
     return maps
-
-
-def kept_dtype(output: Tensor) -> torch.dtype:
-    """float64 stays; everything else becomes float32."""
-    return torch.float64 if output.dtype == torch.float64 else torch.float32
 
 
 def reduce_mean(
@@ -181,10 +168,7 @@ def reduce_mean(
             raise checks.error(f"module {module!r}", expected, f"shape {shape} read as {layout}")
         first, length = (0, 1) if tokens == "class" else (1, shape[layout.index("N")] - 1)
         output = output.narrow(layout.index("N"), first, length)
-    dtype = kept_dtype(output)
-    axes = places(layout)
-    if not axes:
-        return output.to(dtype, copy=True)
-    if pool == "max":
-        return output.amax(axes).to(dtype, copy=True)
+    axes, dtype = places(layout), torch.promote_types(output.dtype, torch.float32)
+    if not axes or pool == "max":
+        return (output.amax(axes) if axes else output).to(dtype, copy=True)
     return output.mean(axes, dtype=dtype)

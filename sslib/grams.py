@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sslib import checks
 from sslib.checks import Array, Values
 from sslib.distances import CHUNK
-from sslib.features import PROGRESS, kept_dtype, reduce_mean
+from sslib.features import PROGRESS, reduce_mean
 from sslib.inputs import images_of
 from sslib.layouts import LAYOUTS
 from sslib.taps import activations, borrowed, forward, resolve_modules
@@ -171,7 +171,7 @@ def grams_and_features(
 
         def measure(name: str, output: Any) -> None:
             output = activations(output, name, 1)
-            sizes[name] = output[0].numel(), kept_dtype(output)
+            sizes[name] = output[0].numel(), torch.promote_types(output.dtype, torch.float32)
 
         forward(model, images[:1].to(place), names, measure)
         passes = _passes(sizes, len(images), memory)

@@ -35,23 +35,20 @@ def evidence(model: nn.Module, name: str) -> Known:
     parts, all_parts = list(own.modules()), list(model.modules())
     widths = (_widths(parts), _widths(all_parts), _outs(parts), _outs(all_parts))
     axis = 1 if isinstance(own, _CHANNELS_FIRST) or type(own) is nn.Flatten else None
-    if type(own) in (nn.LayerNorm, nn.Embedding, nn.RMSNorm):
-        axis = -1
-    if isinstance(own, nn.Linear) and not widths[1]:  # else it may mix the tokens, on the last axis
+    linear = isinstance(own, nn.Linear) and not widths[1]  # else it may mix tokens, on axis -1
+    if linear or type(own) in (nn.LayerNorm, nn.Embedding, nn.RMSNorm):
         axis = -1
     first = any(getattr(part, "batch_first", True) is False for part in all_parts)
     return Known(axis, widths, first)
 
 
-def _widths(modules: Iterable[nn.Module]) -> frozenset[int]:
+def _widths(modules: list[nn.Module]) -> frozenset[int]:
     """Channels of convolutions and norms."""
-    found: set[int] = set()
-    for module in modules:
-        for key in ("out_channels", "num_features", "num_channels", "embedding_dim", "embed_dim"):
-            found |= {width for width in [getattr(module, key, None)] if isinstance(width, int)}
-        if isinstance(module, nn.LayerNorm | nn.RMSNorm):
-            found.add(module.normalized_shape[-1])
-    return frozenset(found)
+    keys = ("out_channels", "num_features", "num_channels", "embedding_dim", "embed_dim")
+    found = [getattr(module, key, None) for module in modules for key in keys]
+    norms = [module for module in modules if isinstance(module, nn.LayerNorm | nn.RMSNorm)]
+    found += [module.normalized_shape[-1] for module in norms]
+    return frozenset(width for width in found if isinstance(width, int))
 
 
 def _outs(modules: Iterable[nn.Module]) -> frozenset[int]:
@@ -59,14 +56,12 @@ def _outs(modules: Iterable[nn.Module]) -> frozenset[int]:
 
 
 def layouts_of(
-    layout: str | Mapping[str, str], model: nn.Module | None, names: Iterable[str] | None
+    layout: str | Mapping[str, str], model: nn.Module, names: Iterable[str]
 ) -> dict[str, str]:
     """The layout of each module, of one for all or of {name or pattern: layout}."""
     given = layout if isinstance(layout, Mapping) else {"": layout}
     for value in given.values():
         checks.choice("layout", value, LAYOUTS)
-    if model is None or names is None:
-        return {}
     layouts = dict.fromkeys(names, given.get("", "auto"))
     for pattern in given:
         tapped = layouts.keys() & taps.resolve_modules(model, pattern) if pattern else layouts
@@ -78,9 +73,8 @@ def layouts_of(
 
 def sides(batch: Any) -> tuple[int, int] | None:
     """Height and width of images, where the batch is a tensor (B, C, H, W)."""
-    if not isinstance(batch, Tensor) or batch.ndim != 4:
-        return None
-    return batch.shape[2], batch.shape[3]
+    image = isinstance(batch, Tensor) and batch.ndim == 4
+    return (batch.shape[2], batch.shape[3]) if image else None
 
 
 def _channels(layout: str) -> int:
@@ -94,7 +88,7 @@ def places(layout: str) -> tuple[int, ...]:
 
 def guess(shape: tuple[int, ...], module: str, known: Known) -> str:
     """The layout that "auto" stands for: the only one that agrees with what is known."""
-    options = [one for one in _LAYOUTS if len(one) == len(shape)]
+    options = possible = [one for one in _LAYOUTS if len(one) == len(shape)]
     if not options:
         expected = f"an output of 2 to 5 axes ({', '.join(_LAYOUTS)})"
         raise checks.error(f"module {module!r}", expected, f"shape {shape}")
@@ -115,20 +109,15 @@ def guess(shape: tuple[int, ...], module: str, known: Known) -> str:
         told = ["BND"]  # nothing but a shape: as transformers have it
     if len(shape) == 4 and known.axis is None:
         h, w = known.sides or (1, 1)
-        b, c = (one.index("H") for one in ("BCHW", "BHWC"))
-        like = {
-            one: (shape[i] == shape[i + 1]) if h == w else (shape[i] - shape[i + 1]) * (h - w) >= 0
-            for one, i in (("BCHW", b), ("BHWC", c))
-        }
-        fits = [one for one in options if like[one]]
+        taller = {one: shape[one.index("H")] - shape[one.index("W")] for one in options}
+        fits = [one for one, by in taller.items() if (by * (h - w) >= 0 if h != w else not by)]
         if len(fits) == 1:  # a map as high as it has channels is no square
-            options = fits if not told or told == fits or (h == w and fits == ["BCHW"]) else []
-            told = options
+            agree = not told or told == fits or (h == w and fits == ["BCHW"])
+            options = told = fits if agree else []
         elif not fits and known.sides is None:
             told = []
     if len(told) != 1 and len(options) != 1:
-        all_of_them = [one for one in _LAYOUTS if len(one) == len(shape)]
-        choose = " or ".join(f"layout={one!r}" for one in all_of_them)
-        which = " from ".join(all_of_them)
+        choose = " or ".join(f"layout={one!r}" for one in possible)
+        which = " from ".join(possible)
         raise ValueError(f"module {module!r}: cannot tell {which} in {shape}; pass {choose}")
     return (told if len(told) == 1 else options)[0]

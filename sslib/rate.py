@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,9 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from sslib import checks
 from sslib.boxes import area_slope, check_curve, curve_of, warn_degenerate
-from sslib.distances import CHUNK, distance_matrix, on_host
-
-_CACHED = 2**17  # pairs whose gradient is worked out at once on a CPU, to stay in its cache
+from sslib.distances import CACHED, CHUNK, Distances
 
 # Nodes of the gradient's table where its length must not depend on values: on accelerators.
 _FIXED_NODES = 16384
@@ -82,32 +80,44 @@ class _SSRate(torch.autograd.Function):
         ctx: Any, F: Tensor, formula: str, thresholds: int, smoothing: float, factor: float
     ) -> Tensor:
         with torch.autocast(F.device.type, enabled=False):
-            C, rows = distance_matrix(F)  # (D, D) and (D, B)
+            C = Distances(F)
             curve = curve_of(C, formula, thresholds)
-            slope = area_slope(curve.density, curve.boxes, curve.reference, len(C), formula)  # (T,)
+            slope = area_slope(curve.density, curve.boxes, curve.reference, len(F), formula)  # (T,)
         valid = ~curve.ss_rate.isnan()
         # d p / d C = -factor * k * sigmoid' / (number of pairs)
-        pull = torch.where(valid, slope, 0) * (-factor * smoothing / math.comb(len(C), 2))  # (T,)
-        ctx.save_for_backward(rows, C, torch.where(valid, curve.theta, 0), pull, valid)
-        ctx.smoothing, ctx.dtype = smoothing, F.dtype
+        pull = torch.where(valid, slope, 0) * (-factor * smoothing / C.numel())  # (T,)
+        ctx.save_for_backward(torch.where(valid, curve.theta, 0), pull, valid, *C.kept)
+        ctx.distances, ctx.smoothing, ctx.dtype = C, smoothing, F.dtype
+        C.kept = ()  # autograd drops what it saved, once it is used
         return curve.ss_rate.to(C.dtype)
 
     @staticmethod
     @once_differentiable
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
-        rows, C, theta, pull, valid = ctx.saved_tensors
-        with torch.autocast(C.device.type, enabled=False):
-            weight = _pull(C, theta.to(C.dtype), pull.to(C.dtype), ctx.smoothing)  # (D, D)
-            weight = weight.to(rows.dtype)
-            # sum_j w_ij (F_i - F_j) / B: minus the graph Laplacian of w, applied to the rows
-            weight.diagonal().sub_(weight.sum(1))
-            pulled = (weight @ rows).mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)  # (D, B)
+        theta, pull, valid, *kept = ctx.saved_tensors
+        C, rows = ctx.distances, ctx.distances.rows
+        with torch.autocast(rows.device.type, enabled=False):
+            read = _pull(theta.to(C.dtype), pull.to(C.dtype), ctx.smoothing, C)
+            degree, sums = torch.zeros_like(rows[:, 0]), torch.zeros_like(rows)  # (D,) and (D, B)
+            for top, block in zip(C.tops, kept or C, strict=True):
+                weight = torch.empty_like(block)  # (h, D - top)
+                step = CACHED // block.shape[1] + 1 if C.host else len(block)
+                for c, w in zip(torch.split(block, step), torch.split(weight, step), strict=True):
+                    read(c, w)
+                weight, here = weight.to(rows.dtype), slice(top, top + len(block))
+                degree[here] += weight.sum(1)
+                degree[top:] += weight.sum(0)
+                sums[here].addmm_(weight, rows[top:])
+                sums[top:].addmm_(weight.T, rows[here])
+            # sum_j w_ij (F_i - F_j) / B: the graph Laplacian of w, applied to the rows
+            pulled = torch.addcmul(sums, degree[:, None], rows, value=-1)  # (D, B)
+            pulled.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)
         return pulled.to(ctx.dtype), None, None, None, None
 
 
-def _pull(C: Tensor, theta: Tensor, pull: Tensor, k: float) -> Tensor:
-    """dSS/dC_ij over C_ij, and 0 where C_ij = 0: (D, D).
+def _pull(theta: Tensor, pull: Tensor, k: float, C: Distances) -> Callable[[Tensor, Tensor], None]:
+    """What writes dSS/dC_ij over C_ij for distances (h, n); 0 where C_ij = 0, or there is no pair.
 
     dSS/dC = sum_s pull_s * sigmoid'(k (theta_s - C)) is a smooth function of one number: in float32
     it is tabulated once and read by linear interpolation (relative error (k * step)^2 / 16: 1e-6 on
@@ -115,31 +125,30 @@ def _pull(C: Tensor, theta: Tensor, pull: Tensor, k: float) -> Tensor:
     which is 1e-6 up to k (TV - TZ) = 64), in float64 evaluated at every pair.
     """
     low, high = theta[0], theta[-1]
-    nodes = _FIXED_NODES
-    if on_host(C.device):
-        nodes = int(min(max(256 * k * float(high - low), 1024), C.numel()))
-    direct = C.dtype == torch.float64 or nodes >= C.numel()
+    most = len(C.rows) ** 2
+    nodes = int(min(max(256 * k * float(high - low), 1024), most)) if C.host else _FIXED_NODES
+    direct = C.dtype == torch.float64 or nodes >= most
     if not direct:
         density = (nodes - 1) / (high - low)
         offset = -low * density
-        at = torch.lerp(low, high, torch.linspace(0, 1, nodes, device=C.device))  # (nodes,)
+        at = torch.lerp(low, high, torch.linspace(0, 1, nodes, device=theta.device))  # (nodes,)
         table = _bell_sum(at, theta, pull, k)  # (nodes,)
         rise = table.diff()  # (nodes - 1,)
-    weight = torch.empty_like(C)
-    height = _CACHED // len(C) + 1 if on_host(C.device) else len(C)
-    for c, w in zip(torch.split(C, height), torch.split(weight, height), strict=True):  # (h, D)
+
+    def read(c: Tensor, out: Tensor) -> None:
         if direct:
-            w.copy_(_bell_sum(c.flatten(), theta, pull, k).view_as(c))
+            out.copy_(_bell_sum(c.flatten(), theta, pull, k).view_as(c))
         else:
-            position = torch.addcmul(offset, c, density)  # (h, D), in steps of the table
-            # clamped: C_ii = 0 lies below the table, and everything does where SS_rate is undefined
+            position = torch.addcmul(offset, c, density)  # (h, n), in steps of the table
+            # clamped: where there is no pair or no SS_rate, positions lie outside the table
             cell = position.to(torch.int32).clamp_(0, nodes - 2)
             share = position.sub_(cell)
-            cell = cell.flatten()  # (h D,)
+            cell = cell.flatten()  # (h n,)
             value, slope = table.index_select(0, cell), rise.index_select(0, cell)
-            torch.addcmul(value.view_as(c), slope.view_as(c), share, out=w)
-        w.div_(c).nan_to_num_(0, 0, 0)
-    return weight
+            torch.addcmul(value.view_as(c), slope.view_as(c), share, out=out)
+        out.div_(c).nan_to_num_(0, 0, 0)
+
+    return read
 
 
 def _bell_sum(c: Tensor, theta: Tensor, pull: Tensor, k: float) -> Tensor:

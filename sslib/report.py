@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from sslib import checks
-from sslib.boxes import FORMULAS, DegenerateDistances, curve_of
-from sslib.distances import distance_matrix, pair_distances
+from sslib.boxes import FORMULAS, curve_of, warn_degenerate
+from sslib.distances import Distances
 from sslib.features import feature_matrices
 from sslib.inputs import Images
 from sslib.noise import gaussian_features
@@ -78,38 +77,23 @@ def self_similarity(
     checks.choice("formula", formula, FORMULAS)
     checks.integer("draws", draws, 2)
     checks.integer("seed", seed, 0)
-    features = feature_matrices(
-        model,
-        images,
-        modules,
-        layout=layout,
-        batch_size=batch_size,
-        device=device,
-        tokens=tokens,
-        pool=pool,
-        forward=forward,
-        call=call,
-        max_batches=max_batches,
-    )
+    options: dict[str, Any] = {"layout": layout, "batch_size": batch_size, "device": device}
+    options |= {"tokens": tokens, "pool": pool, "forward": forward, "call": call}
+    features = feature_matrices(model, images, modules, max_batches=max_batches, **options)
     rows = {}
     for name, F in features.items():
-        C, _ = distance_matrix(checks.matrix(f"module {name!r}: F", F))
+        C = Distances(checks.matrix(f"module {name!r}: F", F))
         curve = curve_of(C, formula, 256)
         (D, B), rate = F.shape, float(curve.ss_rate)
         null = torch.full((draws,), math.nan, device="cpu")
         if math.isnan(rate):
-            warnings.warn(
-                f"module {name!r}: all distances between the D = {D} rows of F are equal, "
-                "so its SS_rate is NaN",
-                DegenerateDistances,
-                stacklevel=2,
-            )
+            warn_degenerate(D, f"module {name!r}: ")
         else:
-            apart = float(pair_distances(F).double().sum()) / (D * (D - 1))
+            sums = (c.masked_fill(c.isinf(), 0).sum(dtype=torch.float64) for c in C)
+            apart = sum(map(float, sums)) / C.numel()
             noise = (gaussian_features(D, B, apart, seed=seed + k) for k in range(draws))
             null = torch.stack([ss_rate(one.to(F), formula=formula) for one in noise])
         mean, std = float(null.double().mean()), float(null.double().std())
         z = (rate - mean) / std if std > 0 else math.nan
-        ends = float(curve.theta_min), float(curve.theta_max)
-        rows[name] = D, B, rate, *ends, mean, std, z
+        rows[name] = D, B, rate, float(curve.theta_min), float(curve.theta_max), mean, std, z
     return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis("module")

@@ -35,9 +35,8 @@ def resolve_modules(model: nn.Module, modules: str | Iterable[str]) -> list[str]
     """
     if not isinstance(model, nn.Module):
         raise error("model", "a torch.nn.Module", type(model).__name__)
-    if isinstance(modules, str):
-        modules = [modules]
-    patterns = list(modules) if isinstance(modules, Iterable) else []
+    several = [modules] if isinstance(modules, str) else modules
+    patterns = list(several) if isinstance(several, Iterable) else []
     if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
         raise error("modules", "a module name, or a non-empty list of names", repr(modules))
     names = [name for name, _ in model.named_modules() if name]  # the model itself has the name ""
@@ -141,10 +140,9 @@ def forward(
             return
         calls[name] += 1
         if call is None and calls[name] > 1:
-            hint = "so it has no single output; pass call=0 for the first, or a module that runs"
-            raise ValueError(
-                f"modules: {name!r} is called more than once in one forward, {hint} once"
-            )
+            more = "is called more than once in one forward, so it has no single output"
+            hint = "pass call=0 for the first, or a module that runs once"
+            raise ValueError(f"modules: {name!r} {more}; {hint}")
         if calls[name] == (call or 0) + 1:
             keep(name, output)
             kept.add(name)
@@ -182,7 +180,9 @@ def borrowed(
     ]
     trained = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     # A train() or eval() of a model's own may rewrite weights (adapters merge theirs).
-    changing = [p for m in modules if _own_modes(m) for p in m.parameters()]
+    plain = (nn.Module.train, nn.Module.eval)
+    own_modes = [m for m in modules if (type(m).train, type(m).eval) != plain]
+    changing = [p for m in own_modes for p in m.parameters()]
     changing = [t for t in dict.fromkeys([*changing, *model.buffers()]) if not is_lazy(t)]
     copies = [(tensor, tensor.detach().clone()) for tensor in changing]
     try:
@@ -212,11 +212,6 @@ def borrowed(
             if not torch.equal(tensor, copy):
                 with torch.no_grad():
                     tensor.copy_(copy)
-
-
-def _own_modes(module: nn.Module) -> bool:
-    """Does the module do more in `train` and `eval` than set a flag, as far as one can see?"""
-    return (type(module).train, type(module).eval) != (nn.Module.train, nn.Module.eval)
 
 
 def _switch(module: nn.Module, training: bool, *, deep: bool = True) -> None:

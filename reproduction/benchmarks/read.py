@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
 
-#: Records of benchmarks/ss_rate.py and benchmarks/constraint.py.
-SPEED, STEP = "benchmark-ss-rate", "benchmark-constraint"
+#: Records of benchmarks/ss_rate.py, the same with --scaling, and benchmarks/constraint.py.
+SPEED, SCALING, STEP = "benchmark-ss-rate", "benchmark-scaling", "benchmark-constraint"
+
+
+def _latest(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of several machines that measured one size, the latest; rows by device and size."""
+    size = ["config.device", "config.D", "config.B"]
+    return runs.sort_values("date").drop_duplicates(size, keep="last").sort_values(size)
 
 
 def speed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -21,7 +28,7 @@ def speed(runs: pd.DataFrame) -> pd.DataFrame:
     """
     if runs.empty:
         return pd.DataFrame()
-    runs = runs.sort_values(["config.device", "config.D", "config.B"])
+    runs = _latest(runs)
     ours = {unit: runs[f"metrics.ours_{unit}"] for unit in ("ms", "MB")}
     columns = {
         ("ours", "ms"): ours["ms"].map("{:.1f}".format),
@@ -59,7 +66,7 @@ def speed_at(runs: pd.DataFrame, D: int = 768, B: int = 512) -> Speed | None:
     part = runs[(runs["config.D"] == D) & (runs["config.B"] == B)] if len(runs) else runs
     if part.empty:
         return None
-    run = part.sort_values("config.device").iloc[0]
+    run = _latest(part).iloc[0]
     return Speed(
         D,
         B,
@@ -69,6 +76,28 @@ def speed_at(runs: pd.DataFrame, D: int = 768, B: int = 512) -> Speed | None:
         plain_over_ours=run["metrics.plain_ms"] / run["metrics.ours_ms"],
         ours_over_floor=run["metrics.ours_ms"] / run["metrics.floor_ms"],
     )
+
+
+def scaling(runs: pd.DataFrame) -> pd.DataFrame:
+    """Time and memory of SS_rate with its gradient against the number of channels.
+
+    Args:
+        runs: ``records.read_all(SCALING)``.
+
+    Returns:
+        By D: ours_s, floor_s, pdist_s and plain_s, seconds; ours_MB, pdist_MB and plain_MB,
+        megabytes above the inputs. NaN: does not fit into memory.
+    """
+    if runs.empty:
+        return pd.DataFrame()
+    runs = _latest(runs).set_index("config.D").rename_axis("D")
+    ways = ("ours", "floor", "pdist", "plain")
+    table = {f"{name}_s": runs.get(f"metrics.{name}_ms", math.nan) / 1000 for name in ways}
+    table |= {
+        f"{name}_MB": runs.get(f"metrics.{name}_MB", math.nan)
+        for name in ("ours", "pdist", "plain")
+    }
+    return pd.DataFrame(table).astype(float)
 
 
 def step(runs: pd.DataFrame) -> pd.DataFrame:

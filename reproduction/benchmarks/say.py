@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from reproduction.benchmarks.read import Cost, Speed
 
 
@@ -15,6 +17,20 @@ def speed(outcome: Speed | None) -> str:
         f"D = {outcome.D} and B = {outcome.B}, `sslib` is "
         f"{outcome.plain_over_ours:.0f} times as fast as plain and takes "
         f"{outcome.ours_over_floor:.1f} times the floor."
+    )
+
+
+def scaling(table: pd.DataFrame) -> str:
+    """How far up the number of channels goes, and at what cost."""
+    if table.empty:
+        return "Time and memory against the number of channels: **not run**."
+    D, last = table.index[-1], table.iloc[-1]
+    most = (table["ours_s"] / table["floor_s"])[table.index >= 1024].max()
+    return (
+        f"At D = {D:,}, SS_rate and its gradient take {last['ours_s']:.2g} s, "
+        f"{last['ours_s'] / last['floor_s']:.1f} times the floor, and {last['ours_MB']:,.0f} MB; "
+        f"the matrix of distances alone would be {4e-6 * D**2:,.0f} MB. From D = 1,024 on, the "
+        f"time is at most {most:.1f} times the floor."
     )
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from reproduction import records
-from reproduction.benchmarks import read, say
+from reproduction.benchmarks import draw, read, say
 
 
 @pytest.fixture
@@ -12,6 +12,7 @@ def runs():
     """Two sizes on one machine; plain did not fit into memory at the larger one."""
     return pd.DataFrame(
         {
+            "date": "2026-01-01",
             "config.device": "cpu",
             "config.D": [768, 384],
             "config.B": [512, 64],
@@ -35,6 +36,29 @@ def test_speed_is_sorted_by_size_and_counts_in_multiples_of_ours(runs):
     assert list(table.loc["384 × 64"]) == ["2.0", "4", "4.0×", "100×", "10×", "10×", "2×"]
     assert list(table["plain", "time"]) == ["100×", "-"]
     assert read.speed(pd.DataFrame()).empty
+
+
+def test_of_two_machines_the_latest_counts(runs):
+    later = runs.assign(date="2026-02-01") * 1
+    later["metrics.ours_ms"] = [7.0, 1.0]
+    table = read.speed(pd.concat([later, runs], ignore_index=True))
+    assert list(table["ours", "ms"]) == ["1.0", "7.0"]
+
+
+def test_scaling_is_by_size_in_seconds(runs):
+    table = read.scaling(runs)
+    assert list(table.index) == [384, 768] and list(table["ours_s"]) == [0.002, 0.01]
+    assert table["plain_s"].isna().tolist() == [False, True]
+    figure = draw.plot_scaling(table)
+    drawn = {line.get_label(): list(line.get_xdata()) for line in figure.axes[0].lines}
+    assert drawn == {"sslib": [384, 768], "floor": [384, 768], "pdist": [384, 768], "plain": [384]}
+    table.index = [1024, 65536]
+    assert say.scaling(table) == (
+        "At D = 65,536, SS_rate and its gradient take 0.01 s, 2.0 times the floor, and 20 MB; the "
+        "matrix of distances alone would be 17,180 MB. From D = 1,024 on, the time is at most 4.0 "
+        "times the floor."
+    )
+    assert read.scaling(pd.DataFrame()).empty and "**not run**" in say.scaling(pd.DataFrame())
 
 
 def test_one_size_is_told_with_its_machine(runs):
@@ -80,4 +104,5 @@ def test_the_cost_of_a_step_is_the_largest_of_all_machines():
 def test_the_committed_benchmarks_are_read():
     assert len(read.speed(records.read_all(read.SPEED))) >= 6
     assert read.speed_at(records.read_all(read.SPEED)).plain_over_ours > 1
+    assert len(read.scaling(records.read_all(read.SCALING))) >= 4
     assert 0 < read.cost(records.read_all(read.STEP)).share < 0.1

@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import sslib.boxes
 import sslib.distances
-import sslib.rate
 from sslib.boxes import (
     FORMULAS,
     DegenerateDistances,
@@ -35,8 +35,8 @@ GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "ss_rate_released"
 
 
 def on_an_accelerator_if(monkeypatch, on_host):
-    """Let every module of the method believe what `on_host` says of a device."""
-    for module in (sslib.distances, sslib.boxes, sslib.rate):
+    """Let the method believe what `on_host` says of a device."""
+    for module in (sslib.distances, sslib.boxes):
         monkeypatch.setattr(module, "on_host", on_host)
 
 
@@ -269,6 +269,94 @@ def test_what_rounding_leaves_at_the_lower_end_has_no_gradient(formula):
         assert slope[0] == 0 and (slope[1:] != 0).all()
 
 
+# Size: blocks of distances instead of all, counts without a sort.
+
+
+class Outputs(TorchDispatchMode):
+    """The largest tensor made, and how many close pairs are looked at again."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = self.close = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        output = function(*args, **(kwargs or {}))
+        if isinstance(output, torch.Tensor):
+            self.largest = max(self.largest, output.numel())
+            self.close += len(output) if function.overloadpacket.__name__ == "nonzero" else 0
+        return output
+
+
+@pytest.mark.parametrize("host", [True, False])
+def test_of_many_pairs_no_two_blocks_are_held_together(host, monkeypatch):
+    on_an_accelerator_if(monkeypatch, lambda device: host)
+    monkeypatch.setattr(sslib.distances, "_KEPT", 2**18)
+    F = torch.randn(1500, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    with Outputs() as outputs:
+        if host:  # elsewhere the gradient's table has a length of its own
+            torch.autograd.grad(ss_rate(F, check=False), F)
+        box_curve(F.detach())
+    assert outputs.largest <= 256 * 1500  # all pairs are 1,124,250
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_that_are_made_again_change_nothing(kind, formula, monkeypatch):
+    F = features(kind, D=700, B=9).float().requires_grad_()
+    rates, grads = [], []
+    for kept in (2**24, 0):
+        monkeypatch.setattr(sslib.distances, "_KEPT", kept)
+        assert bool(sslib.distances.Distances(F).kept) == bool(kept)
+        rates.append(ss_rate(F, formula=formula))
+        grads.append(torch.autograd.grad(rates[-1], F)[0])
+    assert rates[0] == rates[1] and torch.equal(*grads)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("T", [2, 3, 256, 3000])
+def test_counts_are_those_of_sorted_distances(T, dtype, formula):
+    g = torch.Generator().manual_seed(0)
+    normal = torch.rand(20000, generator=g, dtype=torch.float64)
+    samples = {
+        "uniform": normal,
+        "from zero": (normal - 0.3).relu(),
+        "ties": (20 * normal).round(),
+        "tiny": 1e-9 * normal,
+        "of all scales": torch.exp(60 * normal - 30),
+        "a few steps of rounding": 1000 + 3e-4 * normal,
+        "two values": 1 + (normal > 0.5).double(),
+        "equal": torch.ones_like(normal),
+    }
+    for name, values in samples.items():
+        values = values.to(dtype)
+        order = np.sort(values.numpy())
+        theta = thresholds(values.min().double(), values.max().double(), T)
+        side = "right" if formula == "printed" else "left"
+        count = np.searchsorted(order, theta.to(dtype).numpy(), side)
+        count[0], count[-1] = 0, np.searchsorted(order, order[-1])
+        expected = torch.from_numpy(count / len(values))
+        assert torch.equal(density(values, theta, formula), expected), name
+
+
+@pytest.mark.parametrize("live", ["zero", "constant", "copies of one", "copies of all", "in pairs"])
+def test_pairs_of_equal_channels_are_not_looked_at_again(live):
+    F = torch.randn(600, 40, generator=torch.Generator().manual_seed(0)) + 3
+    kept = F.clone()
+    F[60:] = {
+        "zero": torch.zeros(40),
+        "constant": torch.full((40,), 7.5),
+        "copies of one": kept[0],
+        "copies of all": kept[:60].repeat(9, 1),
+        "in pairs": kept[60:330].repeat_interleave(2, 0),
+    }[live]
+    with Outputs() as outputs:
+        C = pair_distances(F)
+    assert outputs.close == 0
+    same = (F[:, None, :3] == F[None, :, :3]).all(2)
+    assert torch.equal(C == 0, same)
+
+
 # What the separate NumPy implementation of earlier versions gave on these points, whose linear
 # thresholds meet distances exactly.
 SCALE_FREE = {
@@ -446,7 +534,6 @@ def test_unchecked_no_value_is_read_where_that_would_wait(formula, monkeypatch):
     """Every operation of the accelerator's branch, forward and backward: none hands a value to the
     host or takes one.
     """
-    from torch.utils._python_dispatch import TorchDispatchMode
 
     class Log(TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -455,7 +542,7 @@ def test_unchecked_no_value_is_read_where_that_would_wait(formula, monkeypatch):
 
     called: set[str] = set()
     on_an_accelerator_if(monkeypatch, lambda device: False)
-    F = torch.randn(40, 8, requires_grad=True)
+    F = torch.randn(600, 8, requires_grad=True)  # several blocks, and a table for the gradient
     with Log():
         torch.autograd.grad(ss_rate(F, formula=formula, check=False), F)
     assert "addmm" in called and "index_select" in called
