@@ -38,6 +38,7 @@ from reproduction.verdicts.say_answer import SILENT
 TEMPLATE, PAGES = Path(__file__).with_name("article.template"), 4
 EQUATIONS = ("Eq. 8", "Eq. 9", "Eq. 4", "Eq. 3", "Eq. 6")
 STYLE = """
+mjx-container [stroke] { stroke: none; } /* of no width: some viewers draw it */
 body { font: 12.2px/1.36 "DejaVu Serif", Georgia, serif; margin: 0; color: #111; }
 h1 { font-size: 21px; margin: 0 0 6px; } h2 { font-size: 15.5px; margin: 12px 0 3px; }
 h3 { font-size: 12.8px; margin: 8px 0 2px; } h2, h3 { break-after: avoid; }
@@ -193,7 +194,7 @@ def make(output: Path) -> Path:
     shutil.copy(package / "static/mathjax/tex-svg-full.js", folder / "mathjax.js")
     source, target = folder / "article.html", folder / "article.pdf"
     source.write_text(page(parts(), "mathjax.js"), encoding="utf-8")
-    print_page(source, target, style=STYLE, scale=0.85)
+    print_page(source, target, style=STYLE, scale=0.95)
     if (n := pages_of(target)) > PAGES:
         raise SystemExit(f"{target} has {n} pages; at most {PAGES} were asked for")
     return target
