@@ -11,7 +11,7 @@ THREADS ?= 1
 OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test notebooks clean lock
+.PHONY: help book pdf article test notebooks clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 
 pdf: book ## print the book with Chromium: _build/book.pdf
 	@$(PY) book/pdf.py
+
+article: $(STAMP) ## print a reproduction report of at most four pages with Chromium: _build/article.pdf
+	@$(PY) book/article.py
 
 test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks, the book in a browser
 	$(PY) -m ruff check && $(PY) -m ruff format --check

@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import downloads
 import elements
 import first_screen
 import fragments
@@ -206,6 +207,7 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
     # Without -W a warning, and even a notebook that failed, would exit 0. Warnings come on stderr.
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
+    downloads.rewrite(html / "_sources/notebooks")
     return html / "index.html"
 
 

@@ -42,30 +42,23 @@ def some(F: Tensor) -> Tensor:
     ]
 
 
-def untrained(kept: Path | None) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    """Four modules of every network of Table 1; F from .npy files in `kept`, <timm
-    name>__<module>.npy, if given.
-    """
+def untrained() -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Four modules of every network of Table 1."""
     images = load_images(IMAGES, N_IMAGES, seed=SEED)
     runs = records.read_all(SS_RATE)
     for architecture in TABLE_1.values():
         last = len(architecture.modules) - 1
         chosen = [architecture.modules[round(k * last / 3)] for k in range(4)]
-        if kept is None:
-            batch = images.normalised(architecture.mean, architecture.std)
-            network = models.untrained(architecture, SEED)
-            features = features_of(architecture, network, batch, modules=chosen)
-            drawn = {module: some(F) for module, F in features.items()}
-        else:
-            files = {module: kept / f"{architecture.timm_name}__{module}.npy" for module in chosen}
-            drawn = {module: torch.from_numpy(np.load(file)) for module, file in files.items()}
+        batch = images.normalised(architecture.mean, architecture.std)
+        network = models.untrained(architecture, SEED)
+        features = features_of(architecture, network, batch, modules=chosen)
         whole = runs[
             (runs["config.model"] == architecture.timm_name)
             & (runs["config.draw"] == SEED)
             & (runs["seed"] == SEED)
             & (runs["config.weights"] == "untrained")
         ]
-        for module, F in drawn.items():
+        for module, F in features.items():
             measured = whole.iloc[0]["metrics.layers"][module]
             about = {
                 "model": architecture.name,
@@ -77,7 +70,7 @@ def untrained(kept: Path | None) -> Iterator[tuple[dict[str, Any], Tensor]]:
             about["ss_rate_of_all"] = {
                 formula: measured[formula] for formula in ("released", "printed")
             }
-            yield about, F
+            yield about, some(F)
 
 
 def trained(folder: Path, seed: int) -> Iterator[tuple[dict[str, Any], Tensor]]:
@@ -144,15 +137,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--features", type=Path, help="folder of F as .npy, instead of running the nine networks"
-    )
-    parser.add_argument(
         "--runs", type=Path, help="folder of training records with an .npz beside each"
     )
     asked = parser.parse_args()
     machine.provenance()
     start, layers = time.perf_counter(), []
-    sources = [untrained(asked.features)] + ([trained(asked.runs, SEED)] if asked.runs else [])
+    sources = [untrained()] + ([trained(asked.runs, SEED)] if asked.runs else [])
     for source in sources:
         for about, F in source:
             layers.append(about | explorer.layer(F))

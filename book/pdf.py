@@ -33,6 +33,11 @@ pre { white-space: pre-wrap; }
 details.hide > summary { display: none !important; }
 """
 
+#: The equations that MathJax could not set.
+BROKEN = """[...document.querySelectorAll('.math')].filter(math =>
+    !math.querySelector('mjx-container')
+    || math.querySelector('mjx-merror, [data-mml-node="merror"]')).map(math => math.textContent)"""
+
 
 def one_page(output: Path) -> Path:
     """All chapters on one page, from the folder that book/build.py has left."""
@@ -62,8 +67,12 @@ def one_page(output: Path) -> Path:
     return Path(shutil.copy(made / "book/index.html", made / "all.html"))
 
 
-def print_page(page: Path, target: Path) -> None:
-    """The page as A4."""
+def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0.75) -> None:
+    """The page as A4, with its equations.
+
+    Raises:
+        SystemExit: there is no browser, or an equation cannot be set.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -84,12 +93,14 @@ def print_page(page: Path, target: Path) -> None:
         tab.goto(page.as_uri(), timeout=120_000)
         tab.wait_for_function("window.MathJax?.startup?.promise", timeout=120_000)
         tab.evaluate("MathJax.startup.promise.then(() => true)")
-        tab.add_style_tag(content=STYLE)
+        if broken := tab.evaluate(BROKEN):
+            raise SystemExit(f"equations that cannot be set: {broken}")
+        tab.add_style_tag(content=style)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
         tab.pdf(
             path=target,
             format="A4",
-            scale=0.75,
+            scale=scale,
             margin=margin,
             print_background=True,
             display_header_footer=True,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+import yaml
 
 from reproduction import explorer
 from reproduction.paper import read_sentences
@@ -367,3 +369,16 @@ def test_the_picture_of_the_first_page_is_of_a_record():
         lines = [top + (bottom - top) * (x - left) / (right - left) for x, _ in points]
         below[formula] = sum(y > line for (_, y), line in zip(points, lines, strict=True))
     assert below["printed"] == 0 < below["released"]
+
+
+@pytest.mark.parametrize(("address", "on"), [("", False), ("https://github.com/a/b", True)])
+def test_one_setting_switches_the_links_on(address, on):
+    links = importlib.import_module("links")
+    config = SimpleNamespace(html_theme_options={"repository_url": address})
+    links.switch_on(None, config)
+    options = config.html_theme_options
+    assert all(options.get(name, False) is on for name in links.BUTTONS)
+    assert ("colab_url" in options.get("launch_buttons", {})) is on
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert "links" in settings["sphinx"]["config"]["extensions"]
+    assert not [name for name in links.BUTTONS if name in settings["html"]]
