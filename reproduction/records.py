@@ -6,6 +6,7 @@ never a second version. Whatever makes two runs different belongs in the configu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -168,6 +169,26 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     return path
 
 
+def check_folder(root: str | os.PathLike[str]) -> None:
+    """Whether records can be written to a folder, made if need be: tried with a small file.
+
+    Raises:
+        ValueError: naming the folder and what failed: no room, no right to write, no hard links.
+    """
+    name = Path(root) / f".{uuid.uuid4().hex}.tmp"
+    other = name.with_suffix(".linked.tmp")
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        name.write_bytes(b" " * 2**16)
+        os.link(name, other)  # as `write` does
+    except OSError as error:
+        raise ValueError(f"no record can be written to {root}: {error}") from error
+    finally:
+        for path in (name, other):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """One record, as `new_record` made it: every float is the one that was written, NaN included.
 
@@ -205,6 +226,8 @@ def exists(
     """
     path = record_path(experiment, config, seed, root)
     if not path.exists():
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link to a file that is not there; delete it")
         return False
     read(path)
     return True
