@@ -55,7 +55,7 @@ def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
     heads = ("experiment", "records", "made", "commits", "machines", "image sets (fingerprint)")
     lines += [_row(heads), "|-|-|-|-|-|-|"]
     lines += [_row((experiment, *_origin(experiment))) for experiment in experiments()]
-    lines += ["", ":::", "", "## Printed tables and rules", ""]
+    lines += ["", ":::", "", *left_out(), "## Printed tables and rules", ""]
     lines += ["| file | SHA-256, first 16 digits |", "|-|-|"]
     for path in sorted(PAPER.glob("*.*")):
         if path.suffix in (".csv", ".yml"):
@@ -69,6 +69,16 @@ def experiments(root: Path = RESULTS) -> list[str]:
     return sorted({path.parent.name for path in root.glob("*/*.json")})
 
 
+def left_out(root: Path = RESULTS) -> list[str]:
+    """How many files among the records could not be read, and what is wrong with each."""
+    found = [why for experiment in experiments(root) for why in records.left_out(experiment, root)]
+    shown = (why.replace(f"{root}/", "") for why in found)
+    lines = [
+        f"- `{why[:300]}`" for why in (" ".join(one.replace("`", "'").split()) for one in shown)
+    ]
+    return [f"Files left out of all tables: {len(found)}.", "", *lines, *[""][: len(lines)]]
+
+
 def known_records(root: Path = RESULTS) -> dict[str, str]:
     """Experiment -> how many records, when and on what they were made, for the line under a
     figure.
@@ -79,6 +89,8 @@ def known_records(root: Path = RESULTS) -> dict[str, str]:
 def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, str]:
     """How many records, dates, commits, machines and image sets, each as text."""
     runs = records.read_all(experiment, root)
+    if runs.empty:
+        return "0", "–", "–", "–", "–"
     dates = sorted({date[:10] for date in runs["date"]})
     made = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     commits = ", ".join(f"`{commit[:7]}`" for commit in dict.fromkeys(runs["commit"].dropna()))

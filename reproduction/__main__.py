@@ -7,12 +7,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduction import machine
+from reproduction import machine, records
 from reproduction.covering.run import run_covers
 from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
 from reproduction.invariance.run import run_invariance, run_noise
@@ -228,11 +229,15 @@ def main() -> None:
         made = asked.make(asked)
         if made is None:  # asked for a look
             return
+        records.check_folder(asked.results)
         print(f"Records go to {asked.results}; one can take minutes.", file=sys.stderr, flush=True)
         for path in made:
             print(path, flush=True)
             count += 1
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except BrokenPipeError:  # nobody reads on, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        parser.exit(0)
+    except (ValueError, OSError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
     except KeyboardInterrupt:
         parser.exit(

@@ -6,6 +6,7 @@ never a second version. Whatever makes two runs different belongs in the configu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -24,30 +25,26 @@ import pandas as pd
 
 from reproduction.machine import describe_device, provenance
 from reproduction.paths import CHECKOUT, RESULTS
+from reproduction.record_shape import (
+    FIELDS,
+    SCHEMA,
+    check,
+    check_contents,
+    experiment_name,
+    map_floats,
+    mapping,
+    parsed,
+    plain,
+    seed_number,
+)
 from reproduction.table_1 import find
 
 if TYPE_CHECKING:
     import torch
-#: Version of the layout below; a record of another version is not read.
-SCHEMA = 1
 
-_FIELDS = {
-    "schema": int,
-    "experiment": str,
-    "config": dict,
-    "seed": int,
-    "metrics": dict,
-    "data": dict | None,
-    "seconds": int | float,
-    "device": dict,
-    "date": str,
-    "commit": str | None,
-    "dirty": bool | None,
-    "versions": dict,
-}
 
-# JSON has no such numbers. As strings they survive; nothing else in the metrics is spelt so.
-_NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+#: Bytes of the largest file that is read as a record; those of this project have up to 60,000.
+LARGEST_FILE = 2**25
 
 
 class RecordWarning(UserWarning):
@@ -86,7 +83,7 @@ def new_record(
     >>> record["metrics"], record["device"]["type"]
     ({'ss_rate': {'layer1': 0.25}}, 'cpu')
     """
-    _check_experiment(experiment)
+    experiment_name(experiment)
     if (
         isinstance(seconds, bool)
         or not isinstance(seconds, int | float)
@@ -96,10 +93,10 @@ def new_record(
     record = {
         "schema": SCHEMA,
         "experiment": experiment,
-        "config": _plain(_mapping("config", config), "config"),
-        "seed": _seed(seed),
-        "metrics": _plain(_mapping("metrics", metrics), "metrics", measured=True),
-        "data": None if data is None else _plain(_mapping("data", data), "data"),
+        "config": plain(mapping("config", config), "config"),
+        "seed": seed_number(seed),
+        "metrics": plain(mapping("metrics", metrics), "metrics", measured=True),
+        "data": None if data is None else plain(mapping("data", data), "data"),
         "seconds": seconds,
         "device": describe_device(device),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -119,13 +116,13 @@ def record_path(
     >>> record_path("table2", {"model": "vgg11", "n": 512}, 0, "results").as_posix()
     'results/table2/vgg11-seed0-0265ba70.json'
     """
-    plain = _plain(_mapping("config", config), "config")
-    canonical = json.dumps(plain, separators=(",", ":"), allow_nan=False)
-    words = "-".join(value for _, value in sorted(plain.items()) if isinstance(value, str))
+    stored = plain(mapping("config", config), "config")
+    canonical = json.dumps(stored, separators=(",", ":"), allow_nan=False)
+    words = "-".join(value for _, value in sorted(stored.items()) if isinstance(value, str))
     words = re.sub(r"[^a-z0-9._]+", "-", words.lower())[:60].strip("-.")
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
-    name = f"{words}-seed{_seed(seed)}-{digest}.json".removeprefix("-")
-    return Path(root) / _check_experiment(experiment) / name
+    name = f"{words}-seed{seed_number(seed)}-{digest}.json".removeprefix("-")
+    return Path(root) / experiment_name(experiment) / name
 
 
 def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> Path:
@@ -146,10 +143,10 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
         FileExistsError: the run has a record already.
         ValueError: `record` is not of the form that `new_record` gives.
     """
-    _check(record)
+    check(record)
     path = record_path(record["experiment"], record["config"], record["seed"], root)
-    plain = {key: _plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
-    text = json.dumps(_map_floats(plain), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    stored = {key: plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
+    text = json.dumps(map_floats(stored), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     if Path(root) == RESULTS and not CHECKOUT:
         raise ValueError(
             f"root is {root}, which is in no checkout of the repository: pass a folder "
@@ -172,6 +169,26 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     return path
 
 
+def check_folder(root: str | os.PathLike[str]) -> None:
+    """Whether records can be written to a folder, made if need be: tried with a small file.
+
+    Raises:
+        ValueError: naming the folder and what failed: no room, no right to write, no hard links.
+    """
+    name = Path(root) / f".{uuid.uuid4().hex}.tmp"
+    other = name.with_suffix(".linked.tmp")
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        name.write_bytes(b" " * 2**16)
+        os.link(name, other)  # as `write` does
+    except OSError as error:
+        raise ValueError(f"no record can be written to {root}: {error}") from error
+    finally:
+        for path in (name, other):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """One record, as `new_record` made it: every float is the one that was written, NaN included.
 
@@ -181,11 +198,18 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             version. `write` shows it at work.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-        _check(record)
+        record = parsed(_content(Path(path)))
+        check(record)
+        check_contents(record)
     except ValueError as error:
         raise ValueError(f"{path} is not a record of version {SCHEMA}: {error}") from error
-    return record | {"metrics": _map_floats(record["metrics"], back=True)}
+    return record | {"metrics": map_floats(record["metrics"], back=True)}
+
+
+def _content(path: Path) -> str:
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes, at most {LARGEST_FILE:,} are read")
+    return path.read_text(encoding="utf-8")
 
 
 def exists(
@@ -202,6 +226,8 @@ def exists(
     """
     path = record_path(experiment, config, seed, root)
     if not path.exists():
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link to a file that is not there; delete it")
         return False
     read(path)
     return True
@@ -224,19 +250,13 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
     >>> read_all("no-such-experiment").empty
     True
     """
+    found, wrong = _sorted_out(experiment, root)
+    for why in wrong:
+        warnings.warn(f"left out: {why}", RecordWarning, stacklevel=2)
     rows = []
-    for path in sorted((Path(root) / _check_experiment(experiment)).glob("*.json")):
-        try:
-            record = read(path)
-            if record_path(record["experiment"], record["config"], record["seed"], root) != path:
-                raise ValueError(
-                    f"{path} was moved or edited: its configuration gives another name"
-                )
-        except (ValueError, OSError) as error:
-            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
-            continue
+    for path, record in found.items():
         row: dict[str, Any] = {}
-        for field in _FIELDS:
+        for field in FIELDS:
             value = record[field]
             opened = value if isinstance(value, dict) else {}
             row |= {f"{field}.{key}": cell for key, cell in opened.items()} or {field: value}
@@ -250,6 +270,32 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
         with open(log, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     return pd.DataFrame(rows, columns=None if rows else ["experiment", "seed", "path"])
+
+
+def left_out(experiment: str, root: str | os.PathLike[str] = RESULTS) -> list[str]:
+    """What `read_all` leaves out: a line per file, which names it and says what is wrong with it.
+
+    >>> left_out("no-such-experiment")
+    []
+    """
+    return _sorted_out(experiment, root)[1]
+
+
+def _sorted_out(
+    experiment: str, root: str | os.PathLike[str]
+) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    found, wrong = {}, []
+    for path in sorted((Path(root) / experiment_name(experiment)).glob("*.json")):
+        try:
+            record = read(path)
+            if record_path(record["experiment"], record["config"], record["seed"], root) != path:
+                raise ValueError(
+                    f"{path} was moved or edited: its configuration gives another name"
+                )
+            found[path] = record
+        except (ValueError, OSError) as error:
+            wrong.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+    return found, wrong
 
 
 def long(frame: pd.DataFrame, column: str, *, key: str = "layer") -> pd.DataFrame:
@@ -322,79 +368,3 @@ def _network(name: Any) -> dict[str, str]:
     except ValueError:
         return {"model": name, "family": ""}
     return {"model": known.name, "family": known.family}
-
-
-def _check(record: Any) -> None:
-    if not isinstance(record, Mapping):
-        raise ValueError(f"record must be a dict, got {type(record).__name__}")
-    if record.get("schema") != SCHEMA:
-        raise ValueError(f"schema is {record.get('schema')!r}, expected {SCHEMA}")
-    if set(record) != set(_FIELDS):
-        raise ValueError(
-            f"fields missing or unknown: {', '.join(sorted(set(record) ^ set(_FIELDS)))}"
-        )
-    for field, kind in _FIELDS.items():
-        if not isinstance(record[field], kind):
-            raise ValueError(f"{field} has the wrong type: {record[field]!r}")
-
-
-def _check_experiment(experiment: str) -> str:
-    if not isinstance(experiment, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", experiment):
-        raise ValueError(f'experiment must consist of a-z, 0-9, "_" and "-", got {experiment!r}')
-    return experiment
-
-
-def _mapping(name: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{name} must be a dict, got {value!r}")
-    return value
-
-
-def _seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
-    return int(seed)
-
-
-def _plain(value: Any, key: str, *, measured: bool = False) -> Any:
-    """`value` as JSON can hold it; `key` is its place, for errors; `measured` admits NaN and keeps
-    order.
-    """
-    if hasattr(value, "detach"):  # a torch tensor, told without importing torch
-        value = value.detach().tolist()
-    elif isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str):
-                raise ValueError(f"{key} has the key {name!r}; keys must be strings")
-        names = value if measured else sorted(value)
-        return {name: _plain(value[name], f"{key}.{name}", measured=measured) for name in names}
-    if isinstance(value, list | tuple):
-        return [_plain(entry, f"{key}[{i}]", measured=measured) for i, entry in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value) and not measured:
-        raise ValueError(f"{key} is {value}; only metrics may be NaN or infinite")
-    if isinstance(value, str) and value in _NONFINITE and measured:
-        raise ValueError(f"{key} is the string {value!r}, which stands for the number in a record")
-    if value is not None and not isinstance(value, bool | int | float | str):
-        raise ValueError(
-            f"{key} is of type {type(value).__name__}, not a number, string, list or dict"
-        )
-    return value
-
-
-def _map_floats(value: Any, *, back: bool = False) -> Any:
-    """Non-finite floats to strings, or back."""
-    if isinstance(value, dict):
-        return {key: _map_floats(entry, back=back) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_map_floats(entry, back=back) for entry in value]
-    if back:
-        return _NONFINITE.get(value, value) if isinstance(value, str) else value
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

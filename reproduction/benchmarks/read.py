@@ -37,7 +37,7 @@ def speed(runs: pd.DataFrame) -> pd.DataFrame:
     }
     for rival in ("plain", "pdist"):
         for unit, what in (("ms", "time"), ("MB", "memory")):
-            ratio = runs[f"metrics.{rival}_{unit}"] / ours[unit]
+            ratio = runs.get(f"metrics.{rival}_{unit}", math.nan) / ours[unit]
             columns[rival, what] = ratio.map(lambda r: "-" if pd.isna(r) else f"{r:.0f}×")
     sizes = [f"{D} × {B}" for D, B in zip(runs["config.D"], runs["config.B"], strict=True)]
     return pd.DataFrame(columns).set_axis(sizes)

@@ -34,7 +34,7 @@ def similarity(runs: pd.DataFrame) -> pd.DataFrame:
         own = {"model": network.name, "family": network.family}
         own |= {key: run[f"config.{key}"] for key in ("dataset", "recipe", "arm")}
         for k, (module, cka) in enumerate(found.items()):
-            place = {"module": module, "depth": k / (len(found) - 1), "cka": cka}
+            place = {"module": module, "depth": k / max(1, len(found) - 1), "cka": cka}
             rows.append(own | {"seed": run["seed"]} | place)
     return pd.DataFrame(rows)
 

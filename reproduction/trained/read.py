@@ -100,7 +100,7 @@ def layers(root: Path = RESULTS) -> pd.DataFrame:
                     "seed": run["seed"],
                     "draw": run["config.draw"],
                     "module": module,
-                    "depth": place / (len(found) - 1),
+                    "depth": place / max(1, len(found) - 1),
                     "top1": run["metrics.top1"],
                 }
                 | {key: value for key, value in of.items() if key != "nulls"}
@@ -238,7 +238,7 @@ def twins(root: Path = RESULTS) -> pd.DataFrame:
                         "seed": run["seed"],
                         "draw": run["config.draw"],
                         "module": module,
-                        "depth": place / (len(found) - 1),
+                        "depth": place / max(1, len(found) - 1),
                         "formula": formula,
                         **of[formula],
                         "ratio": of["ratio"],

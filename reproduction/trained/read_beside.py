@@ -227,7 +227,7 @@ def alike(root: Path = RESULTS) -> pd.DataFrame:
             rows.append(
                 where
                 | {
-                    "depth": place / (len(found) - 1),
+                    "depth": place / max(1, len(found) - 1),
                     "trained": of["unbiased"],
                     "another seed": run["metrics.another seed"][module]["unbiased"],
                     "bias": of["biased"] - of["unbiased"],

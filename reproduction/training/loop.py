@@ -26,6 +26,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reproduction.table_1 import find
+from reproduction.training.checkpoint import load
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
 from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
@@ -78,7 +79,14 @@ def train(
     with _own_random_numbers():
         loop = _Loop(run, pictures, device, doses)
         if checkpoint and checkpoint.exists():
-            loop.load(torch.load(checkpoint, map_location=device, weights_only=True))
+            state = load(checkpoint, run, device)
+            try:
+                loop.load(state)
+            except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+                loop.close()
+                raise ValueError(
+                    f"checkpoint {checkpoint} does not fit this run; delete it to begin anew"
+                ) from error
         try:
             while loop.epoch < run.recipe.epochs:
                 if time.time() > deadline:
@@ -199,11 +207,6 @@ class _Loop:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        if state["run"] != repr(self.run):
-            raise ValueError(
-                f"checkpoint: it is of {state['run']}, expected {self.run!r}; delete it to begin "
-                "anew"
-            )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.constraint:

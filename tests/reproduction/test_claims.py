@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from filled import filled
 
 from reproduction import records
 from reproduction.invariance.cells import DRAW, N_IMAGES
@@ -277,6 +278,7 @@ def training(
                 "ss_rate_train_modules": {"a": 0.3 + off, "b": 0.3 - off},
                 "ss_rate_probe": probe, "ss_rate_probe_before": {"512": {"a": 0.2, "b": 0.2}},
             }  # fmt: skip
+            metrics = filled("constraint", metrics)
             records.write(
                 records.new_record("constraint", config, seed, metrics, seconds=1.0), root
             )
@@ -374,6 +376,7 @@ def invariances(root, sigma, delta, **asked) -> None:
     for model, rank in SEVEN.items():
         config = {"model": find(model).timm_name, "images": "cifar10"} | asked
         metrics = {"sigma": {"released": sigma(rank)}, "delta": {"released": delta(rank)}}
+        metrics = filled("invariance", metrics)
         records.write(records.new_record("invariance", config, 0, metrics, seconds=1.0), root)
 
 

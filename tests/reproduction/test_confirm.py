@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from filled import filled
 from matplotlib.text import Text
 from scipy import stats as scipy_stats
 
@@ -273,6 +274,7 @@ def old_pair(root, seed):
             name: {"512": {"a": 0.2, "b": 0.2}}
             for name in ("ss_rate_probe", "ss_rate_probe_before")
         }
+        metrics = filled("constraint", metrics)
         record = records.new_record("constraint", config, seed, metrics, seconds=1.0)
         records.write(record, root)
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from filled import filled
 from PIL import Image
 from scipy.spatial.distance import cdist
 from torch import nn
@@ -193,13 +194,15 @@ def test_noise_has_the_exponents_of_noise(tmp_path, monkeypatch):
     assert len(set(values)) == len(values)  # every layer is a draw of its own
 
 
+SHOWN = {"name": "digits", "n": 1437, "fingerprint": "0a"}
+
+
 @pytest.fixture
 def trained(tmp_path):
     """A record of a training, and its network's matrices in a folder of their own."""
     config = {"model": "resnet34", "dataset": "digits", "recipe": "quick", "arm": "baseline"}
-    record = records.new_record(
-        "constraint", config, 5, {"top1_last": 50.0}, data={"name": "digits"}, seconds=1.0
-    )
+    metrics = filled("constraint", {"top1_last": 50.0})
+    record = records.new_record("constraint", config, 5, metrics, data=SHOWN, seconds=1.0)
     path = records.write(record, tmp_path / "results")
     rng = np.random.default_rng(0)
     arrays = {}
@@ -231,7 +234,7 @@ def test_matrices_of_a_trained_network_become_a_record(trained):
         "arm": "baseline",
     }
     assert record["config"] == asked | {"n_images": GRAM_IMAGES, "umap": dict(RELEASED_UMAP)}
-    assert record["seed"] == 5 and record["data"] == {"name": "digits"}
+    assert record["seed"] == 5 and record["data"] == SHOWN
     metrics = record["metrics"]
     assert list(metrics["sigma"]) == ["released", "printed, activations"]
     assert 0.4 < metrics["layers"]["layer2"]["nonzero_share"] < 0.6

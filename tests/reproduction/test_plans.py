@@ -225,6 +225,8 @@ def test_the_command_refuses_what_a_plan_does_not_leave_open(tmp_path, refused):
 def test_the_command_refuses_records_of_another_text(tmp_path, refused):
     cell = load("imagenette-vit").cell("ViT (small)", "B", 100)
     config = cell.config | {"plan": "0123456789ab"}
-    records.write(records.new_record(cell.experiment, config, 100, {}, seconds=1.0), tmp_path)
+    metrics = {"ss_rate_train": 0.2, "ss_rate_train_modules": {"a": 0.2}, "gamma": None}
+    metrics["top1_last"] = 50.0
+    records.write(records.new_record(cell.experiment, config, 100, metrics, seconds=1.0), tmp_path)
     message = refused("--plan", "imagenette-vit", "--device", "cpu")
     assert "0123456789ab" in message and "a new name" in message

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filled import filled
 
 from reproduction import models, records
 from reproduction.covering.run import COVERING
@@ -490,7 +491,8 @@ def test_cka_of_a_network_that_training_left_as_it_was_is_one(tmp_path):
     from sslib.grams import activation_grams
 
     asked = {"recipe": "quick", "dataset": "digits", "model": "resmlp_12_224", "arm": "baseline"}
-    record = records.new_record("constraint", asked, 0, {"top1_last": 10.0}, seconds=1.0)
+    metrics = filled("constraint", {"top1_last": 10.0})
+    record = records.new_record("constraint", asked, 0, metrics, seconds=1.0)
     kept = records.write(record, tmp_path).with_suffix(".npz")
     pictures = load_pictures("digits", RECIPES["quick"])
     network, modules = network_of(Run("resmlp_12_224", RECIPES["quick"], 0), pictures.classes)

@@ -1,0 +1,51 @@
+"""The file that keeps the state of a run between epochs: read whole and of this run, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reproduction.training.recipes import Run
+
+_KINDS: Mapping[str, type] = {
+    "run": str,
+    "network": Mapping,
+    "optimizer": Mapping,
+    "epoch": int,
+    "seconds": float,
+    "history": Mapping,
+    "before": Mapping,
+    "by_module": Mapping,
+}
+
+
+def load(path: Path, run: Run, device: str) -> dict[str, Any]:
+    """The state in a checkpoint of `run`.
+
+    Raises:
+        ValueError: naming the file if it is damaged, of another run, or lacks something.
+    """
+    begin = f"delete {path} to begin this run anew"
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a damaged file makes torch raise half a dozen kinds
+        raise ValueError(
+            f"checkpoint {path} cannot be read ({type(error).__name__}); {begin}"
+        ) from error
+    if not isinstance(state, dict):
+        raise ValueError(f"checkpoint {path} holds no state of a run; {begin}")
+    for key, kind in _KINDS.items():
+        if not isinstance(state.get(key), kind):
+            raise ValueError(f"checkpoint {path} has no usable {key!r}; {begin}")
+    if state["run"] != repr(run):
+        raise ValueError(f"checkpoint {path} is of {state['run']}, expected {run!r}; {begin}")
+    epoch, lengths = state["epoch"], {len(values) for values in state["history"].values()}
+    if not 0 < epoch <= run.recipe.epochs or lengths != {epoch}:
+        raise ValueError(
+            f"checkpoint {path} says epoch {epoch} of {run.recipe.epochs}, with a history of "
+            f"{', '.join(map(str, sorted(lengths)))}; {begin}"
+        )
+    return state
