@@ -8,6 +8,7 @@ import argparse
 import itertools
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -208,6 +209,18 @@ COMMANDS = {
 }
 
 
+#: Exit code after SIGTERM: not finished, the same command goes on (EX_TEMPFAIL of sysexits).
+GO_ON_LATER = 75
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: a scheduler's time limit, a preemption, or ``kill``."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
 def main() -> None:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
@@ -226,6 +239,7 @@ def main() -> None:
     machine.provenance()  # now, before the checkout can move on
     count = 0
     try:
+        signal.signal(signal.SIGTERM, _terminate)
         made = asked.make(asked)
         if made is None:  # asked for a look
             return
@@ -239,9 +253,10 @@ def main() -> None:
         parser.exit(0)
     except (ValueError, OSError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         parser.exit(
-            130, f"Stopped after {count} new record(s); the same command goes on from here.\n"
+            GO_ON_LATER if isinstance(stop, Terminated) else 130,
+            f"Stopped after {count} new record(s); the same command goes on from here.\n",
         )
     print(f"{count} new record(s)")
 
