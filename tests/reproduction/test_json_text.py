@@ -8,6 +8,9 @@ import random
 import pytest
 
 from reproduction import json_text
+from reproduction.paths import RESULTS
+
+RECORDS = sorted(RESULTS.glob("*/*.json"))
 
 
 def made_up(rng, depth=0):
@@ -43,6 +46,14 @@ def test_a_long_list_is_wrapped_and_a_short_one_stays_on_its_line():
     assert max(map(len, lines)) <= 100 and len(lines) < 90
     assert ' "short": [1, 2]' in lines
     assert sum(len(line) > 80 for line in lines) > 60, "lines are filled"
+
+
+@pytest.mark.parametrize("path", RECORDS[::10], ids=lambda path: path.name)
+def test_committed_records_have_the_layout(path):
+    found = path.read_text(encoding="utf-8")
+    assert found == json_text.text(json.loads(found)) + "\n", (
+        "python -m reproduction.json_text data/results"
+    )
 
 
 def test_a_file_that_is_no_json_is_named_and_left(tmp_path):
