@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from reproduction import json_text
 from reproduction.machine import describe_device, provenance
 from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.record_shape import (
@@ -146,7 +147,6 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     check(record)
     path = record_path(record["experiment"], record["config"], record["seed"], root)
     stored = {key: plain(record[key], key, measured=key == "metrics") for key in sorted(record)}
-    text = json.dumps(map_floats(stored), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     if Path(root) == RESULTS and not CHECKOUT:
         raise ValueError(
             f"root is {root}, which is in no checkout of the repository: pass a folder "
@@ -156,7 +156,7 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(json_text.text(map_floats(stored)) + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(temporary, path)  # unlike a rename, refuses to replace
