@@ -17,6 +17,7 @@ _KINDS: Mapping[str, type] = {
     "epoch": int,
     "seconds": float,
     "history": Mapping,
+    "doses": list,
     "before": Mapping,
     "by_module": Mapping,
 }

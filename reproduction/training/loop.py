@@ -99,16 +99,8 @@ def train(
             loop.close()
 
 
-_HISTORY = (
-    "test",
-    "heldout",
-    "train_loss",
-    "lr",
-    "ss_rate_train",
-    "penalty",
-    "gradient_ratio",
-    "seconds",
-)
+_HISTORY = ("test", "heldout", "train_loss", "lr")
+_HISTORY += ("ss_rate_train", "penalty", "gradient_ratio", "seconds")
 
 
 @dataclass
