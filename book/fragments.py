@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import plain
 from provenance import Build
 
 from reproduction import machine, records
@@ -54,7 +55,9 @@ def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
     lines += ["", "## Records", "", ":::{div} wide", ""]
     heads = ("experiment", "records", "made", "commits", "machines", "image sets (fingerprint)")
     lines += [_row(heads), "|-|-|-|-|-|-|"]
-    lines += [_row((experiment, *_origin(experiment))) for experiment in experiments()]
+    for experiment in experiments():
+        number, made, commits, where, images = _origin(experiment)
+        lines.append(_row((experiment, number, made, commits, plain.text(where), images)))
     lines += ["", ":::", "", *left_out(), "## Printed tables and rules", ""]
     lines += ["| file | SHA-256, first 16 digits |", "|-|-|"]
     for path in sorted(PAPER.glob("*.*")):
@@ -73,9 +76,7 @@ def left_out(root: Path = RESULTS) -> list[str]:
     """How many files among the records could not be read, and what is wrong with each."""
     found = [why for experiment in experiments(root) for why in records.left_out(experiment, root)]
     shown = (why.replace(f"{root}/", "") for why in found)
-    lines = [
-        f"- `{why[:300]}`" for why in (" ".join(one.replace("`", "'").split()) for one in shown)
-    ]
+    lines = [f"- {plain.text(why[:300])}" for why in shown]
     return [f"Files left out of all tables: {len(found)}.", "", *lines, *[""][: len(lines)]]
 
 
@@ -87,18 +88,18 @@ def known_records(root: Path = RESULTS) -> dict[str, str]:
 
 
 def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, str]:
-    """How many records, dates, commits, machines and image sets, each as text."""
+    """How many records, dates, commits, machines and image sets; commits and sets as Markdown."""
     runs = records.read_all(experiment, root)
     if runs.empty:
         return "0", "–", "–", "–", "–"
     dates = sorted({date[:10] for date in runs["date"]})
     made = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    commits = ", ".join(f"`{commit[:7]}`" for commit in dict.fromkeys(runs["commit"].dropna()))
+    commits = ", ".join(plain.code(c[:7]) for c in dict.fromkeys(runs["commit"].dropna()))
     images = "–"
     if "data.name" in runs:
         sets = runs[["data.name", "data.fingerprint"]].dropna().drop_duplicates()
         images = "; ".join(
-            f"{name} ({_first_three(list(prints))})"
+            f"{plain.text(name)} ({_first_three(list(prints))})"
             for name, prints in sets.groupby("data.name")["data.fingerprint"]
         )
     devices = runs[["device.type", "device.name"]].drop_duplicates()
@@ -107,7 +108,7 @@ def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, 
 
 
 def _first_three(prints: Sequence[str]) -> str:
-    return ", ".join(f"`{p}`" for p in prints[:3]) + ", …" * (len(prints) > 3)
+    return ", ".join(map(plain.code, prints[:3])) + ", …" * (len(prints) > 3)
 
 
 def differences(root: Path = RESULTS) -> str:

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
+import plain
 from tables import CLASS
 
 from reproduction import machine
@@ -101,18 +102,19 @@ def line(
         known: experiment -> what its records are, for the readers.
         ran: False where the outputs are older than the build.
     """
-    parts = [name, f"commit {build.commit}", build.date]
+    parts = [html.escape(name), f"commit {plain.text(build.commit)}", build.date]
     if not ran:
         parts.append("run in an earlier build")
     for source in own:
         kind, _, experiment = source.partition(":")
         if kind == "records":
-            parts.append(f"records {experiment}: {known.get(experiment, 'none')}")
+            origin = plain.text(known.get(experiment, "none"))
+            parts.append(f"records {html.escape(experiment)}: {origin}")
         elif kind == "paper":
             parts.append("from the paper's printed tables (data/paper)")
         else:
-            parts.append(f"computed in this build on {build.machine}")
-    return " · ".join(html.escape(part) for part in parts)
+            parts.append(f"computed in this build on {plain.text(build.machine)}")
+    return " · ".join(parts)
 
 
 def stamp(

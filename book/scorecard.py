@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
+import plain
 
 from reproduction import records
 from reproduction.architectures import read as architectures
@@ -86,7 +87,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
             _links(row["evidence"], pages),
         )
         lines.append(_row(cells))
-    where = f"Measured on {html.escape(common)} unless said otherwise. " if common else ""
+    where = f"Measured on {plain.text(common)} unless said otherwise. " if common else ""
     note = NOTE.format(where=where)
     return "\n".join([*lines, "", note, "", ":::", "", beyond(pages, root), ""])
 
@@ -267,12 +268,13 @@ def _badge(word: str, text: str = "") -> str:
 
 
 def _measured(ours: str, n: str, hardware: str, common: str) -> str:
-    where = "" if hardware in (common, "") else f", {hardware}"
-    return f'{html.escape(ours)} <span class="n">{html.escape(n + where)}</span>'
+    where = "" if hardware in (common, "") else f", {plain.text(hardware)}"
+    return f'{html.escape(ours)} <span class="n">{html.escape(n)}{where}</span>'
 
 
 def _told(ours: str, n: str, hardware: str) -> str:
-    return f": {ours}. *{'; '.join(part for part in (n, hardware) if part)}.*" if ours else "."
+    where = "; ".join(part for part in (html.escape(n), plain.text(hardware)) if part)
+    return f": {html.escape(ours)}. *{where}.*" if ours else "."
 
 
 def _commonest(table: pd.DataFrame) -> str:

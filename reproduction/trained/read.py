@@ -157,6 +157,7 @@ def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
         trained, change, detectable (by 80 % power), draws, modules, outcome.
     """
     rows = []
+    names = "network measure untrained std low high seeds trained change detectable draws modules"
     for (network, measure), part in _cells(layers, measures):
         cells = part.groupby(["state", "seed", "draw"])[measure].mean()
         of_seeds = cells["untrained"].groupby("seed").mean()
@@ -182,7 +183,7 @@ def outside(layers: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
                 "outcome": outcome if sides.nunique() == 1 else WITHIN,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*names.split(), "outcome"])
 
 
 def _cells(
