@@ -163,6 +163,12 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
             for unit in ("s", "MB", "dimension")
         },
     ),
+    "benchmark-scaling": (
+        {"D": count, "B": count, "device": text, "thresholds": count},
+        dict.fromkeys(("ours_ms", "ours_MB", "floor_ms"), number)
+        | dict.fromkeys(("product_ms?", "distances_ms?", "pdist_alone_ms?"), number)
+        | {"pdist_ms?": number, "pdist_MB?": number, "plain_ms?": number, "plain_MB?": number},
+    ),
     "benchmark-ss-rate": (
         {"D": count, "B": count, "device": text, "thresholds": count},
         dict.fromkeys(("ours_ms", "pdist_ms", "floor_ms", "ours_MB", "pdist_MB"), number)
@@ -276,7 +282,7 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
     ),
     "weights-check": (
         {"model": text, "weights": text},
-        {**_TOP1, "sha256": {"file": text, "state": text}},
+        {**_TOP1, "sha256": {"file": (text, null), "state": text}},
     ),
 }
 
