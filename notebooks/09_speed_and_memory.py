@@ -69,7 +69,7 @@ Markdown(say.speed(read.speed_at(runs)))
 # {numref}`fig-scaling` goes from 512 channels up, with 64 images. The rivals hold tensors of thresholds times pairs and
 # stop where 2.5 GB do not hold one; above 8,192 channels the floor is made in blocks of rows as well.
 
-# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"figure": {"caption": "**Time grows with D², memory with D.** Seconds (left) and megabytes above the inputs (right) of SS_rate with its gradient at B = 64, against the number of channels D: sslib, the floor of two products and a pass, and the two rivals as far as they fit into memory. Dotted: the matrix of distances alone. What to see: from some thousand channels on, sslib takes a small multiple of the floor, and its memory stays behind the dotted line where the distances are no longer kept.", "name": "fig-scaling"}}
+# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"image": {"alt": "Time and memory of SS_rate from 512 to 65,536 channels on logarithmic axes."}, "figure": {"caption": "**Time grows with D², memory with D.** Seconds (left) and megabytes above the inputs (right) of SS_rate with its gradient at B = 64, against the number of channels D: sslib, the floor of two products and a pass, and the two rivals as far as they fit into memory. Dotted: the matrix of distances alone. What to see: from some thousand channels on, sslib takes a small multiple of the floor, and its memory stays behind the dotted line where the distances are no longer kept.", "name": "fig-scaling"}}
 draw.plot_scaling(scaling);
 
 # %% tags=["hide-input", "nbval-check-output"]

@@ -281,7 +281,7 @@ def old_pair(root, seed):
 
 def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path, monkeypatch):
     """On the first page; in networks to which nothing was delivered no gain is looked at."""
-    monkeypatch.setattr(power, "N", 40)
+    monkeypatch.setattr(power, "LOOKS", (40,))
     plan = load("small-confirm")
     closer = dict.fromkeys(plan.networks, 0.06) | {"ResMLP": 0.001}
     for seed in range(6, 12):
