@@ -24,6 +24,7 @@ STATE = {
     "epoch": 1,
     "seconds": 1.0,
     "history": {"test": [10.0]},
+    "doses": [],
     "before": {},
     "by_module": {},
 }
