@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,11 @@ def load(path: Path, run: Run, device: str) -> dict[str, Any]:
             f"{', '.join(map(str, sorted(lengths)))}; {begin}"
         )
     return state
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)

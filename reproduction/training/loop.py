@@ -10,7 +10,6 @@ its last epoch as if nothing had happened.
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reproduction.table_1 import find
-from reproduction.training.checkpoint import load
+from reproduction.training.checkpoint import load, save
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
 from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
@@ -93,14 +92,22 @@ def train(
                     return None
                 loop.run_epoch()
                 if checkpoint:
-                    _replace(checkpoint, loop.state())
+                    save(checkpoint, loop.state())
             return loop.results(matrices)
         finally:
             loop.close()
 
 
-_HISTORY = ("test", "heldout", "train_loss", "lr")
-_HISTORY += ("ss_rate_train", "penalty", "gradient_ratio", "seconds")
+_HISTORY = (
+    "test",
+    "heldout",
+    "train_loss",
+    "lr",
+    "ss_rate_train",
+    "penalty",
+    "gradient_ratio",
+    "seconds",
+)
 
 
 @dataclass
@@ -383,11 +390,3 @@ def _own_random_numbers() -> Iterator[None]:
         finally:
             random.setstate(state)
             np.random.set_state(numpy_state)
-
-
-def _replace(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
