@@ -125,6 +125,11 @@ class Arm:
             raise ValueError(f"arm: {text!r}: the learning rate must be above 0")
 
     @property
+    def released(self) -> bool:
+        """Whether its penalty is the authors', or it is a control of one that is."""
+        return self.kind == "released" or (self.partner is not None and self.partner.released)
+
+    @property
     def partner(self) -> Arm | None:
         """The arm that a control is a control of."""
         if self.kind not in ("wrong", "yoked"):

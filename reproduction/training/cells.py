@@ -163,12 +163,11 @@ class Cell(Trainable):
         if self.recipe not in RECIPES:
             raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {self.recipe!r}")
         object.__setattr__(self, "model", find(self.model).timm_name)
-        arm = Arm.parse(self.arm)
+        arm = self.parsed
         object.__setattr__(self, "arm", str(arm))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed: expected an integer of at least 0, got {self.seed!r}")
-        released = "released" in (arm.kind, arm.partner and arm.partner.kind)
-        if released and (self.model, self._released_set) not in RELEASED:
+        if arm.released and (self.model, self._released_set) not in RELEASED:
             raise ValueError(
                 f"arm: the release has no command with a constraint for {self.model} on "
                 f"{self.dataset}"
@@ -185,6 +184,11 @@ class Cell(Trainable):
             )
 
     experiment = EXPERIMENT
+
+    @property
+    def parsed(self) -> Arm:
+        """What its arm is."""
+        return Arm.parse(self.arm)
 
     @property
     def protocol(self) -> Recipe:
@@ -209,14 +213,14 @@ class Cell(Trainable):
             "recipe": self.recipe,
             "dataset": self.dataset,
             "models": self.model,
-            "arms": Arm.parse(self.arm).in_full,
+            "arms": self.parsed.in_full,
             "seeds": str(self.seed),
         }
 
     @property
     def partner(self) -> Cell | None:
         """The cell that this one is a control of."""
-        partner = Arm.parse(self.arm).partner
+        partner = self.parsed.partner
         return replace(self, arm=str(partner)) if partner else None
 
     @property
@@ -228,7 +232,7 @@ class Cell(Trainable):
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        arm = Arm.parse(self.arm)
+        arm = self.parsed
         if arm.kind == "wrong" or (arm.kind == "constrained" and arm.gamma == "model"):
             return self.levels
         if arm.kind == "constrained" and arm.gamma in (None, "own"):
@@ -237,14 +241,14 @@ class Cell(Trainable):
 
     @property
     def _lr(self) -> float | None:
-        arm = Arm.parse(self.arm)
+        arm = self.parsed
         # The scripts' learning rates are for the full-size networks.
-        if "released" in (arm.kind, arm.partner and arm.partner.kind) and not self.protocol.small:
+        if arm.released and not self.protocol.small:
             return arm.lr or RELEASED[self.model, self._released_set][0]
         return arm.lr
 
     def check(self, root: Path, others: Sequence[Trainable]) -> None:
-        if Arm.parse(self.arm).kind == PLACEBO:
+        if self.parsed.kind == PLACEBO:
             raise ValueError(
                 f"arm: {self.arm} of {self.model}, seed {self.seed}: the placebo is no longer run, "
                 "as its steps are not as large as the constraint's; expected yoked"
@@ -254,12 +258,12 @@ class Cell(Trainable):
             self.doses(root)
 
     def run(self, root: Path) -> Run:
-        acts = Arm.parse(self.arm).kind in ("constrained", "released")
+        acts = self.parsed.kind in ("constrained", "released")
         penalty = self._penalty(root)
         return Run(self.model, self.protocol, self.seed, penalty, self._lr, keep_doses=acts)
 
     def doses(self, root: Path) -> list[list[float]] | None:
-        if self.partner is None or Arm.parse(self.arm).kind != "yoked":
+        if self.partner is None or self.parsed.kind != "yoked":
             return None
         path = self.partner.path(root)
         doses = records.read(path)["metrics"].get("doses")
@@ -271,7 +275,7 @@ class Cell(Trainable):
         return doses
 
     def _penalty(self, root: Path) -> Penalty | None:
-        arm, who = Arm.parse(self.arm), f"{self.arm} of {self.model}, seed {self.seed},"
+        arm, who = self.parsed, f"{self.arm} of {self.model}, seed {self.seed},"
         if self.partner and (penalty := self.partner._penalty(root)):
             if arm.kind == "yoked":
                 return replace(penalty, yoked=True)
