@@ -140,8 +140,7 @@ def _claims(table: pd.DataFrame) -> str:
 
 
 def _counts(table: pd.DataFrame) -> str:
-    found = table["verdict"].value_counts()
-    given = [f"{found[word]} {word}" for word in claims.VERDICTS if word in found]
+    given = (f"{n} {word}" for word, n in claims.counts(table).items())
     return f"Of {len(table)} claims: {', '.join(given)}."
 
 

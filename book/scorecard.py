@@ -169,8 +169,7 @@ def answer(table: pd.DataFrame) -> str:
 
 def _counts(table: pd.DataFrame) -> str:
     """Of all claims, how many have which verdict, at the paper's settings and in small."""
-    counts = table["verdict"].value_counts()
-    given = ", ".join(f"**{counts[word]} {word}**" for word in claims.VERDICTS if word in counts)
+    given = ", ".join(f"**{n} {word}**" for word, n in claims.counts(table).items())
     text = f"Of its {len(table)} claims, at its own settings: {given}"
     for name, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
         small = table.loc[~table[name].isin(SILENT), name].value_counts()

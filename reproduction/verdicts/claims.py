@@ -318,6 +318,12 @@ def _words(key: str, finding: Finding, found: Power | None = None) -> dict[str, 
     }
 
 
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    """How many claims of a scorecard have which verdict at the paper's settings, in order."""
+    found = table["verdict"].value_counts()
+    return {word: int(found[word]) for word in VERDICTS if word in found}
+
+
 def by_key(table: pd.DataFrame) -> dict[str, pd.Series]:
     """The rows of a ``scorecard`` by the keys of data/paper/claims.yml.
 

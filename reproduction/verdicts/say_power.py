@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reproduction.verdicts.finding import Finding
-from reproduction.verdicts.power import MORE_WRONG, Power, Shares, faults
+from reproduction.verdicts.power import MORE_WRONG, WRONG, Power, Shares, faults
 from reproduction.verdicts.simulate import TRUTHS
 
 #: The forms of runs that a claim is judged in, as they are called here.
@@ -43,9 +43,9 @@ def table(found: Mapping[tuple[int, str, str], Power]) -> pd.DataFrame:
 
 def _wrong(power: Power, truth: str) -> set[str]:
     """The outcomes that are wrong, and come in more than 5 %, if that is the truth."""
-    said = {"paper": ["not reproduced", "signs differ"]}
-    said["none"] = ["reproduced", "partly", "signs differ"]
-    return {outcome for outcome in said.get(truth, []) if truth in faults(power.shares, outcome)}
+    given = [outcome for outcome, truths in MORE_WRONG.items() if truth in truths]
+    wrong = [*WRONG.get(truth, ()), *given]
+    return {outcome for outcome in wrong if truth in faults(power.shares, outcome)}
 
 
 def _shares(shares: Shares, wrong: set[str]) -> str:
@@ -100,7 +100,7 @@ def gate(finding: Finding, power: Power | None) -> str:
         return ""
     where = {"paper": f"if the paper is right ({power.paper})", "none": f"if not ({power.none})"}
     found = faults(power.shares, finding.gated)
-    words = {"paper": "not reproduced", "none": "reproduced"}
+    words = {truth: " or ".join(outcomes) for truth, outcomes in WRONG.items()}
     for truth in MORE_WRONG.get(finding.gated, ()):
         words[truth] = f"{finding.gated} or {words[truth]}"
     why = " and ".join(
