@@ -410,6 +410,7 @@ def test_two_layers_stand_side_by_side_and_the_address_keeps_them(explorer_page)
     explorer_page.locator("[data-x=theta]").press("End")
     explorer_page.locator("[data-x=theta]").press("ArrowLeft")
     explorer_page.wait_for_url(lambda url: "step=254" in url)
+    explorer_page.wait_for_load_state("networkidle")  # a reload cuts off what is on its way
     explorer_page.reload()
     for name, state in {"a": "untrained", "b": "trained"}.items():
         rate = pair[state]["ss_rate"]["printed"]

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from filled import filled
 
 from reproduction import records
 from reproduction.grid import _lock
@@ -297,7 +298,7 @@ def test_released_arms_take_the_scripts_numbers(tmp_path):
 
 def ended(root, cell, rate, **more):
     """A record of a baseline that ended with that SS_rate."""
-    metrics = {"ss_rate_train": rate, **more}
+    metrics = filled(cell.experiment, {"ss_rate_train": rate, **more})
     records.write(
         records.new_record(cell.experiment, cell.config, cell.seed, metrics, seconds=1.0), root
     )
@@ -521,8 +522,8 @@ def test_a_committed_cell_again(tmp_path):
 
 @pytest.mark.parametrize(
     "arm",
-    ["baseline", "constrained:gamma=model", "wrong:of=constrained,alpha=1,gamma=0.3"]
-    + ["yoked:of=constrained,alpha=1,gamma=0.3"],
+    ["baseline", "constrained:gamma=model", "wrong:of=constrained,alpha=0.01,gamma=0.3"]
+    + ["yoked:of=constrained,alpha=0.01,gamma=0.3"],
 )
 def test_a_committed_quick_cell_again(arm, monkeypatch):
     """A whole committed run, from its configuration: other machines may differ, and what differs
