@@ -55,8 +55,8 @@ def test_scaling_is_by_size_in_seconds(runs):
     table.index = [1024, 65536]
     assert say.scaling(table) == (
         "Measured on CPU (1 thread): at D = 65,536, SS_rate and its gradient take 0.01 s, 2.0 "
-        "times the floor, and 20 MB; the matrix of distances alone would be 17,180 MB. From D = 1,024 on, the time is at most 4.0 "
-        "times the floor."
+        "times the floor, and 20 MB; the matrix of distances alone would be 17,180 MB. From D = "
+        "1,024 on, the time is at most 4.0 times the floor."
     )
     assert read.scaling(pd.DataFrame()).empty and "**not run**" in say.scaling(pd.DataFrame())
 
