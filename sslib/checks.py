@@ -56,12 +56,18 @@ def wide_matrix(name: str, value: Tensor) -> Tensor:
     return matrix(name, torch.as_tensor(value, device="cpu").detach().double())
 
 
-def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:
-    """Finite real numbers of a shape such as "(N, d)", with at least `smallest` rows."""
+def _dense(value: Any) -> Any:
+    """Numbers as numpy has them, of a tensor or a sparse matrix as well."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
-        value = value.double().numpy() if value.dtype.is_floating_point else value.numpy()
-    numbers = np.asarray(value)
+        value = value if value.layout == torch.strided else value.to_dense()
+        value = value.double() if value.dtype.is_floating_point else value
+    return np.asarray(value.toarray() if hasattr(value, "toarray") else value)
+
+
+def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:
+    """Finite real numbers of a shape such as "(N, d)", with at least `smallest` rows."""
+    numbers = _dense(value)
     got = f"shape {numbers.shape} of {numbers.dtype}"
     axes = len(re.findall(r"\w+", shape))
     if numbers.ndim != axes or numbers.dtype.kind not in "fiu" or 0 in numbers.shape:
@@ -76,7 +82,7 @@ def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:
 
 def distances(name: str, value: Values, *, smallest: int = 2, finite: bool = False) -> Array:
     """A symmetric (n, n) matrix of numbers of at least 0, with 0 on the diagonal."""
-    C = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, dtype=np.float64)
+    C = _dense(value).astype(np.float64)
     square = C.ndim == 2 and C.shape[0] == C.shape[1] >= smallest
     if not square or C.diagonal().any() or not (C >= 0).all() or not np.allclose(C, C.T):
         expected = f"a symmetric (n, n) matrix, n >= {smallest}, of at least 0, 0 on the diagonal"
