@@ -56,7 +56,7 @@ def wide_matrix(name: str, value: Tensor) -> Tensor:
     return matrix(name, torch.as_tensor(value, device="cpu").detach().double())
 
 
-def _dense(value: Any) -> Any:
+def _dense(value: Any) -> NDArray[Any]:
     """Numbers as numpy has them, of a tensor or a sparse matrix as well."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
