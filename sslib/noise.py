@@ -9,20 +9,6 @@ from torch import Tensor
 from sslib import checks
 from sslib.checks import Array
 from sslib.distances import distinct_pairs
-from sslib.grams import Gram
-
-
-def noise_gram(D: int, B: int, *, seed: int = 0) -> Gram:
-    """The Gram matrix of Gaussian noise: B samples of D features each, without ever holding them.
-
-    What a layer of that size, D >= 1 and B >= 3, would give if it knew nothing of the images.
-
-    >>> gram = noise_gram(3_000_000, 64)
-    >>> bool(abs(gram.products[0, 0] / 3_000_000 - 1) < 0.01), gram.features
-    (True, 3000000)
-    """
-    F = torch.from_numpy(noise_matrix(D, B, seed))
-    return Gram(F.T @ F, D, D * B)
 
 
 def noise_matrix(D: int, B: int, seed: int) -> Array:
@@ -47,6 +33,8 @@ def gaussian_features(D: int, B: int, mean_distance: float, *, seed: int = 0) ->
     >>> F.shape, round(float(distinct_pairs(F).mean()), 6)
     (torch.Size([20, 30]), 0.5)
     """
+    D, B = checks.integer("D", D, 2), checks.integer("B", B, 1)
+    checks.number("mean_distance", mean_distance, above=0)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((D, B), generator=generator, dtype=torch.float64, device="cpu")
     return noise * float(mean_distance / distinct_pairs(noise).mean())

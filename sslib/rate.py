@@ -55,7 +55,7 @@ def ss_rate(
 
     Returns:
         0-d tensor in [0, 1], differentiable once with respect to F. NaN, with zero gradient, where
-        all pair distances are equal (all rows equal, or D = 2).
+        all pair distances are equal, but for rounding (all rows equal, or D = 2).
 
     Raises:
         ValueError: F or another argument is not as said above.
@@ -112,7 +112,7 @@ class _SSRate(torch.autograd.Function):
                 sums[top:].addmm_(weight.T, rows[here])
             # sum_j w_ij (F_i - F_j) / B: the graph Laplacian of w, applied to the rows
             pulled = torch.addcmul(sums, degree[:, None], rows, value=-1)  # (D, B)
-            pulled.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)
+            pulled.mul_(-grad * C.unit / rows.shape[1]).masked_fill_(~valid, 0)
         return pulled.to(ctx.dtype), None, None, None, None
 
 

@@ -31,7 +31,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     torch.Size([3, 2])
 
     Args:
-        F: (D, B) feature matrix, not all channels equal.
+        F: (D, B) feature matrix, whose channels differ, and still do without that structure.
         seed: of the random numbers of the first two.
     """
     checks.choice("kind", kind, NULLS)
@@ -41,6 +41,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
     if kind == "gaussian":
         return gaussian_features(F.shape[0], F.shape[1], mean, seed=seed)
     F = checks.wide_matrix("F", F)
+    F = F / checks.unit(F)
     if kind == "shuffled":
         generator = torch.Generator().manual_seed(seed)
         null = F.gather(0, torch.rand(F.shape, generator=generator).argsort(0))
@@ -55,4 +56,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
         else:
             widths = (widths > ROUNDING * widths[0]).double()
         null = (U * widths) @ V
-    return null * float(mean / distinct_pairs(null).mean())
+    apart = float(distinct_pairs(null).mean())
+    if not apart > 1e-9 * float(null.abs().max()):
+        raise checks.error("F", f"channels that differ when {kind}", "only what rounding leaves")
+    return null * (mean / apart)
