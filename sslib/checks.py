@@ -50,10 +50,9 @@ def matrix(name: str, value: Tensor, *, values: bool = True) -> Tensor:
         raise error(name, expected, f"shape {shape} of {tensor.dtype}")
     if values and not torch.isfinite(tensor).all():
         raise error(name, "finite numbers", f"NaN or Inf in shape {shape}")
-    wide = torch.promote_types(tensor.dtype, torch.float32)
-    most = min(torch.finfo(wide).max / 4, 1e300)
+    most = min(torch.finfo(torch.promote_types(tensor.dtype, torch.float32)).max / 4, 1e300)
     if values and (largest := float(tensor.detach().abs().max())) > most:
-        expected = f"numbers of up to {most:.2g}, as {wide} has no room for larger distances"
+        expected = f"numbers of up to {most:.2g}, as {tensor.dtype} holds no larger distances"
         raise error(name, expected, f"{largest:.2g} in shape {shape}")
     return tensor
 
@@ -110,7 +109,8 @@ def distances(name: str, value: Any, *, smallest: int = 2, finite: bool = False)
     """A symmetric (n, n) matrix of numbers of at least 0, with 0 on the diagonal."""
     C = _dense(name, value).astype(np.float64)
     square = C.ndim == 2 and C.shape[0] == C.shape[1] >= smallest
-    if not square or C.diagonal().any() or not (C >= 0).all() or not np.allclose(C, C.T):
+    even = square and np.allclose(C, C.T, atol=1e-8 * C[C < math.inf].max(initial=0))
+    if not even or C.diagonal().any() or not (C >= 0).all():
         expected = f"a symmetric (n, n) matrix, n >= {smallest}, of at least 0, 0 on the diagonal"
         raise error(name, expected, f"shape {C.shape}{' with NaN' * bool(np.isnan(C).any())}")
     if finite and not np.isfinite(C).all():

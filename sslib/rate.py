@@ -112,7 +112,7 @@ class _SSRate(torch.autograd.Function):
                 sums[top:].addmm_(weight.T, rows[here])
             # sum_j w_ij (F_i - F_j) / B: the graph Laplacian of w, applied to the rows
             pulled = torch.addcmul(sums, degree[:, None], rows, value=-1)  # (D, B)
-            pulled.mul_(-grad * C.unit / rows.shape[1]).masked_fill_(~valid, 0)
+            pulled.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)
         return pulled.to(ctx.dtype), None, None, None, None
 
 
@@ -146,7 +146,7 @@ def _pull(theta: Tensor, pull: Tensor, k: float, C: Distances) -> Callable[[Tens
             cell = cell.flatten()  # (h n,)
             value, slope = table.index_select(0, cell), rise.index_select(0, cell)
             torch.addcmul(value.view_as(c), slope.view_as(c), share, out=out)
-        out.div_(c).nan_to_num_(0, 0, 0)
+        out.div_(c if C.unit == 1 else c / C.unit).nan_to_num_(0, 0, 0)  # as rows are in it
 
     return read
 

@@ -40,6 +40,7 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
         raise checks.error("F", "channels that differ", f"equal channels only, {len(F)} of them")
     if kind == "gaussian":
         return gaussian_features(F.shape[0], F.shape[1], mean, seed=seed)
+    rounding = 1e3 * checks.precision(F)
     F = checks.wide_matrix("F", F)
     F = F / checks.unit(F)
     if kind == "shuffled":
@@ -57,6 +58,6 @@ def null_features(F: Tensor, kind: str, *, seed: int = 0) -> Tensor:
             widths = (widths > ROUNDING * widths[0]).double()
         null = (U * widths) @ V
     apart = float(distinct_pairs(null).mean())
-    if not apart > 1e-9 * float(null.abs().max()):
+    if not apart > rounding * float(null.abs().max()):
         raise checks.error("F", f"channels that differ when {kind}", "only what rounding leaves")
     return null * (mean / apart)
