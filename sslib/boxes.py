@@ -171,8 +171,12 @@ def check_curve(formula: str, thresholds: int) -> None:
 
 
 def warn_degenerate(D: int, of: str = "") -> None:
-    why = f"{of}all distances between the D = {D} rows of F are equal, rounding apart: "
-    warnings.warn(why + "SS_rate is 0/0 (Eq. 4), so NaN", DegenerateDistances, stacklevel=3)
+    warnings.warn(
+        f"{of}all distances between the D = {D} rows of F are equal, rounding apart: "
+        "SS_rate is 0/0 (Eq. 4), so NaN",
+        DegenerateDistances,
+        stacklevel=3,
+    )
 
 
 def scale_free_rate(
