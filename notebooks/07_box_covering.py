@@ -46,7 +46,7 @@ complete(run.at_scale(settings));
 # all channels is too hard to compute for hundreds of them, but it can be bounded:
 #
 # - **from above** by a cover that exists: boxes by complete linkage, whose largest inner distance is their height in the
-#   tree, or each channel in the tree's order into the first box that it fits;
+#   tree, or by greedy colouring, ten passes from the tree's order and ten from a random one;
 # - **from below** by a packing: channels that are pairwise further apart than θ cannot share a box.
 #
 # `sslib.covering.covering_numbers` gives both for all θ. Where the two bounds meet, the number is known; their ratio says how
@@ -89,16 +89,24 @@ Markdown(say.accuracy(accuracy))
 # %% [markdown]
 # ## Boxes on graphs
 #
-# Appendix A starts from box covering of a graph, where distance is the number of edges (hops). Three ways to cover, all in
-# `sslib.covering.box_counts`: **colouring** (greedy, repeated), **burning** (compact boxes filled at random) and **growing**
-# (balls around random centres). A box of size ℓ holds nodes less than ℓ hops apart. The graphs have a known box dimension,
+# Appendix A starts from box covering of a graph, where distance is the number of edges (hops), and names three ways to
+# count boxes: burning, cluster growing, and a greedy algorithm. `sslib.covering.box_counts` has them as the literature does,
+# and a fourth, which needs the fewest boxes as a rule:
+#
+# - **colouring**: greedy colouring of the nodes that may not share a box {cite:p}`song2007how`, colours gone over again
+#   {cite:p}`culberson1996exploring`;
+# - **burning**: compact-box burning {cite:p}`song2007how`, each box filled with nodes drawn afresh until none fits;
+# - **growing**: balls around random nodes that no box holds yet {cite:p}`kim2007fractality`;
+# - **greedy**: the ball that covers most uncovered nodes, as in maximum-excluded-mass burning {cite:p}`song2007how`.
+#
+# A box of size ℓ holds nodes less than ℓ hops apart. The graphs have a known box dimension,
 # $\log(u+v)/\log u$ for a (u, v)-flower, or none: a random graph and a (1, 3)-flower are small worlds.
 #
 # `box_dimension` fits N − 1 against ℓ where both are at least 5, because one hop or one box more then is at most a fifth.
 # It claims a power law over two octaves at least, if an exponential does not fit as well. The rule uses nothing but the
 # whole numbers; a (3, 4)-flower and a ring, looked at after it was set, are among the tests.
 
-# %% mystnb={"figure": {"caption": "**Box dimension of graphs**, known and found by three ways to cover, with the standard error of the fit. None: the graph has no box dimension, or no power law is claimed. What to see: all three come close where there is a dimension, and claim none where there is none.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
+# %% mystnb={"figure": {"caption": "**Box dimension of graphs**, known and found by four ways to cover, with the standard error of the fit. None: the graph has no box dimension, or no power law is claimed. What to see: where there is a dimension, all four come near it, colouring to a tenth; none claims one where there is none.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
 dimensions = read.dimensions(records.read_all("box-covering-graphs"))
 read.graph_table(dimensions)
 
