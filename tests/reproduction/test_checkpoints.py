@@ -40,6 +40,9 @@ def refused(path):
 def test_a_whole_checkpoint_is_read(tmp_path):
     torch.save(STATE, tmp_path / "a.pt")
     assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 1
+    within = {"losses": [torch.ones(())], "penalties": [], "rates": [], "doses": []}
+    torch.save(STATE | {"begun": within, "epoch": 0, "history": {"test": []}}, tmp_path / "a.pt")
+    assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 0
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,9 @@ def test_a_whole_checkpoint_is_read(tmp_path):
         ({"epoch": 2}, "history of 1"),
         ({"network": None}, "'network'"),
         ({"epoch": "1"}, "'epoch'"),
+        ({"epoch": 0, "history": {"test": []}}, "epoch 0 of 2"),
+        ({"begun": {"losses": []}}, "'begun'"),
+        ({"begun": {"losses": [1.0]}, "epoch": 2, "history": {"test": [1.0, 2.0]}}, "epoch 2 of 2"),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
