@@ -39,7 +39,8 @@ class Listed:
         record: its record's path in the folder of results.
         command: what follows ``python -m reproduction``, without --results.
         needs: records that have to be there before.
-        full_size: whether it is training that takes a GPU.
+        gpus: how many it takes.
+        processes: how many train it together, see ``training.processes``.
         images: what names the images that it takes.
         recipe: how it is trained.
     """
@@ -48,7 +49,8 @@ class Listed:
     record: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
-    full_size: bool = False
+    gpus: int = 0
+    processes: int = 1
     images: tuple[Any, ...] = ()
     recipe: Recipe | None = None
 
@@ -135,7 +137,8 @@ def _add(cell: Trainable, to: dict[str, Listed]) -> None:
         record,
         _command("train", cell.asked),
         tuple(needs),
-        full_size=not recipe.small,
+        gpus=0 if recipe.small else recipe.processes,
+        processes=recipe.processes,
         images=shown,
         recipe=recipe,
     )
@@ -227,7 +230,7 @@ def main() -> None:
             return
     except ValueError as error:
         parser.exit(2, f"{error}\n")
-    shown = ("table", "record", "command", "needs", "full_size")
+    shown = ("table", "record", "command", "needs", "gpus", "processes")
     print(json.dumps([{name: getattr(cell, name) for name in shown} for cell in cells]))
 
 

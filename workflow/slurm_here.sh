@@ -11,16 +11,14 @@ export SLURM_CONF="$folder/slurm.conf"
 nodes=(here1 here2)
 
 down() { # the processes that `up` started, by the numbers they wrote down
-    local file
+    local file number numbers=()
     for file in "$folder"/*.pid; do
-        [ -f "$file" ] || continue
-        kill "$(cat "$file")" 2>/dev/null || true
+        [ -f "$file" ] && numbers+=("$(cat "$file")")
     done
-    for file in "$folder"/*.pid; do
-        [ -f "$file" ] || continue
-        for _ in $(seq 50); do kill -0 "$(cat "$file")" 2>/dev/null || break; sleep 0.1; done
-        kill -9 "$(cat "$file")" 2>/dev/null || true
-        rm -f "$file"
+    for number in "${numbers[@]}"; do kill "$number" 2>/dev/null || true; done
+    for number in "${numbers[@]}"; do
+        for _ in $(seq 50); do kill -0 "$number" 2>/dev/null || break; sleep 0.1; done
+        kill -9 "$number" 2>/dev/null || true
     done
 }
 

@@ -35,11 +35,17 @@ def test_the_papers_grid():
     assert tables.count("table_3") == 9 * 3 * 2 * 10 == 540
     assert len(tables) - 540 == 90 and len({cell.record for cell in cells}) == 630
     constrained = [cell for cell in cells if cell.needs]
-    assert len(constrained) == 270 and all(cell.full_size for cell in constrained)
+    assert len(constrained) == 270 and all(cell.gpus == 1 for cell in constrained)
     done: set[str] = set()
     for cell in cells:
         assert done.issuperset(cell.needs)
         done.add(cell.record)
+
+
+def test_a_recipe_of_several_processes_takes_as_many_gpus(tmp_path):
+    entry = "{recipe: paper-4, dataset: imagenette, models: [vit_base_patch16_224], gamma: own}"
+    cells = grids.load(written(tmp_path, f"table_3: [{entry}]"))
+    assert [(cell.gpus, cell.processes) for cell in cells] == [(4, 4), (4, 4)]
 
 
 def test_every_plan_has_a_grid():
