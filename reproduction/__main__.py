@@ -15,7 +15,7 @@ from typing import Any
 
 from reproduction import machine, records, stop
 from reproduction.covering.run import run_covers
-from reproduction.grid import Elsewhere
+from reproduction.grid import GO_ON_LATER, Elsewhere
 from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
 from reproduction.invariance.run import run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
@@ -25,7 +25,7 @@ from reproduction.sensitivity.unrelated import run_unrelated
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
-from reproduction.training import plans
+from reproduction.training import plans, processes
 from reproduction.training.arms import GAMMAS
 from reproduction.training.cells import grid
 from reproduction.training.due import due
@@ -124,7 +124,8 @@ def train(add: Add) -> Make:
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))
             return None
-        return run_grid(cells, device=asked.device, root=asked.results, minutes=asked.minutes)
+        device = processes.join(asked.device)
+        return run_grid(cells, device=device, root=asked.results, minutes=asked.minutes)
 
     return make
 
@@ -210,11 +211,6 @@ COMMANDS = {
     "invariance": invariance,
     "measures": measures,
 }
-
-
-#: Exit code after SIGTERM, and where cells were left to other processes: not finished, the same
-#: command goes on (EX_TEMPFAIL of sysexits).
-GO_ON_LATER = 75
 
 
 def main() -> None:

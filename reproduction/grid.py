@@ -25,6 +25,11 @@ from reproduction.paths import RESULTS
 Asked = tuple[Mapping[str, Any], int]
 
 
+#: Exit code after SIGTERM, and where cells were left to other processes: not finished, the same
+#: command goes on (EX_TEMPFAIL of sysexits).
+GO_ON_LATER = 75
+
+
 class Measurement(NamedTuple):
     """What one cell came to: the arguments of ``records.new_record`` that only the run knows.
 

@@ -19,7 +19,8 @@ class _Signal:
 
 
 def listen() -> None:
-    """Answer SIGTERM with `Terminated`, raised at once, or by `look` within `held`."""
+    """Answer SIGTERM with `Terminated`, raised at once, or within `held` left to those
+    who ask whether it `came`."""
     signal.signal(signal.SIGTERM, _answer)
 
 
@@ -31,7 +32,7 @@ def _answer(*_: object) -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Within it SIGTERM waits for `look`."""
+    """Within it SIGTERM waits for somebody to ask."""
     _Signal.held += 1
     try:
         yield
@@ -39,11 +40,6 @@ def held() -> Iterator[None]:
         _Signal.held -= 1
 
 
-def look() -> None:
-    """Here it can be gone on from.
-
-    Raises:
-        Terminated: SIGTERM has come.
-    """
-    if _Signal.came:
-        raise Terminated
+def came() -> bool:
+    """Whether SIGTERM has come."""
+    return _Signal.came

@@ -21,6 +21,7 @@ _KINDS: Mapping[str, type] = {
     "doses": list,
     "before": Mapping,
     "by_module": Mapping,
+    "processes": list,
 }
 
 
@@ -44,9 +45,10 @@ def load(path: Path, run: Run, device: str) -> dict[str, Any]:
             raise ValueError(f"checkpoint {path} has no usable {key!r}; {begin}")
     if state["run"] != repr(run):
         raise ValueError(f"checkpoint {path} is of {state['run']}, expected {run!r}; {begin}")
-    within = state.get("begun")  # None, and not there in older ones, between two epochs
-    if within is not None and not (isinstance(within, dict) and within.get("losses")):
-        raise ValueError(f"checkpoint {path} has no usable 'begun'; {begin}")
+    each = [own.get("begun") for own in state["processes"] if isinstance(own, dict)]
+    within = [own for own in each if isinstance(own, dict) and own.get("losses")]
+    if len(each) != run.recipe.processes or len(within) not in (0, len(each)):
+        raise ValueError(f"checkpoint {path} has no usable 'processes'; {begin}")
     epoch, lengths = state["epoch"], {len(values) for values in state["history"].values()}
     least, most = (0, run.recipe.epochs - 1) if within else (1, run.recipe.epochs)
     if not least <= epoch <= most or lengths != {epoch}:

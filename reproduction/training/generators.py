@@ -11,9 +11,13 @@ import numpy as np
 import torch
 
 
-def seed_epoch(seed: int, epoch: int) -> None:
-    """Set the three generators that torch, timm's Mixup and timm's RandomErasing draw from."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(3)
+def seed_epoch(seed: int, epoch: int, process: int = 0) -> None:
+    """Set the three generators that torch, timm's Mixup and timm's RandomErasing draw from.
+
+    process: which of several that train one network; each draws its own.
+    """
+    entropy = [seed, epoch, process] if process else [seed, epoch]
+    state = np.random.SeedSequence(entropy).generate_state(3)
     torch.manual_seed(int(state[0]))
     np.random.seed(int(state[1]))
     random.seed(int(state[2]))
@@ -21,7 +25,8 @@ def seed_epoch(seed: int, epoch: int) -> None:
 
 def state(device: str) -> dict[str, Any]:
     """Where the three generators, and the GPU's, stand, as plain values and tensors."""
-    name, keys, *rest = np.random.get_state()
+    state: Any = np.random.get_state()
+    name, keys, *rest = state
     kinds = {"torch": torch.get_rng_state(), "numpy": (name, keys.tolist(), *rest)}
     if torch.device(device).type == "cuda":
         kinds["cuda"] = torch.cuda.get_rng_state(device)

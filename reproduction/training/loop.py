@@ -24,14 +24,14 @@ from tqdm import tqdm
 
 from reproduction import stop
 from reproduction.table_1 import find
-from reproduction.training import generators
+from reproduction.training import generators, processes
 from reproduction.training.checkpoint import load, save
+from reproduction.training.matrices import keep
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
 from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
-from sslib.grams import activation_grams
 from sslib.rate import ss_rate
 
 
@@ -89,18 +89,16 @@ def train(
                 ) from error
         try:
             while loop.epoch < run.recipe.epochs:
-                if time.time() > deadline:
+                if processes.any_of(time.time() > deadline, device):
                     return None
                 with stop.held():
                     try:
                         loop.run_epoch()
                     except stop.Terminated:  # between two steps
-                        if checkpoint:
-                            save(checkpoint, loop.state())
+                        loop.save(checkpoint)
                         raise
-                    if checkpoint:
-                        save(checkpoint, loop.state())
-                stop.look()
+                    loop.save(checkpoint)
+                    processes.look(device)
             return loop.results(matrices)
         finally:
             loop.close()
@@ -154,6 +152,7 @@ class _Loop:
         network, self.modules = network_of(run, pictures.classes)
         # Convolutions are faster with channels last; to tokens the format means nothing.
         self.network = network.to(device, memory_format=torch.channels_last)
+        self.parallel = processes.parallel(self.network)
         self.lr = (run.lr or recipe.lr) * recipe.batch / 512
         self.optimizer = create_optimizer_v2(
             self.network, "adamw", lr=self.lr, weight_decay=recipe.weight_decay
@@ -202,30 +201,42 @@ class _Loop:
         if self.constraint:
             self.constraint.remove()
 
+    def save(self, checkpoint: Path | None) -> None:
+        if checkpoint:
+            state = self.state()  # of all processes
+            if processes.rank() == 0:
+                save(checkpoint, state)
+
     def state(self) -> dict[str, Any]:
         return {
             "run": repr(self.run),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "constraint": self.constraint.get_extra_state() if self.constraint else None,
+            "processes": processes.gather(self._own_state()),
             "epoch": self.epoch,
             "seconds": self.seconds,
             "history": self.history,
             "doses": self.doses,
             "before": self.before,
             "by_module": self.by_module,
-            "begun": self.begun and {**vars(self.begun), "random": generators.state(self.device)},
         }
+
+    def _own_state(self) -> dict[str, Any]:
+        """What each of several processes has for itself."""
+        begun = self.begun and {**vars(self.begun), "random": generators.state(self.device)}
+        constraint = self.constraint.get_extra_state() if self.constraint else None
+        return {"begun": begun, "constraint": constraint}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        own = state["processes"][processes.rank()]
         if self.constraint:
-            self.constraint.set_extra_state(state["constraint"])
+            self.constraint.set_extra_state(own["constraint"])
         self.epoch, self.seconds, self.before = state["epoch"], state["seconds"], state["before"]
         self.history, self.by_module = state["history"], state["by_module"]
         self.doses = state["doses"]
-        if begun := state.get("begun"):
+        if begun := own["begun"]:
             self.random = begun["random"]
             self.begun = _Steps(**{key: begun[key] for key in begun if key != "random"})
         steps = self.epoch * self.steps + (len(self.begun.losses) if self.begun else 0)
@@ -251,17 +262,20 @@ class _Loop:
             self.scheduler.step(self.epoch)
         if self.constraint:
             self.constraint.end_epoch()
-        self.by_module = {
-            name: float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules
-        }
+        means = [float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules]
+        penalty = torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0
+        train_loss, penalty, ratio, *means = processes.mean(
+            [train_loss, penalty, steps.gradient_ratio, *means], self.device
+        )
+        self.by_module = dict(zip(self.modules, means, strict=True))
         entry = {
             "test": test,
             "heldout": heldout,
             "train_loss": train_loss,
             "lr": lr,
             "ss_rate_train": float(np.mean(list(self.by_module.values()))),
-            "penalty": torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0,
-            "gradient_ratio": steps.gradient_ratio,
+            "penalty": penalty,
+            "gradient_ratio": ratio,
             "seconds": steps.seconds,
         }
         for key in _HISTORY:
@@ -277,6 +291,8 @@ class _Loop:
         recipe, (pixels, labels) = self.run.recipe, self.pictures.train
         generators.seed_epoch(self.run.seed, self.epoch)
         order = torch.randperm(len(labels)).to(self.device)
+        if processes.rank():
+            generators.seed_epoch(self.run.seed, self.epoch, processes.rank())
         self.network.train()
         if self.random:
             generators.set_state(self.random, self.device)
@@ -288,10 +304,11 @@ class _Loop:
         rest = range(len(steps.losses), self.steps)
         for step in tqdm(rest, desc=description, disable=None, leave=False):
             batch = order[step * recipe.batch : (step + 1) * recipe.batch]
+            batch = processes.share(batch)
             images, targets = self._augmented(pixels[batch], labels[batch])
             self.watch.on = step >= self.steps - WATCHED
             with self._autocast():
-                logits = self.network(images)
+                logits = self.parallel(images)
                 loss = torch.sum(-targets * functional.log_softmax(logits.float(), -1), -1).mean()
             total = loss
             if self.constraint:
@@ -315,7 +332,7 @@ class _Loop:
             if self.watch.on:
                 steps.rates.append(self.watch.rates())
             steps.seconds = time.perf_counter() - start
-            stop.look()
+            processes.look(self.device)
         steps.losses[-1].item()  # waits for a GPU
         steps.seconds = time.perf_counter() - start
         return steps
@@ -332,7 +349,8 @@ class _Loop:
         """What a record keeps of the finished run."""
         test, heldout = self.history["test"], self.history["heldout"]
         if matrices:
-            self._keep(matrices)
+            images = normalise(self.pictures.probe, self.architecture)
+            keep(matrices, self.network, images, self.modules, self.run.seed)
         return {
             "top1_last": test[-1],
             "top1_best": float(np.nanmax(test)),
@@ -369,7 +387,7 @@ class _Loop:
             with self._autocast():
                 guess = self.network(normalise(images, self.architecture)).argmax(1)
                 correct += (guess == truth).sum()
-            stop.look()
+            processes.look(self.device)
         return 100 * int(correct) / len(labels)
 
     def _probe(self) -> dict[str, dict[str, float]]:
@@ -380,20 +398,3 @@ class _Loop:
             str(n): {name: float(ss_rate(matrix[:, :n], check=False)) for name, matrix in F.items()}
             for n in PROBE
         }
-
-    def _keep(self, path: Path) -> None:
-        images = normalise(self.pictures.probe, self.architecture)
-        grams = activation_grams(self.network, images, self.modules)
-        first = self.modules[0]
-        F = feature_matrices(self.network, images[: PROBE[-1]], first)[first]
-        channels = torch.randperm(len(F), generator=torch.Generator().manual_seed(self.run.seed))[
-            :128
-        ]
-        arrays: dict[str, Any] = {f"F/{first}": F[channels.to(F.device)].cpu().numpy()}
-        for name, gram in grams.items():
-            arrays[f"gram/{name}"] = gram.products.cpu().numpy()
-            arrays[f"features/{name}"], arrays[f"nonzero/{name}"] = gram.features, gram.nonzero
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **arrays)
-        temporary.replace(path)

@@ -22,6 +22,7 @@ from reproduction.grid import Asked, Elsewhere, Job, Measurement, claim, default
 from reproduction.grid import run as run_jobs
 from reproduction.paths import RESULTS
 from reproduction.table_1 import TABLE_1
+from reproduction.training import processes
 from reproduction.training.cells import Cell, Trainable, grid
 from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
@@ -61,7 +62,10 @@ def run_grid(
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     device, deadline = device or default_device(), time.time() + 60 * minutes
     work = jobs(cells, root=root, device=device, deadline=deadline, matrices=matrices)
-    return run_jobs(_until(deadline, work), root, device=device)
+    if processes.rank():
+        load = cache(partial(load_pictures, device=device))
+        return processes.followed(partial(_train, load, device, root, deadline, False))
+    return processes.led(run_jobs(_until(deadline, work), root, device=device))
 
 
 def _until(deadline: float, work: Iterable[Job]) -> Iterator[Job]:
@@ -83,6 +87,11 @@ def jobs(
     todo = [cell for cell in cells if not cell.done(root)]
     for cell in todo:
         cell.check(root, todo)
+        if cell.protocol.processes != processes.count():
+            raise ValueError(
+                f"recipe: that of {cell.arm} of {cell.model} is for {cell.protocol.processes} "
+                f"processes (torchrun --nproc-per-node), got {processes.count()}"
+            )
     pictures = cache(partial(load_pictures, device=device))
     return [
         Job(
@@ -95,6 +104,31 @@ def jobs(
     ]
 
 
+def _train(
+    load: Callable[[str, Recipe], Pictures],
+    device: str,
+    root: Path,
+    deadline: float,
+    matrices: bool,
+    cell: Trainable,
+) -> dict[str, Any] | None:
+    """What comes of one cell, from its checkpoint if there is one; None if the time was over."""
+    path = cell.path(root)
+    return train(
+        cell.run(root),
+        load(cell.dataset, cell.protocol),
+        device=device,
+        checkpoint=_checkpoint(path),
+        deadline=deadline,
+        doses=cell.doses(root),
+        matrices=path.with_suffix(".npz") if matrices else None,
+    )
+
+
+def _checkpoint(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.checkpoint.pt")
+
+
 def _trained(
     cell: Trainable,
     load: Callable[[str, Recipe], Pictures],
@@ -104,21 +138,11 @@ def _trained(
     matrices: bool,
     _: tuple[Asked, ...],
 ) -> Iterator[Measurement]:
-    """Train one cell, from its checkpoint if there is one; nothing if the time was over before."""
-    pictures = load(cell.dataset, cell.protocol)
-    path = cell.path(root)
-    checkpoint = path.with_name(f".{path.stem}.checkpoint.pt")
-    metrics = train(
-        cell.run(root),
-        pictures,
-        device=device,
-        checkpoint=checkpoint,
-        deadline=deadline,
-        doses=cell.doses(root),
-        matrices=path.with_suffix(".npz") if matrices else None,
-    )
+    """Train one cell; nothing if the time was over before."""
+    metrics = _train(load, device, root, deadline, matrices, processes.announce(cell))
     if metrics is None:
         return
+    pictures, path = load(cell.dataset, cell.protocol), cell.path(root)
     data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
     # What all epochs took, those before a stop included.
     seconds = sum(metrics["history"]["seconds"])
@@ -126,7 +150,7 @@ def _trained(
         yield Measurement(cell.config, cell.seed, metrics, data, seconds)
     finally:
         if path.exists():
-            checkpoint.unlink(missing_ok=True)
+            _checkpoint(path).unlink(missing_ok=True)
 
 
 def run_plan(

@@ -20,7 +20,7 @@ STATE = {
     "run": repr(RUN),
     "network": {"weight": torch.ones(100)},
     "optimizer": {"state": {}},
-    "constraint": None,
+    "processes": [{"begun": None, "constraint": None}],
     "epoch": 1,
     "seconds": 1.0,
     "history": {"test": [10.0]},
@@ -41,7 +41,8 @@ def test_a_whole_checkpoint_is_read(tmp_path):
     torch.save(STATE, tmp_path / "a.pt")
     assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 1
     within = {"losses": [torch.ones(())], "penalties": [], "rates": [], "doses": []}
-    torch.save(STATE | {"begun": within, "epoch": 0, "history": {"test": []}}, tmp_path / "a.pt")
+    of_one = {"processes": [{"begun": within, "constraint": None}]}
+    torch.save(STATE | of_one | {"epoch": 0, "history": {"test": []}}, tmp_path / "a.pt")
     assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 0
 
 
@@ -54,8 +55,16 @@ def test_a_whole_checkpoint_is_read(tmp_path):
         ({"network": None}, "'network'"),
         ({"epoch": "1"}, "'epoch'"),
         ({"epoch": 0, "history": {"test": []}}, "epoch 0 of 2"),
-        ({"begun": {"losses": []}}, "'begun'"),
-        ({"begun": {"losses": [1.0]}, "epoch": 2, "history": {"test": [1.0, 2.0]}}, "epoch 2 of 2"),
+        ({"processes": []}, "'processes'"),
+        ({"processes": [{"begun": None}] * 2}, "'processes'"),
+        (
+            {
+                "processes": [{"begun": {"losses": [1.0]}}],
+                "epoch": 2,
+                "history": {"test": [1.0, 2.0]},
+            },
+            "epoch 2 of 2",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
@@ -64,7 +73,7 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
 
 
 def test_a_checkpoint_without_a_key_is_refused(tmp_path):
-    for key in set(STATE) - {"constraint"}:
+    for key in STATE:
         torch.save({k: v for k, v in STATE.items() if k != key}, tmp_path / "a.pt")
         refused(tmp_path / "a.pt")
 

@@ -212,12 +212,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(pictures, tmp_path):
 def terminated_at(look, patch):
     """SIGTERM has come by that look, counted from 1."""
     looks = itertools.count(1)
-
-    def raise_then():
-        if next(looks) == look:
-            raise stop.Terminated
-
-    patch.setattr(stop, "look", raise_then)
+    patch.setattr(stop, "came", lambda: next(looks) == look)
 
 
 @pytest.mark.parametrize("by_epoch", [False, True])
@@ -235,7 +230,8 @@ def test_sigterm_costs_no_step(pictures, tmp_path, by_epoch):
             terminated_at(look, patch)
             train(run, pictures, checkpoint=path)
         state = load(path, run, "cpu")
-        reached.append((state["epoch"], len(state["begun"]["losses"]) if state["begun"] else 0))
+        begun = state["processes"][0]["begun"]
+        reached.append((state["epoch"], len(begun["losses"]) if begun else 0))
     # Five steps an epoch, then the looks at two sets of images, then one between epochs.
     assert reached == [(0, 1), (0, 2), (0, 5), (0, 5), (0, 5), (0, 5), (1, 5)]
     assert same(train(run, pictures, checkpoint=path), whole)
@@ -261,7 +257,7 @@ def test_a_step_is_not_cut_in_two(pictures, tmp_path):
     finally:
         signal.signal(signal.SIGTERM, handler)
         stop._Signal.came = False
-    assert len(calls) == 1 and len(load(path, run, "cpu")["begun"]["losses"]) == 1
+    assert len(calls) == 1 and len(load(path, run, "cpu")["processes"][0]["begun"]["losses"]) == 1
     assert same(train(run, pictures, checkpoint=path), whole)
 
 

@@ -248,7 +248,7 @@ def test_a_constrained_arm_without_its_baseline(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipe": "long"}, "recipe: expected one of paper, short, cpu, quick"),
+        ({"recipe": "long"}, "recipe: expected one of paper, paper-4, paper-4-gathered"),
         ({"model": "resnet43"}, "is no model of Table 1"),
         (
             {"arm": "constraint"},
