@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A Slurm of two nodes on this machine, for trying the workflow:  bash workflow/slurm_here.sh up|down [FOLDER]
 #
-# Needs root and Debian's packages slurm-wlm and munge; no systemd, no change outside FOLDER (/tmp/sslib-slurm). After `up`,
-# `export SLURM_CONF=FOLDER/slurm.conf` leads sbatch, squeue and Snakemake to it.
+# Needs root and Debian's packages slurm-wlm and munge; no systemd. All of it lies in FOLDER (/tmp/sslib-slurm), but for a link,
+# /etc/slurm/slurm.conf: Snakemake takes SLURM_CONF from its jobs, as it does all that begins with SLURM_.
 set -euo pipefail
 
 case "${1:-}" in up | down) ;; *) echo "expected up or down, got ${1:-nothing}" >&2 && exit 2 ;; esac
 folder="${2:-/tmp/sslib-slurm}"
+link=/etc/slurm/slurm.conf
 export SLURM_CONF="$folder/slurm.conf"
 nodes=(here1 here2)
 
@@ -25,6 +26,7 @@ down() { # the processes that `up` started, by the numbers they wrote down
 if [ "$1" = down ]; then
     [ ! -f "$SLURM_CONF" ] || scancel --quiet --user="$(id -un)" 2>/dev/null || true
     down
+    [ "$(readlink "$link")" != "$SLURM_CONF" ] || rm "$link"
     rm -rf "$folder"
     exit
 fi
@@ -34,9 +36,13 @@ for command in slurmctld slurmd munged; do
         { echo "$command is not there: apt-get install --no-install-recommends slurm-wlm munge" >&2; exit 3; }
 done
 [ "$(id -u)" = 0 ] || { echo "expected root: Slurm's daemons start jobs as their users" >&2; exit 3; }
+if [ -e "$link" ] && [ "$(readlink "$link")" != "$SLURM_CONF" ]; then
+    echo "$link is there: this machine has a Slurm, or another one of these is up" >&2
+    exit 3
+fi
 down
 rm -rf "$folder"
-mkdir -p "$folder"/{state,log}
+mkdir -p "$folder"/{state,log} "$(dirname "$link")"
 chmod 755 "$folder"
 host="$(hostname -s)" cores="$(nproc)" memory="$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)"
 
@@ -74,6 +80,7 @@ done)
 PartitionName=here Nodes=$(IFS=,; echo "${nodes[*]}") Default=YES MaxTime=INFINITE State=UP
 CONF
 
+ln -sfn "$SLURM_CONF" "$link"
 head -c 1024 /dev/urandom >"$folder/munge.key" && chmod 400 "$folder/munge.key"
 munged --force --socket="$folder/munge.socket" --key-file="$folder/munge.key" --pid-file="$folder/munged.pid" \
     --log-file="$folder/log/munged.log" --seed-file="$folder/munge.seed"
