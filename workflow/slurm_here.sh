@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # A Slurm of two nodes on this machine, for trying the workflow:  bash workflow/slurm_here.sh up|down [FOLDER]
 #
-# Needs root and Debian's packages slurm-wlm and munge; no systemd. All of it lies in FOLDER (/tmp/sslib-slurm), but for a link,
+# Needs root and Debian's packages slurm-wlm and munge; no systemd. All of it lies in FOLDER (/run/sslib-slurm), but for a link,
 # /etc/slurm/slurm.conf: Snakemake takes SLURM_CONF from its jobs, as it does all that begins with SLURM_.
 set -euo pipefail
 
 case "${1:-}" in up | down) ;; *) echo "expected up or down, got ${1:-nothing}" >&2 && exit 2 ;; esac
-folder="${2:-/tmp/sslib-slurm}"
+folder="${2:-/run/sslib-slurm}"
 link=/etc/slurm/slurm.conf
 export SLURM_CONF="$folder/slurm.conf"
 nodes=(here1 here2)
@@ -52,7 +52,8 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=17010
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+# A job that is put back waits until its old credential is void, by default two minutes.
+AuthInfo=socket=$folder/munge.socket,cred_expire=20
 CredType=cred/munge
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool-%n
