@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -42,6 +43,7 @@ class Listed:
         gpus: how many it takes.
         processes: how many train it together, see ``training.processes``.
         images: what names the images that it takes.
+        weights: the file with those of its network, where they are in one.
         recipe: how it is trained.
     """
 
@@ -52,6 +54,7 @@ class Listed:
     gpus: int = 0
     processes: int = 1
     images: tuple[Any, ...] = ()
+    weights: Path | None = None
     recipe: Recipe | None = None
 
 
@@ -104,7 +107,8 @@ def table_2(
         own = {"models": find(name).timm_name, "seeds": seed, "draws": draw}
         own |= {"images": images, "n-images": n_images, "weights": weights}
         record, shown = _record(SS_RATE, config, seed), (images, n_images, draw)
-        yield Listed("table_2", record, _command("ss-rate", own), images=shown)
+        file = _file(name, weights)
+        yield Listed("table_2", record, _command("ss-rate", own), images=shown, weights=file)
 
 
 def table_3(root: Path, *, plan: str | None = None, **options: Any) -> list[Listed]:
@@ -165,7 +169,8 @@ def tables_4_and_5(
             label = weights_label(find(INVARIANCE_MODELS.get(name, name)), weights)
             command = _command("invariance", own | {"images": source, "weights": weights})
         record = _record(INVARIANCE, config(name, source, weights=label), seed)
-        yield Listed("tables_4_and_5", record, command, images=(source, n_images))
+        shown, file = (source, n_images), _file(INVARIANCE_MODELS.get(name, name), weights)
+        yield Listed("tables_4_and_5", record, command, images=shown, weights=file)
 
 
 #: Name of a table in a grid, and of its rule in the workflow -> what gives its cells.
@@ -174,6 +179,11 @@ TABLES: Mapping[str, Callable[..., Iterable[Listed]]] = {
     "table_3": table_3,
     "tables_4_and_5": tables_4_and_5,
 }
+
+
+def _file(name: str, weights: str) -> Path | None:
+    folder = Path(weights)
+    return folder / f"{find(name).timm_name}.safetensors" if folder.is_dir() else None
 
 
 def _record(experiment: str, config: Mapping[str, Any], seed: int) -> str:
@@ -188,9 +198,9 @@ def _command(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
 def changes(cells: Iterable[Listed], root: Path = RESULTS) -> list[str]:
     """What has changed under the name of a cell since its record was made: a line for each.
 
-    That is the recipe, and the images: told where records of one grid have had different ones under
-    one name; the latest record counts. A record is never made again for that: who wants it so
-    deletes it.
+    That is the recipe; the file of the weights, by its date; and the images, where records of one
+    grid have had different ones under one name: the latest record counts. A record is never made
+    again for that: who wants it so deletes it.
     """
     found: dict[tuple[Any, ...], list[tuple[str, str, str]]] = {}
     lines = []
@@ -203,6 +213,9 @@ def changes(cells: Iterable[Listed], root: Path = RESULTS) -> list[str]:
             then, now = record["metrics"]["settings"], asdict(cell.recipe)
             for name in [name for name in now if name in then and then[name] != now[name]]:
                 lines.append(f"{cell.record}: {name} was {then[name]}, it is {now[name]} by now")
+        date, file = datetime.fromisoformat(record["date"]), cell.weights
+        if file and file.exists() and file.stat().st_mtime > date.timestamp():
+            lines.append(f"{cell.record}: {file} is newer")
         if record["data"]:
             made = (record["date"], cell.record, record["data"]["fingerprint"])
             found.setdefault(cell.images, []).append(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -132,7 +133,12 @@ def test_what_has_changed_is_told_cell_by_cell(tmp_path):
         f"{cells[0].record}: epochs was 5, it is 6 by now",
         f"{cells[1].record}: its images (digits) have the fingerprint ab, the latest's cd",
     ]
-    assert grids.changes([replace(cells[2], recipe=None)], tmp_path) == []
+    file = tmp_path / "vgg11.safetensors"
+    last = replace(cells[2], recipe=None, weights=file)
+    file.touch()
+    assert grids.changes([last], tmp_path) == [f"{last.record}: {file} is newer"]
+    os.utime(file, (0, 0))
+    assert grids.changes([last], tmp_path) == []
 
 
 def test_the_command_prints_json(tmp_path):

@@ -215,20 +215,24 @@ def disturbed(bench: Bench, chance: random.Random, mishaps: list[Mishap]) -> Non
     until nothing is left.
     """
     process = bench.start()
-    for mishap in mishaps:
-        if process.poll() is not None:
-            bench.run("--unlock")
-            process = bench.start()
-        if bench.wait_for(bench.cells, process):
-            time.sleep(chance.uniform(0, 4))
-            mishap(bench, process)
-        if mishap is kill_snakemake:
-            process.wait()
-    process.wait(600)
-    bench.finish()
+    try:
+        for mishap in mishaps:
+            if process.poll() is not None:
+                bench.run("--unlock")
+                process = bench.start()
+            if bench.wait_for(bench.cells, process):
+                time.sleep(chance.uniform(0, 4))
+                mishap(bench, process)
+            if mishap is kill_snakemake:
+                process.wait()
+        process.wait(600)
+        bench.finish()
+    finally:  # where the test fails
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("round_", range(10))
+@pytest.mark.parametrize("round_", range(int(os.environ.get("ROUNDS", 10))))
 def test_chaos_on_a_laptop(tmp_path, undisturbed, round_):
     """In each round two mishaps, and then the same command until nothing is left."""
     chance, bench = random.Random(round_), Bench(tmp_path, TRAINING)
