@@ -106,8 +106,13 @@ def test_a_folder_is_tried_before_anything_is_measured(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", without_links)
-    with pytest.raises(ValueError, match="not permitted"):
+    with pytest.warns(UserWarning, match="no hard links in .*not permitted"):
         records.check_folder(tmp_path)
+    record = records.new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=1.0)
+    path = records.write(record, tmp_path)
+    assert records.read(path) == record
+    with pytest.raises(FileExistsError, match="this run has its record"):
+        records.write(record, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
