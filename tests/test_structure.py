@@ -36,6 +36,7 @@ BASE = [
     "paths",
     "table_1",
     "machine",
+    "stop",
     "records",
     "grid",
     "stats",
