@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import downloads
 import elements
@@ -114,11 +116,12 @@ def finish(
 
 def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) -> None:
     """What pages under book/ include: {include} `_generated/NAME.md`."""
-    pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
+    contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))
+    pages = _pages(contents)
     made = {
         "picture": f"```{{raw}} html\n{first_screen.picture()}\n```\n",
         "answers": scorecard.answers(),
-        "scorecard": scorecard.scorecard(pages),
+        "scorecard": scorecard.scorecard(_numbers(contents)),
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
@@ -172,6 +175,16 @@ def _pages(node: object) -> list[str]:
         own = [node["file"]] if "file" in node else []
         return own + [page for value in node.values() for page in _pages(value)]
     return []
+
+
+def _numbers(contents: Mapping[str, Any]) -> dict[str, str]:
+    """Page -> the number of its chapter, "" for a page of a part without numbers."""
+    numbers: dict[str, str] = {}
+    for part in contents["parts"]:
+        for chapter in part["chapters"]:
+            done = sum(bool(number) for number in numbers.values())
+            numbers[chapter["file"]] = str(done + 1) if part.get("numbered") else ""
+    return numbers
 
 
 def build(output: Path, scale: str, *, reuse: bool = False) -> Path:

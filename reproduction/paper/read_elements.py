@@ -36,11 +36,11 @@ COLUMNS = ("part", "element", "column", "printed", "ours", "small", "code", "whe
 #: Table of the paper -> page that shows it, and command that makes our values.
 TABLES: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
-        1: ("notebooks/02_ss_rate_averages", ""),
-        2: ("notebooks/02_ss_rate_averages", "python -m reproduction ss-rate --seeds 0 1 2 3 4"),
-        3: ("notebooks/03_regularization", "python -m reproduction train --recipe paper --dataset"),
-        4: ("notebooks/04_scale_invariance", "python -m reproduction invariance --seeds 0 1 2"),
-        5: ("notebooks/05_geometric_invariance", "python -m reproduction invariance --seeds 0 1 2"),
+        1: ("notebooks/nine_models", ""),
+        2: ("notebooks/nine_models", "python -m reproduction ss-rate --seeds 0 1 2 3 4"),
+        3: ("notebooks/training", "python -m reproduction train --recipe paper --dataset"),
+        4: ("notebooks/scale_invariance", "python -m reproduction invariance --seeds 0 1 2"),
+        5: ("notebooks/geometric_invariance", "python -m reproduction invariance --seeds 0 1 2"),
     }
 )
 

@@ -50,7 +50,7 @@ from reproduction.invariance.run import at_scale
 from reproduction.settings import start
 from reproduction.verdicts.claims import measured
 
-settings = start("05_geometric_invariance", globals())
+settings = start("geometric_invariance", globals())
 complete(at_scale(settings))
 runs, others = records.read_all("invariance"), records.read_all("invariance-umap")
 

@@ -37,7 +37,7 @@ from reproduction.sensitivity import draw, live, read, read_cka, read_factors, r
 from reproduction.settings import start
 from reproduction.ss_rate.read import full_scale
 
-settings = start("06_what_moves_ss_rate", globals())
+settings = start("what_moves_ss_rate", globals())
 complete(run.at_scale(settings));
 
 # %% [markdown]
@@ -62,7 +62,7 @@ Markdown(say.layer("resnet34", features["resnet34"].shape))
 # %% [markdown]
 # ## How much the histogram's scale and shape explain
 #
-# All layers of the records of [Table 2](02_ss_rate_averages.ipynb): a regression of SS_rate on three numbers of the distances'
+# All layers of the records of [Table 2](nine_models.ipynb): a regression of SS_rate on three numbers of the distances'
 # histogram, its scale (logarithm of the mean), its coefficient of variation and its skewness; then on their squares and
 # products, or on $\log D$ and the range $\log(1+TV) - \log(1+TZ)$, as well.
 
@@ -91,7 +91,7 @@ draw.plot_factors(factors);
 read_factors.setting_table(factors)
 
 # %% [markdown]
-# What a whole network in bfloat16 does is among the [factors of Table 2](02_ss_rate_averages.ipynb).
+# What a whole network in bfloat16 does is among the [factors of Table 2](nine_models.ipynb).
 #
 # ## Null models
 #
@@ -136,7 +136,7 @@ Markdown(say.beside(correlations, beside))
 # ### Before and after training
 #
 # Linear CKA of each layer's whole activations before and after training, over the same 640 training images: small versions
-# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](03_regularization.ipynb). For the
+# of three networks, trained on CIFAR-10 with the short recipe for CPUs of [Table 3](training.ipynb). For the
 # networks of Table 2, at full size and trained on ImageNet: **not run**.
 
 # %% mystnb={"figure": {"caption": "**Linear CKA of layers before and after training**, without the constraint (baseline) and with it: mean \u00b1 standard deviation over seeds of the mean over layers; in brackets the first and the last layer. Two seeds: two untrained networks with other random weights, three such pairs, by the usual and by the unbiased estimator; noise: what the usual one is of noise with as many activations and images. What to see: the first layer stays closer to what it was than the last one, with and without the constraint alike; and unrelated networks are more alike than a network before and after training.", "name": "tab-cka"}} tags=["hide-input", "nbval-check-output", "records:cka-training", "records:cka-unrelated"]

@@ -42,7 +42,7 @@ from reproduction import records
 from reproduction.benchmarks import draw, read, say
 from reproduction.settings import start
 
-settings = start("09_speed_and_memory", globals())
+settings = start("speed_and_memory", globals())
 runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
 scaling = read.scaling(records.read_all(read.SCALING))
 

@@ -40,7 +40,7 @@ from reproduction.settings import start
 from reproduction.ss_rate import draw, live, read, say
 from reproduction.ss_rate.figure_2 import figure_2, layer_maps, noise_directions
 
-settings = start("01_feature_networks", globals())
+settings = start("feature_networks", globals())
 
 # %% [markdown]
 # ## Four channels by hand

@@ -34,7 +34,7 @@ from reproduction.architectures.designs import designs
 from reproduction.records import read_all
 from reproduction.settings import start
 
-settings = start("12_architectures", globals())
+settings = start("architectures", globals())
 
 # %% tags=["hide-input"]
 runs = read_all("architectures")

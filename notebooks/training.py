@@ -57,7 +57,7 @@ from reproduction.training.read_plans import paper_table, plan_table
 from reproduction.training.say_first import three_lines
 from reproduction.training.say_plans import outcome, outcomes
 
-settings = start("03_regularization", globals())
+settings = start("training", globals())
 complete(run.at_scale(settings));
 
 # %% tags=["hide-input"]
@@ -200,7 +200,7 @@ Markdown(acts)
 
 # %% [markdown]
 # A penalty that pulls as hard as the task costs accuracy, and a shuffled one costs more. Doses on ResNet34: not run. A target far from where
-# the network ends by itself is another matter: [the constraint in your own loop](08_your_own_model.ipynb) moves two layers to one.
+# the network ends by itself is another matter: [the constraint in your own loop](your_own_model.ipynb) moves two layers to one.
 #
 # ## Would the protocol show a gain without it?
 #

@@ -48,7 +48,7 @@ from reproduction.invariance import draw, live, read, read_rulers, read_trained,
 from reproduction.settings import start
 from reproduction.verdicts.claims import measured
 
-settings = start("04_scale_invariance", globals())
+settings = start("scale_invariance", globals())
 complete(run.at_scale(settings))
 runs = records.read_all("invariance")
 

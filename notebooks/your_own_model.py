@@ -22,7 +22,7 @@
 # how to read the result, and how to hold SS_rate at a target in a training loop of your own.
 #
 # For a report on a network of yours, run this page with it:
-# `papermill notebooks/08_your_own_model.ipynb report.ipynb --cwd notebooks -p model PATH.py:FUNCTION -p modules "blocks.*"`.
+# `papermill notebooks/your_own_model.ipynb report.ipynb --cwd notebooks -p model PATH.py:FUNCTION -p modules "blocks.*"`.
 # The function takes nothing and returns the model; `timm:NAME` and `torchvision:NAME` work as well, with random weights.
 # `modules` are names or patterns, with commas between them; `images` and `size` say what it sees.
 
@@ -49,7 +49,7 @@ from reproduction.images import load_images
 from reproduction.own_model import draw, live, read, refusals, say
 from reproduction.settings import start
 
-settings = start("08_your_own_model", globals())
+settings = start("your_own_model", globals())
 
 # %% [markdown]
 # ## One call
@@ -161,7 +161,7 @@ read.how_many(live.how_many(F, seed=seed))
 #   distributed and nothing about which channels are near which.
 # - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer. Far from
 #   noise, on either side, it says that the distances are not those of noise, and nothing about fractals:
-#   [what moves SS_rate](06_what_moves_ss_rate.ipynb).
+#   [what moves SS_rate](what_moves_ss_rate.ipynb).
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
 # %% mystnb={"figure": {"caption": "**SS_rate of the same features, multiplied by a factor.** What to see: a change of unit alone moves SS_rate by as much as most networks of Table 2 differ.", "name": "tab-scale"}} tags=["hide-input", "nbval-check-output", "live"]
@@ -170,7 +170,7 @@ read.scaled(live.scaled(F))
 # %% [markdown]
 # - **Say which formula.** The default is the released code's; `formula="printed"` is the one in the paper's text.
 # - **Repeat over seeds.** Random weights alone move SS_rate. The last layer of the `nn.Sequential` above, under five seeds;
-#   the [page on Table 2](02_ss_rate_averages) does the same for nine networks:
+#   the [page on Table 2](nine_models) does the same for nine networks:
 
 # %% tags=["hide-input", "nbval-check-output"]
 print(say.seeds(live.over_seeds(stack, batch, "5", range(5))))

@@ -36,7 +36,7 @@ from reproduction.covering import draw, live, read, run, say
 from reproduction.grid import complete
 from reproduction.settings import start
 
-settings = start("07_box_covering", globals())
+settings = start("box_covering", globals())
 complete(run.at_scale(settings));
 
 # %% [markdown]

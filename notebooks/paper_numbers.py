@@ -31,7 +31,7 @@ from IPython.display import Markdown
 from reproduction.paper import audit, draw, read, say
 from reproduction.settings import start
 
-settings = start("10_audit", globals())
+settings = start("paper_numbers", globals())
 
 # %% [markdown]
 # ## Who gains

@@ -39,7 +39,7 @@ from reproduction.settings import start
 from reproduction.ss_rate import draw, live, read, run, say
 from reproduction.table_1 import TABLE_1
 
-settings = start("02_ss_rate_averages", globals())
+settings = start("nine_models", globals())
 complete(run.at_scale(settings))
 runs = read.full_scale(records.read_all("ss-rate"))
 table = read.table_2(runs)

@@ -22,7 +22,7 @@ scale = "quick"  # this notebook reads records and does the same at every scale
 # %% tags=["hide-input"]
 from reproduction.settings import start
 
-settings = start("11_trained_networks", globals())
+settings = start("trained_networks", globals())
 
 from IPython.display import Markdown
 
