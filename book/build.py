@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import code_cells
 import downloads
 import elements
 import first_screen
@@ -27,6 +28,7 @@ import fragments
 import image_kinds
 import nbformat
 import provenance
+import record_pages
 import scorecard
 import yaml
 
@@ -136,15 +138,12 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
-    """Remove papermill's traces and fold the cell that it injected: it has no switch for it."""
+    """Remove papermill's traces, and fold the code that readers need not see."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:
-            cell.metadata["tags"] = [*tags, "hide-input"]
-            cell.metadata["mystnb"] = {"code_prompt_show": "Parameters of this build"}
+    code_cells.fold(notebook)
 
 
 def mirror(stage: Path) -> list[Path]:
@@ -221,6 +220,7 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
     downloads.rewrite(html / "_sources/notebooks")
+    record_pages.write(html)
     return html / "index.html"
 
 

@@ -65,10 +65,11 @@ def test_the_line_says_where_a_number_comes_from(provenance):
     )
     known = {"ss-rate": "70, 2026-01-01, CPU"}
     from_records = provenance.line("chapter", ["records:ss-rate"], build, known)
-    assert from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
+    link = '<a href="../records/ss-rate/index.html">ss-rate</a>'
+    assert from_records.endswith(f"records {link}: 70, 2026-01-01, CPU")
     assert "computed" not in from_records
     both = provenance.line("chapter", ["records:ss-rate", "live"], build, known)
-    assert "records ss-rate" in both and "computed in this build" in both
+    assert "ss-rate</a>: 70" in both and "computed in this build" in both
     assert "printed tables" in provenance.line("chapter", ["paper"], build, {})
     assert "earlier build" in provenance.line("chapter", ["live"], build, {}, ran=False)
 
@@ -320,7 +321,7 @@ def test_status_lists_notebooks_records_and_files(fragments, provenance):
     text = fragments.status(provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick")
     assert "| 12 s | ss-rate |" in text and "| run in an earlier build | – |" in text
     assert "files differed" in text and "torch" in text
-    assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
+    assert all(f">{experiment}</a> |" in text for experiment in fragments.experiments())
     assert text.count("data/paper/") == len(
         [*(ROOT / "data/paper").glob("*.csv"), *(ROOT / "data/paper").glob("*.yml")]
     )
