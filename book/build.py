@@ -33,6 +33,7 @@ import scorecard
 import yaml
 
 from reproduction.paths import ROOT
+from reproduction.verdicts.say_chapters import opening
 
 NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cores
@@ -123,6 +124,7 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     made = {
         "picture": f"```{{raw}} html\n{first_screen.picture()}\n```\n",
         "answers": scorecard.answers(),
+        "opening": f":::{{div}} answer\n{opening('method')}\n:::\n",
         "scorecard": scorecard.scorecard(_numbers(contents)),
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),

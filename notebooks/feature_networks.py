@@ -15,10 +15,6 @@
 
 # %% [markdown]
 # # Feature networks
-#
-# What does a layer's feature network look like, and what does SS_rate measure on it? First on four channels, where
-# every number can be checked by hand; then on one layer of a convolutional network (ResNet34) and of a vision
-# transformer (ViT-S), both with random weights, on real photographs.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
@@ -39,17 +35,39 @@ from reproduction.images import load_images
 from reproduction.settings import start
 from reproduction.ss_rate import draw, live, read, say
 from reproduction.ss_rate.figure_2 import figure_2, layer_maps, noise_directions
+from reproduction.verdicts.say_chapters import opening
 
 settings = start("feature_networks", globals())
+pictures = load_images(settings["images"], settings["n_images"], seed=settings["seed"])
+features = live.features(["ResNet34", "ViT (small)"], pictures, settings["seed"])
+
+# %% tags=["hide-input", "answer", "records:ss-rate"]
+Markdown(opening("feature_networks"))
+
+# %% [markdown]
+# What does a layer's feature network look like, and what does SS_rate measure on it? This chapter starts with four channels,
+# where every number can be checked by hand. It goes on to one layer of a convolutional network (ResNet34) and one of a vision
+# transformer (ViT-S), both with random weights, on real photographs, and ends with the paper's Figure 2.
+#
+# In code, the steps from a layer to its network and its SS_rate are one line each:
+
+# %%
+F = features["ResNet34"]["layer1"]  # (D, B): 64 channels, B images
+C = sslib.pair_distances(F)  # (D, D), Eq. 8
+A = sslib.adjacency(F, epsilon=C.median().item())  # Eq. 1
+curve = sslib.box_curve(F)  # N against theta
+rate = sslib.ss_rate(F)  # Eq. 3
+links = int(A.sum()) // 2
+print(f"{len(C)} channels, {links} links, SS_rate {rate.item():.2f}")
 
 # %% [markdown]
 # ## Four channels by hand
 #
 # A layer with $D = 4$ channels has seen $B = 2$ images. Every channel answers both images alike, with 0, 1, 3 and 7.
 
-# %% mystnb={"figure": {"caption": "**Distances between four channels.** What to see: the matrix is symmetric, so six numbers above its diagonal hold all that SS_rate is made of.", "name": "tab-four-distances"}} tags=["nbval-check-output", "live"]
-F = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
-live.channel_table(sslib.pair_distances(F))
+# %% mystnb={"figure": {"caption": "**Six numbers hold all that SS_rate is made of.** Distances between four channels: the matrix is symmetric, and what counts lies above its diagonal.", "name": "tab-four-distances"}} tags=["nbval-check-output", "live"]
+four = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
+live.channel_table(sslib.pair_distances(four))
 
 # %% [markdown]
 # $C_{ij} = \lVert F_i - F_j \rVert_2 / \sqrt{B}$ (Eq. 8): channels 1 and 2 differ by 1 on each of the two images, so
@@ -61,8 +79,8 @@ live.channel_table(sslib.pair_distances(F))
 # formula also counts a pair that lies exactly on the threshold, as $\theta = 3$ shows. At the upper end, both leave out
 # the largest pair.
 
-# %% mystnb={"figure": {"caption": "**From pairs to boxes, by hand.** At three thresholds \u03b8: the share p of pairs below, the number N of boxes, its logarithm, the line that a power law would follow, and the difference. What to see: N begins at the number of channels under both formulas; the printed one then stays further above the line.", "name": "tab-by-hand"}} tags=["nbval-check-output", "live"]
-by_hand = live.box_curves({"four channels": F}, thresholds=3)
+# %% mystnb={"figure": {"caption": "**Both formulas begin with as many boxes as channels; the printed one then stays further above the line.** At three thresholds \u03b8: the share p of pairs below, N, log N, the line, and the difference.", "name": "tab-by-hand"}} tags=["nbval-check-output", "live"]
+by_hand = live.box_curves({"four channels": four}, thresholds=3)
 live.by_hand(by_hand)
 
 # %% [markdown]
@@ -80,15 +98,13 @@ print(say.by_hand(live.rates_by_hand(by_hand)))
 # the images through the network and averages each channel over the picture (ReduceMean).
 
 # %% tags=["hide-input"]
-pictures = load_images(settings["images"], settings["n_images"], seed=settings["seed"])
-features = live.features(["ResNet34", "ViT (small)"], pictures, settings["seed"])
 layers = {
     "ResNet34 layer1": features["ResNet34"]["layer1"],
     "ViT-S blocks.0": features["ViT (small)"]["blocks.0"],
 }
 Markdown(say.images(pictures.description))
 
-# %% mystnb={"figure": {"caption": "**Pair distances C of one layer each**, channels sorted by their mean distance to the others. What to see: a few channels, at the right and at the bottom, lie far from all others; they set the upper end TV of the thresholds.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**A few channels lie far from all others and set the upper end TV of the thresholds.** Pair distances C of one layer each, channels sorted by their mean distance to the others.", "name": "fig-distances"}, "image": {"alt": "Two square heat maps of pair distances between channels, dark for near and bright for far, brighter towards the lower right corner."}} tags=["hide-input", "live"]
 draw.plot_distances(live.distances(layers));
 
 # %% [markdown]
@@ -97,7 +113,7 @@ draw.plot_distances(live.distances(layers));
 # $G_M$ has no lines of its own; a threshold $\epsilon$ draws them (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
 # and 20 % of all pairs are joined.
 
-# %% mystnb={"figure": {"caption": "**The feature network at three thresholds**, a row per layer. Channels are placed by multidimensional scaling, so that distances in the picture resemble C; lines join the pairs closer than \u03b5, open circles have no neighbour. What to see: the network grows from a dense core outwards; it does not break into separate groups that join one after the other.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**The network grows outwards from a dense core; no separate groups join one after the other.** A row per layer: channels placed by multidimensional scaling, lines join pairs closer than \u03b5, open circles have no neighbour.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}} tags=["hide-input", "live"]
 maps = layer_maps(layers, {"ResNet34 layer1": "cnn", "ViT-S blocks.0": "attention"})
 draw.plot_adjacency(maps, live.networks(layers, (1, 5, 20)));
 
@@ -108,7 +124,7 @@ draw.plot_adjacency(maps, live.networks(layers, (1, 5, 20)));
 # **participation ratio** counts the directions that the cloud of channels really spreads over. **Stress** is the error
 # of the plane drawing, from 0 (none).
 
-# %% mystnb={"figure": {"caption": "**G_M in the plane**, metric multidimensional scaling of C. What to see: a cloud that spreads over a few directions only can be elongated like this; one that spreads over many looks round whatever its structure, because the plane has no room for it (high stress).", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**A round cloud is not proof of no structure: it may spread over more directions than the plane has.** G_M by metric multidimensional scaling of C, with participation ratio and stress below.", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input", "live"]
 draw.plot_positions(maps, say.layer_notes(maps));
 
 # %% [markdown]
@@ -117,7 +133,7 @@ draw.plot_positions(maps, say.layer_notes(maps));
 # The density of pairs turns into a number of boxes, and its logarithm is held against a straight line. SS_rate is the
 # shaded area. The two formulas see the same distances.
 
-# %% mystnb={"figure": {"caption": "**log N against log(1 + \u03b8)** for both formulas. Dashed: the reference line of Eq. 4, which a perfect power law would follow. Shaded: the area that SS_rate measures. What to see: on the same distances, the released number of boxes falls at once and stays near the line, the printed one stays at D until almost all pairs are closer than \u03b8.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**On the same distances, the released number of boxes stays near the line and the printed one stays at D.** log N against log(1 + \u03b8). Dashed: the line of Eq. 4; shaded: what SS_rate measures.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}} tags=["hide-input", "live"]
 curves = live.box_curves(layers)
 draw.plot_box_curves(curves);
 
@@ -129,11 +145,11 @@ Markdown(say.two_formulas(curves))
 #
 # The paper averages SS_rate over the modules of its Table 1: four stages of ResNet34, twelve blocks of ViT-S.
 
-# %% mystnb={"figure": {"caption": "**SS_rate of two networks by both formulas**, averaged over their modules, random weights. What to see: the printed formula gives both networks a far larger value than the released one.", "name": "tab-two-averages"}} tags=["hide-input", "nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**The printed formula gives both networks a far larger SS_rate than the released one.** Averages over the networks' modules, random weights.", "name": "tab-two-averages"}} tags=["hide-input", "nbval-check-output", "live"]
 profile = live.layer_rates(features)
 live.averages(profile)
 
-# %% mystnb={"figure": {"caption": "**SS_rate along the depth** of the two networks. What to see: how much a single module's value differs from the average that a table shows, and that the formula matters more than the network.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**The formula matters more than the network, and a single module can lie far from the average.** SS_rate along the depth of two networks.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input", "live"]
 draw.plot_profiles(profile);
 
 # %% tags=["hide-input"]
@@ -142,14 +158,21 @@ Markdown(say.which_formula(live.formula_gap(profile), len(pictures)))
 # %% [markdown]
 # ## Figure 2: seven architectures
 #
-# The paper's Figure 2 draws the channels of an early layer of seven networks. It sees low-dimensional, directed clouds in
-# ViT, ResMLP and MLP-Mixer, and in PoolFormer before training; and round, uniform ones in ResNet, VGG and PVT. Here is
-# that picture for freshly initialised networks, at the first module of Table 1 each, drawn as the released code does (at
-# most 128 channels, one joint scaling for all training states) on fewer images when the scale is quick. "PVT (Fig. 2)" is
-# the smaller PVT that the released code draws; it is not in the paper's Table 1. A picture in the plane cannot show how
-# many directions a cloud spreads over, so the participation ratio and the stress stand below.
+# The paper's Figure 2 draws the channels of an early layer of seven networks, each before and after training. Panel by
+# panel, untrained:
+#
+# | network | the paper sees | ours ({numref}`fig-figure-2`) |
+# |---|---|---|
+# | ViT, ResMLP, MLP-Mixer | a low-dimensional cloud with a direction | drawn below, untrained |
+# | PoolFormer | low-dimensional before training, uniform after it | untrained only |
+# | ResNet, VGG, PVT | a round, uniform cloud | drawn below, untrained |
+#
+# Ours is drawn as the released code does it: at most 128 channels of the first module of Table 1, one joint scaling, fewer
+# images when the scale is quick. "PVT (Fig. 2)" is the smaller PVT that the released code draws; it is not in the paper's
+# Table 1. A picture in the plane cannot show how many directions a cloud spreads over, so the participation ratio and
+# the stress stand below each panel.
 
-# %% mystnb={"figure": {"caption": "**G_M of seven untrained networks, first module of Table 1.** Colour is the family: blue attention, orange convolution, green MLP. Below each picture: stress and participation ratio, smallest and largest value over a few seeds of the weights. What to see: the convolutional networks spread over the most directions, but every one of the seven clouds has a few that dominate.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**Convolutional networks spread over the most directions, but a few directions dominate all seven clouds.** First module of Table 1, untrained. Blue: attention; orange: convolution; green: MLP. Below: ranges of stress and participation ratio over seeds.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}} tags=["hide-input", "live"]
 subset = load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
 panels = figure_2(subset, settings["seed"], settings["n_seeds"], weights=settings["weights"])
 draw.plot_positions(panels, say.panel_notes(panels));
@@ -160,9 +183,19 @@ Markdown(say.images(subset.description, "Images of this picture"))
 # %% [markdown]
 # {numref}`tab-directions` has the same number at full size, from the committed records: 512 ImageNet images, all channels.
 
-# %% mystnb={"figure": {"caption": "**How many directions the channels spread over**: participation ratio of the first module of Table 1, mean \u00b1 standard deviation over seeds of the random weights, and that of Gaussian noise of the same shape, which has no preferred direction. D is the number of channels. What to see: every network, isotropic or not by the paper, spreads over far fewer directions than noise.", "name": "tab-directions"}} tags=["hide-input", "nbval-check-output", "records:ss-rate", "live"]
+# %% mystnb={"figure": {"caption": "**Every network spreads over far fewer directions than noise, whether or not the paper calls it isotropic.** Participation ratio of the first module, mean \u00b1 standard deviation over seeds, beside Gaussian noise of the same shape.", "name": "tab-directions"}} tags=["hide-input", "nbval-check-output", "records:ss-rate", "live"]
 directions = read.directions(records.read_all("ss-rate"), noise_directions)
 read.directions_text(directions)
 
 # %% tags=["hide-input"]
 Markdown(say.directions(read.groups_apart(directions), weights=settings["weights"]))
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - **Trained networks.** Half of Figure 2 shows networks after training, and claim 7 is about PoolFormer after training. The
+#   paper's networks with pretrained weights: not run; two relatives are in [an appendix](trained_networks.ipynb).
+# - **More networks per group.** Six networks cannot show that two groups differ: with names dealt at random the rule for
+#   claim 6 would often be met. [A hundred designs](architectures.ipynb) can, and are measured there.
+# - **Another measure of direction.** The paper gives none. A number that separated its two groups among many designs would
+#   be evidence for its reading of the picture.

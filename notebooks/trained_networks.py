@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Trained networks
+# # Two networks with ImageNet weights
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # this notebook reads records and does the same at every scale
@@ -43,15 +43,15 @@ Markdown(say.answer(rates, parts, norms))
 #
 # ## SS_rate before and after training
 
-# %% mystnb={"figure": {"caption": "**In both networks the released SS_rate is higher after training; the printed one is not.** Grey: random weights, mean and range over five seeds and three draws of images; colour: ImageNet weights, mean over the draws. Scale-free: the released form with distances in units of their mean. What to see: the coloured line above the grey band on the left and on the right; in the middle it lies below it in ViT-Tiny and in the deeper half of EfficientNet-Lite0.", "name": "fig-trained-profiles"}, "image": {"alt": "Six panels, two networks by three measures, of SS_rate against depth: a coloured line for trained and a grey band for untrained networks."}} tags=["hide-input", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**In both networks the released SS_rate is higher after training; the printed one is not.** Grey: random weights, mean and range over seeds and draws; colour: ImageNet weights. Scale-free: distances over their mean.", "name": "fig-trained-profiles"}, "image": {"alt": "Six panels, two networks by three measures, of SS_rate against depth: a coloured line for trained and a grey band for untrained networks."}} tags=["hide-input", "records:trained-layers"]
 measures = {"released": "released", "printed": "printed", "released, mean": "scale-free"}
 draw.profiles(layers, measures);
 
-# %% mystnb={"figure": {"caption": "**SS_rate and mean pair distance before and after training**, mean over modules and draws. Low, high: where a sixth untrained network would lie in 95 of 100 cases. Above, below: the trained network lies outside, in every draw on the same side. What to see: the released SS_rate is above in both networks; the printed one lies within the untrained range in ViT-Tiny and below it in EfficientNet-Lite0.", "name": "tab-trained-rates"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**The released SS_rate lies above the untrained range in both networks.** Means over modules and draws. Low, high: where a sixth untrained network would lie in 95 of 100 cases.", "name": "tab-trained-rates"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
 interval = ["untrained", "low", "high", "trained", "outcome"]
 read.shown(rates, ["network", "measure"], interval)
 
-# %% mystnb={"figure": {"caption": "**The released SS_rate beside Table 2.** The relatives as printed, ours as measured; none of ours is a network of Table 2. What to see: ViT-Tiny rises as much as ViT (base), EfficientNet-Lite0 as much as ResNet50; the printed ResNet34 and VGG fall.", "name": "tab-trained-table-2"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "paper"]
+# %% mystnb={"figure": {"caption": "**ViT-Tiny rises as much as ViT (base), EfficientNet-Lite0 as much as ResNet50; the printed ResNet34 and VGG fall.** Released SS_rate: ours as measured, their relatives as printed in Table 2.", "name": "tab-trained-table-2"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "paper"]
 read.shown(
     read_beside.beside_table_2(rates), ["like", "network", "by"], ["untrained", "trained", "change"]
 )
@@ -64,10 +64,10 @@ read.shown(
 # each untrained one at that of the trained. What the scale does not explain is the shape of the
 # distances' distribution: SS_rate knows nothing else of F.
 
-# %% mystnb={"figure": {"caption": "**The scale of the features does not explain the rise.** The change of SS_rate split into what the scale alone changes and what is left, the shape of the distances. What to see: the two bars point to opposite sides or the blue one is short.", "name": "fig-trained-parts"}, "image": {"alt": "Four pairs of horizontal bars, one pair per network and formula, for the parts of scale and shape, with a diamond at the whole change."}} tags=["hide-input", "records:trained-twins"]
+# %% mystnb={"figure": {"caption": "**The scale of the features does not explain the rise.** The change of SS_rate split into what scale alone changes and what is left, the shape of the distances; diamond: the whole change.", "name": "fig-trained-parts"}, "image": {"alt": "Four pairs of horizontal bars, one pair per network and formula, for the parts of scale and shape, with a diamond at the whole change."}} tags=["hide-input", "records:trained-twins"]
 draw.parts(parts);
 
-# %% mystnb={"figure": {"caption": "**The scale's share in the change**, with the 95 % interval over the seeds; a negative share works against the change. What to see: no interval lies above one half.", "name": "tab-trained-scale"}} tags=["hide-input", "nbval-check-output", "records:trained-twins"]
+# %% mystnb={"figure": {"caption": "**No interval of the scale's share lies above one half.** Share of the change that scale makes, with its 95 % interval over the seeds; a negative share works against the change.", "name": "tab-trained-scale"}} tags=["hide-input", "nbval-check-output", "records:trained-twins"]
 shares = ["change", "scale", "shape", "share", "low", "high", "outcome"]
 read.shown(parts, ["network", "formula"], shares)
 
@@ -76,17 +76,17 @@ read.shown(parts, ["network", "formula"], shares)
 #
 # First the scale-free variants of SS_rate, on three axes; then null models, which keep some of the
 # structure and not the rest. *One direction alone* keeps each channel's place along the widest
-# direction, *correlations alone* gives every channel mean 0 and variance 1, and what is left of
-# the rate after that is the part of means and variances.
+# direction. *Correlations alone* gives every channel mean 0 and variance 1; what is left of the
+# rate after that is the part of means and variances.
 
-# %% mystnb={"figure": {"caption": "**Scale-free SS_rates before and after training**, on three axes; columns as in {numref}`tab-trained-rates`. What to see: ViT-Tiny's released form rises on all of them, EfficientNet-Lite0's on one, and falls on another.", "name": "tab-trained-shape"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**Without a unit, ViT-Tiny's released SS_rate rises on all three axes; EfficientNet-Lite0's rises on one and falls on another.** Columns as in {numref}`tab-trained-rates`.", "name": "tab-trained-shape"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
 shape = read.shape(layers)
 read.shown(shape, ["network", "measure"], interval)
 
 # %% tags=["hide-input", "nbval-check-output"]
 Markdown(say.shape(shape))
 
-# %% mystnb={"figure": {"caption": "**Null models and dimensions before and after training**; rates are scale-free (axis mean, released). What to see: correlations alone change by little; what is left, channels' means and variances, by much; and all three dimensions grow.", "name": "tab-trained-structure"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**Correlations alone change little; means and variances of channels change much, and all three dimensions grow.** Null models and dimensions before and after training; scale-free rates (axis mean, released).", "name": "tab-trained-structure"}} tags=["hide-input", "nbval-check-output", "records:trained-layers"]
 structure = read.structure(layers)
 read.shown(structure, ["network", "measure"], interval)
 
@@ -99,7 +99,7 @@ Markdown(say.structure(structure))
 # Without the channels that lie furthest from all others, how much of the change is left? (Asked
 # when the first layers had been seen.)
 
-# %% mystnb={"figure": {"caption": "**In ViT-Tiny the remotest 5 % of channels make half of the change.** Change of the released SS_rate, mean over modules, 128 images; the same share of channels is left out of trained and untrained layers. What to see: left out at random, as many channels change nothing.", "name": "tab-trained-remote"}} tags=["hide-input", "nbval-check-output", "records:trained-remote", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**In ViT-Tiny the remotest 5 % of channels make half of the change; as many drawn at random change nothing.** Change of the released SS_rate, mean over modules, 128 images.", "name": "tab-trained-remote"}} tags=["hide-input", "nbval-check-output", "records:trained-remote", "records:trained-layers"]
 remote = read_beside.remote_outcomes(read_beside.remote(), rates)
 read.shown(remote, ["network"], ["whole", "without remote", "without random", "outcome"])
 
@@ -113,14 +113,14 @@ Markdown(say.remote(remote))
 # line; it shows whether SS_rate tells how far a network is on its way. In batch norm either the
 # running statistics are interpolated like the weights, or those of the images are used.
 
-# %% mystnb={"figure": {"caption": "**SS_rate and accuracy between untrained and trained weights**, 64 images, a line per seed. Solid: released, dashed: printed. What to see: ViT-Tiny's SS_rate has risen before anything is recognised, EfficientNet-Lite0's falls and rises again, and with the images' own statistics it is highest at the untrained end.", "name": "fig-trained-path"}, "image": {"alt": "Two rows of panels against t, the share of trained weights: SS_rate above, top-1 accuracy below, a column per network and way to treat batch norm's statistics."}} tags=["hide-input", "records:trained-path"]
+# %% mystnb={"figure": {"caption": "**ViT-Tiny's SS_rate rises before anything is recognised; EfficientNet-Lite0's falls and rises again.** Between untrained and trained weights, 64 images, a line per seed. Solid: released; dashed: printed.", "name": "fig-trained-path"}, "image": {"alt": "Two rows of panels against t, the share of trained weights: SS_rate above, top-1 accuracy below, a column per network and way to treat batch norm's statistics."}} tags=["hide-input", "records:trained-path"]
 path = read.path()
 draw.path(path);
 
 # %% tags=["hide-input", "nbval-check-output"]
 Markdown(say.path(read.path_outcomes(path)))
 
-# %% mystnb={"figure": {"caption": "**With the statistics of each batch, EfficientNet-Lite0's released SS_rate no longer rises, and its printed one no longer falls.** Untrained networks normalise by batches of 64 images, 512 images of draw 0; running: the outcome with the initial statistics 0 and 1. What to see: the outcome is another in both rows.", "name": "tab-trained-norms"}} tags=["hide-input", "nbval-check-output", "records:trained-batch-norm", "records:trained-layers"]
+# %% mystnb={"figure": {"caption": "**With each batch's statistics, EfficientNet-Lite0's released SS_rate no longer rises, and its printed one no longer falls.** Batches of 64, 512 images; running: the outcome with initial statistics 0 and 1.", "name": "tab-trained-norms"}} tags=["hide-input", "nbval-check-output", "records:trained-batch-norm", "records:trained-layers"]
 statistics = [*interval, "trained in batches", "running"]
 read.shown(norms, ["network", "measure"], statistics)
 
@@ -133,7 +133,7 @@ Markdown(say.norms(norms))
 # On Figure 2 the paper says that features close to the input are highly sensitive to pretraining
 # and deep ones less.
 
-# %% mystnb={"figure": {"caption": "**Correlation of the change with depth** (Spearman). SS_rate: absolute change; 1 - CKA: how unlike the trained module is to the untrained one, by the usual estimator, as planned, and by the unbiased one. p takes the modules of a network as exchangeable, which neighbours are not: read it as a description of one network. What to see: the correlations are positive, the reverse of what the paper says.", "name": "tab-trained-depth"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "records:trained-twins", "records:trained-similarity"]
+# %% mystnb={"figure": {"caption": "**Deep layers change more, the reverse of what the paper says.** Spearman's correlation of the change with depth: SS_rate, and 1 \u2212 CKA by two estimators. Neighbouring modules are not independent, so p describes one network.", "name": "tab-trained-depth"}} tags=["hide-input", "nbval-check-output", "records:trained-layers", "records:trained-twins", "records:trained-similarity"]
 alike = read_beside.alike()
 ranks = read.depth_ranks(read.depth(layers, twins, alike))
 read.shown(ranks, ["network", "measure"], ["rho", "p", "modules", "outcome"])
@@ -147,7 +147,7 @@ Markdown(say.alike(alike))
 # %% [markdown]
 # ## Figure 2 after training
 
-# %% mystnb={"figure": {"caption": "**The first module's channels, untrained and trained, in one plane** (MDS, as Figure 2). ViT-Tiny: 128 of 192 channels; EfficientNet-Lite0: all 16. What to see: after training a few channels of ViT-Tiny lie far out along one line, and the rest close together.", "name": "fig-trained-channels"}, "image": {"alt": "Two panels of points in the plane, grey triangles for untrained and coloured squares for trained channels."}} tags=["hide-input", "records:trained-channels"]
+# %% mystnb={"figure": {"caption": "**After training, a few channels of ViT-Tiny lie far out along one line and the rest close together.** Channels of the first module in one plane: grey triangles untrained, coloured squares trained.", "name": "fig-trained-channels"}, "image": {"alt": "Two panels of points in the plane, grey triangles for untrained and coloured squares for trained channels."}} tags=["hide-input", "records:trained-channels"]
 channels = read_beside.channels()
 draw.pictures(channels);
 
@@ -157,7 +157,7 @@ Markdown(say.channels(channels))
 # %% [markdown]
 # ## Tables 4 and 5 after training
 
-# %% mystnb={"figure": {"caption": "**Trained networks are less invariant by most of these numbers.** \u03c3 and \u0394 as in Tables 4 and 5, 640 images at 224 pixels; smaller is more invariant. Lowest, highest: of the untrained seeds. What to see: ViT-Tiny's \u03c3 is more than twice as large after training; EfficientNet-Lite0's printed \u03c3 alone falls on both data sets.", "name": "tab-trained-invariance"}} tags=["hide-input", "nbval-check-output", "records:trained-invariance"]
+# %% mystnb={"figure": {"caption": "**Trained networks are less invariant by most of these numbers.** \u03c3 and \u0394 as in Tables 4 and 5, 640 images at 224 pixels; smaller is more invariant. Lowest, highest: of the untrained seeds.", "name": "tab-trained-invariance"}} tags=["hide-input", "nbval-check-output", "records:trained-invariance"]
 invariance = read_beside.invariance()
 own = invariance[invariance["way"].isin(["printed", "released"])]
 columns = ["untrained", "lowest", "highest", "seeds", "trained", "outcome"]
@@ -169,7 +169,7 @@ Markdown(say.invariance(invariance))
 # %% [markdown]
 # ## True covers of trained layers
 
-# %% mystnb={"figure": {"caption": "**N_\u03b8 against true numbers of boxes, before and after training.** Off: by what factor N_\u03b8 is off the nearer bound at most, in the median layer; rho: rank correlation over layers of SS_rate by N_\u03b8 and by covering. What to see: training brings neither formula to a factor of 2 with a correlation of 0.9.", "name": "tab-trained-covers"}} tags=["hide-input", "nbval-check-output", "records:trained-covers"]
+# %% mystnb={"figure": {"caption": "**Training brings neither formula to a factor of 2 with a correlation of 0.9.** Off: largest factor between N_\u03b8 and the nearer bound, median layer; rho: rank correlation with SS_rate by covering.", "name": "tab-trained-covers"}} tags=["hide-input", "nbval-check-output", "records:trained-covers"]
 covers = read_beside.cover_outcomes(read_beside.covers())
 read.shown(covers, ["network", "state", "formula"], ["off", "rho", "layers", "outcome"])
 
@@ -179,7 +179,7 @@ Markdown(say.covers(covers))
 # %% [markdown]
 # ## Are the weights what they are taken for?
 
-# %% mystnb={"figure": {"caption": "**Accuracy of the weights** on 1,000 ImageNet training images, one per class, cropped as each network expects. Training images: validation accuracy is lower. What to see: the convolutional weights fit the first of two names.", "name": "tab-trained-weights"}} tags=["hide-input", "nbval-check-output", "records:weights-check"]
+# %% mystnb={"figure": {"caption": "**The convolutional weights fit the first of two names.** Accuracy on 1,000 ImageNet training images, one per class, cropped as each network expects; on validation images it would be lower.", "name": "tab-trained-weights"}} tags=["hide-input", "nbval-check-output", "records:weights-check"]
 check = read.check()
 read.shown(check, ["network", "timm name"], ["top1", "top5", "images"])
 

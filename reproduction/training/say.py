@@ -10,6 +10,7 @@ from reproduction.training.arms import ALPHA
 from reproduction.training.pairs import networks
 from reproduction.training.read import above_chance
 from reproduction.training.recipes import RECIPES
+from reproduction.words import percent
 
 
 def what_was_run(every: pd.DataFrame, runs: pd.DataFrame) -> str:
@@ -44,7 +45,8 @@ def baselines(table: pd.DataFrame) -> str:
     return (
         f"The small baselines reach {own.min():.1f} to {own.max():.1f} % where chance is 10 %, and "
         f"stand {below.min():.0f} to {below.max():.0f} points below the paper's: they are trained "
-        f"on {size.train_images * 0.9 / 50000:.0%} of the images for {size.epochs} epochs instead "
+        f"on {percent(size.train_images * 0.9 / 50000)} of the images for {size.epochs} epochs "
+        "instead "
         "of 200."
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reproduction.training.confirm import Results
 from reproduction.training.read_plans import p_value
+from reproduction.words import percent
 
 #: Says something of a finished plan.
 Say = Callable[[Results], str]
@@ -73,14 +74,14 @@ def delivered(found: Results) -> str:
     parts = []
     for network, row in found.delivery.iterrows():
         stopped = ", stopped" if row["outcome"] == "not delivered" else ""
-        share = f"{row['mean']:.0%}{_interval(row, '{:.0%}')}"
+        share = f"{percent(row['mean'])}{_interval(row, percent)}"
         parts.append(f"{share} in {network}, {_pairs(row['n'])}{stopped}")
     holds = list(found.delivery.index[found.delivery["outcome"] == "holds"])
     share = found.plan.text["delivery"]["share"]
     where = f"in {_and(holds)}" if holds else "in no network"
     return (
         f"**H0** holds {where}: of the baseline's distance to γ, the constraint closes "
-        f"{'; '.join(parts)} (asked for: {share:.0%})."
+        f"{'; '.join(parts)} (asked for: {percent(share)})."
     )
 
 
@@ -90,7 +91,7 @@ def helped(found: Results) -> str:
     """
     assert found.hypotheses is not None and found.paper is not None
     told = [
-        f"{network} {row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])} "
+        f"{network} {row['mean']:+.2f} points{_interval(row, _points)}, {_pairs(row['n'])} "
         f"(paper {row['gain']:+.2f})"
         for network, row in found.paper.iterrows()
         if row["outcome"] != "not tested"
@@ -100,7 +101,7 @@ def helped(found: Results) -> str:
         if row["comparison"].endswith("− W") and row["n"]:
             text += (
                 f" Against the same push in the wrong direction, {row['network']} stands "
-                f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}."
+                f"{row['mean']:+.2f} points{_interval(row, _points)}."
             )
     return text
 
@@ -109,17 +110,21 @@ def _tested(row: Mapping[str, Any] | pd.Series) -> str:
     name = "" if row["hypothesis"] == "secondary" else f"**{row['hypothesis']}** "
     numbers = "no pairs"
     if row["n"]:
-        numbers = f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])}"
+        numbers = f"{row['mean']:+.2f} points{_interval(row, _points)}, {_pairs(row['n'])}"
     if not math.isnan(row["p"]):
         p = p_value(row["p"])
         numbers += f", p {p}" if p.startswith("<") else f", p = {p}"
     return f"{name}({row['network']}, {row['comparison']}) {_OUTCOMES[row['outcome']]}: {numbers}."
 
 
-def _interval(row: Mapping[str, Any] | pd.Series, form: str) -> str:
+def _interval(row: Mapping[str, Any] | pd.Series, write: Callable[[float], str]) -> str:
     if math.isnan(row["low"]):
         return ""
-    return f" (95 % interval {form.format(row['low'])} to {form.format(row['high'])})"
+    return f" (95 % interval {write(row['low'])} to {write(row['high'])})"
+
+
+def _points(difference: float) -> str:
+    return f"{difference:+.2f}"
 
 
 def _pairs(n: float) -> str:

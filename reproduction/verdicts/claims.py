@@ -96,7 +96,7 @@ def load_claims() -> list[Claim]:
     document = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))
     claims = []
     for number, entry in enumerate(document["claims"], start=1):
-        rule = entry["rule"].format(**entry["limits"])
+        rule = entry["rule"].format(**entry["limits"]).replace("%", " %").replace("  %", " %")
         lists = {key: tuple(entry.get(key, ())) for key in ("evidence", "changes")}
         texts = {"rule": rule, "written": str(entry.get("written", document["written"]))}
         claims.append(Claim(number, **entry | texts | lists))

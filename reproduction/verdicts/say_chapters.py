@@ -19,6 +19,7 @@ from reproduction.verdicts.in_print import PRINT
 from reproduction.verdicts.say_answer import FORMS as WHOSE
 from reproduction.verdicts.say_answer import IN_SMALL, VERDICT
 from reproduction.verdicts.say_in_print import PRINTED
+from reproduction.words import percent
 
 Values = Mapping[str, Any]
 Forms = Mapping[str, Finding]
@@ -122,7 +123,7 @@ def _cheap(forms: Forms) -> str:
     values = forms[FULL].values
     if not values:
         return ""
-    plain, ours = (_percent(values[way][1]) for way in ("plain", "ours"))
+    plain, ours = (percent(values[way][1], 1) for way in ("plain", "ours"))
     return (
         f"The penalty adds {plain} to a training step when Algorithm 2 is written down plainly and "
         f"{ours} in sslib. Its gradient is that of a smooth stand-in: the exact one is zero."
@@ -167,7 +168,7 @@ def _table_2(forms: Forms) -> str:
     )
     if values["order"]:
         rho, p = values["order"]["rho"]
-        told += f" The rank correlation with the printed order is {_signed(rho)} (p = {p:.3f})."
+        told += f" The rank correlation with the printed order is {rho:+.2f} (p = {p:.3f})."
     return told
 
 
@@ -186,7 +187,7 @@ def _helps(forms: Forms) -> str:
         if not values:
             continue
         cells = [
-            f"{model} {_signed(mean)} ± {half:.2f}"
+            f"{model} {mean:+.2f} ± {half:.2f}"
             for group in (values["marked"], values["cnn"])
             if group and group["each"]
             for model, (mean, half, _) in group["each"].items()
@@ -205,7 +206,7 @@ def _toward(forms: Forms) -> str:
         if values:
             where = f"The constraint {words}".strip()
             told.append(
-                f"{where} closes {values['least']:.0%} or more of the distance to γ in "
+                f"{where} closes {percent(values['least'])} or more of the distance to γ in "
                 f"{_of(values['closed'], values['of'], 'network')}."
             )
     return " ".join(told)
@@ -219,7 +220,7 @@ def _table_4_or_5(symbol: str) -> Callable[[Forms], str]:
         state = "In untrained networks" if values["untrained"] else "In trained networks"
         text = f"{state} {symbol} differs from print by a factor of {values['off']:.1f} (median)"
         if "rho" in values:
-            text += f", with a rank correlation of {_signed(values['rho'])} (p = {values['p']:.2f})"
+            text += f", with a rank correlation of {values['rho']:+.2f} (p = {values['p']:.2f})"
         return f"{text}."
 
     return told
@@ -272,16 +273,3 @@ def _of(n: int, of: int, what: str) -> str:
     if n == of == 1:
         return f"the only {what}"
     return f"{n or 'none'} of {of} {what}{'s' * (of != 1)}"
-
-
-def _signed(points: float) -> str:
-    """A difference with its sign; the minus as it is set in print.
-
-    >>> _signed(-0.54), _signed(0.99)
-    ('−0.54', '+0.99')
-    """
-    return f"{points:+.2f}".replace("-", "−")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -345,7 +345,7 @@ def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) >= 20 and all(len(row.split(" | ")) == 7 for row in rows)
     row = next(row for row in rows if row.startswith("| 12. "))
-    assert "| reproduced 100% |" in row and "not reproduced " in row
+    assert "| reproduced 100 % |" in row and "not reproduced " in row
     row = next(row for row in rows if row.startswith("| 6. "))
     assert "**partly " in row  # a toss of a coin
     assert "- 8. " in text and "Table 3's gains; none: no network gains." in text

@@ -298,6 +298,6 @@ def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path, monkeypatch)
     assert card()["negligible"]["released"] == "agrees"
     toward = card()["toward-target"]
     assert toward["released: n"] == "84 pairs, cpu"
-    assert "3 of 4 networks close 25% or more" in toward["released: ours"]
+    assert "3 of 4 networks close 25 % or more" in toward["released: ours"]
     next((tmp_path / "small-confirm").glob("r-*seed110-*.json")).unlink()
     assert card()["helps"]["released: n"] == "6 pairs, cpu"  # unfinished: the earlier ones

@@ -31,7 +31,7 @@ def test_baselines():
     )
     text = say.baselines(table)
     assert "reach 44.0 to 50.0 % where chance is 10 %, and stand 40 to 50 points below" in text
-    assert "on 14% of the images for 10 epochs instead of 200" in text
+    assert "on 14 % of the images for 10 epochs instead of 200" in text
     assert say.baselines(table.iloc[2:]) == "The small baselines: not run."
 
 
