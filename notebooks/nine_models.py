@@ -82,8 +82,9 @@ Markdown(say.table_2(read.comparison(table), read.comparison(table, "pretrained"
 draw.plot_profiles(read.depth_profiles(runs));
 
 # %% [markdown]
-# What SS_rate looks like as a curve: an attention model, a convolutional network and an MLP at the middle of their
-# depth. Only the number of channels D and the distribution of their distances enter.
+# As a curve, SS_rate is the area between the number of boxes and a straight line. Here are an attention model, a
+# convolutional network and an MLP at the middle of their depth. Only the number of channels D and the distribution of
+# their distances enter.
 
 # %% mystnb={"figure": {"caption": "**The printed curve stays above the line almost to the end; the released one lies close to it.** Middle layers of three networks, live. Dashed: the line of Eq. 4; shaded: what SS_rate measures.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}} tags=["hide-input", "live"]
 features = live.features(TABLE_1, pictures, settings["seed"], weights=settings["weights"])

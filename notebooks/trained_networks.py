@@ -36,10 +36,10 @@ Markdown(say.answer(rates, parts, norms))
 
 # %% [markdown]
 # Two networks with ImageNet weights stand beside the same networks with random weights: ViT-Tiny,
-# a smaller sister of Table 2's ViTs, and EfficientNet-Lite0, a convolutional network. What was
-# asked, and which outcome gives which answer, was written down before the first run, in
-# `data/results/plan-trained.yml`; two questions were added when something had been seen, and say
-# so.
+# a smaller sister of Table 2's ViTs, and EfficientNet-Lite0, a convolutional network. The
+# questions, and which outcome gives which answer, were written down before the first run, in
+# `data/results/plan-trained.yml`. Two questions were added after first results had been seen, and
+# say so.
 #
 # ## SS_rate before and after training
 
@@ -61,8 +61,8 @@ read.shown(
 #
 # SS_rate takes log(1 + θ), so it changes when all features are multiplied by one number. Each
 # trained layer was therefore measured at the mean pair distance of its untrained twin as well, and
-# each untrained one at that of the trained. What the scale does not explain is the shape of the
-# distances' distribution: SS_rate knows nothing else of F.
+# each untrained one at that of the trained. The scale does not explain everything; the rest is the
+# shape of the distances' distribution, since nothing else of F enters.
 
 # %% mystnb={"figure": {"caption": "**The scale of the features does not explain the rise.** The change of SS_rate split into what scale alone changes and what is left, the shape of the distances; diamond: the whole change.", "name": "fig-trained-parts"}, "image": {"alt": "Four pairs of horizontal bars, one pair per network and formula, for the parts of scale and shape, with a diamond at the whole change."}} tags=["hide-input", "records:trained-twins"]
 draw.parts(parts);
@@ -72,7 +72,7 @@ shares = ["change", "scale", "shape", "share", "low", "high", "outcome"]
 read.shown(parts, ["network", "formula"], shares)
 
 # %% [markdown]
-# ## What in the shape changes?
+# ## Which part of the shape changes?
 #
 # First the scale-free variants of SS_rate, on three axes; then null models, which keep some of the
 # structure and not the rest. *One direction alone* keeps each channel's place along the widest

@@ -95,9 +95,9 @@ read_factors.setting_table(factors)
 # %% [markdown]
 # ## Noise
 #
-# What is SS_rate of features without structure, of the same shape and the same mean distance? Gaussian noise; each image's
-# values shuffled among the channels; all channels on one line; each channel standardised over the images, which leaves
-# only correlations; whitened features, with all directions equally wide.
+# Features without structure have an SS_rate, too. The null models have the same shape and mean distance as the layer:
+# Gaussian noise; each image's values shuffled among the channels; all channels on one line; each channel standardised over the
+# images, which leaves only correlations; and whitened features, with all directions equally wide.
 
 # %% mystnb={"figure": {"caption": "**Noise stands in the middle of the networks, with nearly the same SS_rate in every shape.** Released formula, mean over modules, 512 ImageNet images. \u2013: all distances equal; in brackets, how many layers are in the mean.", "name": "tab-nulls"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
 measures = records.read_all("ss-rate-measures")

@@ -116,10 +116,10 @@ Markdown(say.against_noise(read.against_noise(tables)))
 # ## Which layers
 #
 # Any module can be tapped by its name in `model.named_modules()`, or several by a pattern; a `*` stands for one part of
-# a name between dots. What makes a good choice:
+# a name between dots. A good choice has five properties:
 #
-# - **Outputs of blocks.** The paper takes whole blocks or stages, where a residual sum has just been made. What lies
-#   inside a block (a normalisation, an attention) is on another scale.
+# - **Outputs of blocks.** The paper takes whole blocks or stages, where a residual sum has just been made. The parts
+#   of a block (a normalisation, an attention) are on another scale.
 # - **Modules that run once per pass**, with one row per image. Others are refused, with a message: shared layers,
 #   attention in windows.
 # - **Channels on an axis of their own.** Which one it is follows from the type of the module, the widths of the model's

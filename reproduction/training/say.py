@@ -86,7 +86,7 @@ def planned(contrasts: pd.DataFrame) -> str:
     )
     return (
         f"The batch of {first['model']} that was planned beforehand, arm “{first['arm']}”, has "
-        f"{differences}: **what led to it is {first['outcome']}.**"
+        f"{differences}: **the result that led to it is {first['outcome']}.**"
     )
 
 
@@ -177,8 +177,9 @@ def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> 
         for model, row in usual.iterrows()
     )
     sentences = [
-        f"With α = 0.0001 the gradient of the penalty is {ratios.median():.0e} of the task's "
-        f"(median over networks, seeds and epochs; at most {ratios.max():.0e}), and {ends}."
+        f"With α = 0.0001 the gradient of the penalty is {percent(ratios.median(), 2)} of the "
+        "task's "
+        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}), and {ends}."
     ]
     real = raised[raised.index.get_level_values("penalty") == "constrained"]
     for (model, _, alpha), row in real.groupby(level="model").tail(1).iterrows():

@@ -21,8 +21,8 @@ _OUTCOMES = {
     "the opposite": "does not hold: the difference is the other way round",
     "open": "is left open",
     "described": "is described only",
-    "not tested: stopped": "is not tested: nothing was delivered to its network",
-    "not tested: not delivered": "is not tested: too little was delivered to its network",
+    "not tested: stopped": "is not tested, as the constraint did not act on its network",
+    "not tested: not delivered": "is not tested, as the constraint did too little to its network",
 }
 
 _AGAINST = {
@@ -44,7 +44,7 @@ def outcome(found: Results) -> str:
         if row["outcome"] in _AGAINST
     ]
     against = "; ".join(printed) or "no network was tested"
-    return f"{delivered(found)} {' '.join(tested)} **Against Table 3** — {against}."
+    return f"{delivered(found)} {' '.join(tested)} **Against Table 3**: {against}."
 
 
 def outcomes(plans: Iterable[Results]) -> str:
@@ -78,10 +78,11 @@ def delivered(found: Results) -> str:
         parts.append(f"{share} in {network}, {_pairs(row['n'])}{stopped}")
     holds = list(found.delivery.index[found.delivery["outcome"] == "holds"])
     share = found.plan.text["delivery"]["share"]
-    where = f"in {_and(holds)}" if holds else "in no network"
+    where = f"acts in {_and(holds)}" if holds else "acts in no network"
     return (
-        f"**H0** holds {where}: of the baseline's distance to γ, the constraint closes "
-        f"{'; '.join(parts)} (asked for: {percent(share)})."
+        f"The constraint {where} (**H0**). Of the baseline's distance to γ, where the plan asks "
+        "for "
+        f"{percent(share)}, it closes {'; '.join(parts)}."
     )
 
 
@@ -100,7 +101,7 @@ def helped(found: Results) -> str:
     for row in found.hypotheses.to_dict("records"):
         if row["comparison"].endswith("− W") and row["n"]:
             text += (
-                f" Against the same push in the wrong direction, {row['network']} stands "
+                f" Against the same push in the wrong direction, {row['network']} gains "
                 f"{row['mean']:+.2f} points{_interval(row, _points)}."
             )
     return text

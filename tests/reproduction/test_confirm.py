@@ -159,7 +159,7 @@ def test_the_head_of_the_chapter_has_the_networks_in_which_it_acts(tmp_path):
     text = say_plans.helped(results(plan, tmp_path))
     assert text.count("points") == 4 and "ResMLP" not in text
     assert "ViT (small) +0." in text and "(paper +0.51)" in text
-    assert "Against the same push in the wrong direction, ViT (small) stands +1." in text
+    assert "Against the same push in the wrong direction, ViT (small) gains +1." in text
 
 
 def test_holm_is_over_h1_and_h2_alone(tmp_path):
