@@ -50,7 +50,7 @@ Markdown(opening("box_covering"))
 #
 # In code: true bounds and $N_\theta$ of one layer, at the same box sizes.
 
-# %%
+# %% tags=["live"]
 F = middle_layers(settings, ["resnet34"])["resnet34"]  # (D, B), untrained
 curve = sslib.box_curve(F, thresholds=5)
 cover = covering_numbers(sslib.pair_distances(F), curve.theta)

@@ -54,7 +54,8 @@ Markdown(opening("feature_networks"))
 # %%
 F = features["ResNet34"]["layer1"]  # (D, B): 64 channels, B images
 C = sslib.pair_distances(F)  # (D, D), Eq. 8
-A = sslib.adjacency(F, epsilon=C.median().item())  # Eq. 1
+epsilon = C.median().item() * F.shape[1] ** 0.5  # C is per image
+A = sslib.adjacency(F, epsilon)  # Eq. 1: half of all pairs are linked
 curve = sslib.box_curve(F)  # N against theta
 rate = sslib.ss_rate(F)  # Eq. 3
 links = int(A.sum()) // 2

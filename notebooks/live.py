@@ -71,7 +71,7 @@ read_factors.live_table(changes.factor_rates(changes.middle_layers(settings), se
 #
 # Compare [the training chapter](training.ipynb). Each pair is trained towards the γ of its own baseline.
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output", "records:constraint"]
 with run.trained(settings | {"scale": "quick"}) as folder:
     now = read.read_runs(folder, recipe=settings["recipe"], dataset=settings["dataset"])
 print(say_training.live(now))

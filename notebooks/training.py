@@ -165,7 +165,7 @@ paper_table(found)
 # %% [markdown]
 # Plans for a GPU stand in the same file and wait for one; `bash benchmarks/gpu.sh` runs them.
 
-# %% tags=["hide-input", "records:imagenette-controls", "records:imagenette-vit", "records:imagenette-vit-base"]
+# %% tags=["hide-input", "records:imagenette-controls", "records:imagenette-vit", "records:imagenette-vit-base", "records:small-mixer"]
 Markdown(outcomes(plans.values()))
 
 # %% [markdown]

@@ -62,7 +62,7 @@ Markdown(opening("what_moves_ss_rate"))
 # It does change with the **unit** of the features, because Eq. 5 takes $\log(1+\theta)$. When features are multiplied by $c$,
 # the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). The middle layer of an untrained ResNet34:
 
-# %%
+# %% tags=["live"]
 F = features["resnet34"]  # (D, B)
 torch.manual_seed(seed)
 rotation, _ = torch.linalg.qr(torch.randn(F.shape[1], F.shape[1]))
