@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pandas as pd
 
@@ -28,8 +29,9 @@ def three_lines(
         rates: of ``pairs.rate_alone``.
         choices: of ``pairs.choices``.
     """
+    own = partial(say_plans.delivered, subject="the constraint")
     lines = {
-        "Does the constraint act?": [acts(doses), authors_form(found, say_plans.delivered)],
+        "Does the constraint act?": [acts(doses), authors_form(found, own)],
         "Does it help?": [helps(groups), authors_form(found, say_plans.helped)],
         "Would the protocol show a gain without it?": [protocol(rates, choices)],
     }

@@ -68,8 +68,8 @@ def progress(found: Results) -> str:
     return text + ". No accuracy is read from its records before the last run is done."
 
 
-def delivered(found: Results) -> str:
-    """H0 of a finished plan: where the constraint acts."""
+def delivered(found: Results, subject: str = "The constraint") -> str:
+    """H0 of a finished plan: where the constraint acts. subject: what the sentence begins with."""
     assert found.delivery is not None
     parts = []
     for network, row in found.delivery.iterrows():
@@ -80,7 +80,7 @@ def delivered(found: Results) -> str:
     share = found.plan.text["delivery"]["share"]
     where = f"acts in {_and(holds)}" if holds else "acts in no network"
     return (
-        f"The constraint {where} (**H0**). Of the baseline's distance to γ, where the plan asks "
+        f"{subject} {where} (**H0**). Of the baseline's distance to γ, where the plan asks "
         "for "
         f"{percent(share)}, it closes {'; '.join(parts)}."
     )
