@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from reproduction.words import percent
+
 _HEADS = {
     "a-directions": {
         "yes": "Few directions: yes.",
@@ -186,15 +188,6 @@ def _plain(reason: str) -> str:
     return (
         f"{kind}: {message}".rstrip(": ").replace("|", "/").replace("_", "\\_").replace("*", "\\*")
     )
-
-
-def percent(share: float) -> str:
-    """A share in whole per cent.
-
-    >>> percent(0.408)
-    '41 %'
-    """
-    return f"{100 * share:.0f} %"
 
 
 def signed(number: float) -> str:

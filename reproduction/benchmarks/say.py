@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reproduction.benchmarks.read import Cost, Speed
+from reproduction.words import percent
 
 
 def speed(outcome: Speed | None) -> str:
@@ -40,7 +41,8 @@ def cost(outcome: Cost | None) -> str:
     if outcome is None:
         return "The constraint in a training step: **not run**."
     return (
-        f"The constraint costs {outcome.share:.2%} of a step at most; written down plainly it "
+        f"The constraint costs {percent(outcome.share, 2)} of a step at most; written down plainly "
+        "it "
         f"would cost at least {outcome.plain_over_ours:.1f} times as much. Measured on "
         f"{len(outcome.machines)} machine{'s' * (len(outcome.machines) > 1)}: "
         f"{', '.join(outcome.machines)}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")

@@ -38,7 +38,7 @@ def small_world_table(graphs: pd.DataFrame) -> pd.DataFrame:
     """The table of ``graphs`` at three densities: mean over the networks of a family, and over all
     networks for noise.
     """
-    shares = {0.02: "2% of pairs", 0.1: "10% of pairs", 0.5: "50% of pairs"}
+    shares = {0.02: "2 % of pairs", 0.1: "10 % of pairs", 0.5: "50 % of pairs"}
     used = graphs[graphs["asked"].isin(shares)]
     kinds = used["family"].map(FAMILY_LABELS).where(used["of"] == "features", "noise")
     groups = used.groupby([used["asked"].map(shares), kinds])

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reproduction.training import say_plans
 from reproduction.training.arms import ALPHA
-from reproduction.training.confirm import Results
 from reproduction.training.pairs import networks
 from reproduction.training.read import above_chance
 from reproduction.training.recipes import RECIPES
-from reproduction.training.say_first import authors_form
+from reproduction.words import percent
 
 
 def what_was_run(every: pd.DataFrame, runs: pd.DataFrame, progress: pd.DataFrame) -> str:
@@ -61,7 +59,8 @@ def baselines(table: pd.DataFrame) -> str:
     return (
         f"The small baselines reach {own.min():.1f} to {own.max():.1f} % where chance is 10 %, and "
         f"stand {below.min():.0f} to {below.max():.0f} points below the paper's: they are trained "
-        f"on {size.train_images * 0.9 / 50000:.0%} of the images for {size.epochs} epochs instead "
+        f"on {percent(size.train_images * 0.9 / 50000)} of the images for {size.epochs} epochs "
+        "instead "
         "of 200."
     )
 
@@ -101,7 +100,7 @@ def planned(contrasts: pd.DataFrame) -> str:
     )
     return (
         f"The batch of {first['model']} that was planned beforehand, arm “{first['arm']}”, has "
-        f"{differences}: **what led to it is {first['outcome']}.**"
+        f"{differences}: **the result that led to it is {first['outcome']}.**"
     )
 
 
@@ -192,8 +191,9 @@ def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> 
         for model, row in usual.iterrows()
     )
     sentences = [
-        f"With α = 0.0001 the gradient of the penalty is {ratios.median():.0e} of the task's "
-        f"(median over networks, seeds and epochs; at most {ratios.max():.0e}), and {ends}."
+        f"With α = 0.0001 the gradient of the penalty is {percent(ratios.median(), 2)} of the "
+        "task's "
+        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}), and {ends}."
     ]
     real = raised[raised.index.get_level_values("penalty") == "constrained"]
     for (model, _, alpha), row in real.groupby(level="model").tail(1).iterrows():
@@ -248,28 +248,6 @@ def choices(table: pd.DataFrame) -> str:
         f"average, and the held-out choice {added['held-out']:+.2f}. The difference between the "
         f"arms moves by up to {moved['best test']:.2f} points with the best test epoch and by up "
         f"to {moved['held-out']:.2f} with the held-out choice."
-    )
-
-
-def answers(
-    acts: str, helps: str, placebo: str, rates: str, choices: str, runs: int, found: Results
-) -> str:
-    """The chapter's three answers, of the sentences above, and their limits.
-
-    Args:
-        runs: how many they rest on, but for those of the plan.
-        found: the plan on the authors' own form.
-    """
-    runs += int(found.progress["done"].sum())
-    own = [authors_form(found, part) for part in (say_plans.delivered, say_plans.helped)]
-    return (
-        f"**Does the constraint act?** {acts} {own[0]}\n\n**Does it help?** As printed: {helps} "
-        f"{placebo} {own[1]}\n\n**Would "
-        f"the protocol show a gain without it?** {rates} {choices}\n\n**Limits.** {runs} short "
-        "runs of small networks on small images: an effect that needs 200 epochs, 224 pixels or "
-        "the full-size networks would not show here, and neither would one smaller than the "
-        "scatter allows. The paper's own numbers can only be tested by the paper's own runs, which "
-        "the command below starts where a GPU is at hand."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reproduction.paper.tables import DATASETS
+from reproduction.words import percent
 
 Values = Mapping[str, Any]
 
@@ -59,17 +60,18 @@ def toward(values: Values) -> str:
     mode.
     """
     shares = [
-        f"{model} {mean:.0%} ± {half:.0%} ({n} pairs{_in_eval(own)})"
+        f"{model} {percent(mean)} ± {percent(half)} ({n} pairs{_in_eval(own)})"
         for (model, *_), (mean, half, n, own) in values["shares"].items()
     ]
     return (
-        f"{values['closed']} of {values['of']} networks close {values['least']:.0%} or more of the "
+        f"{values['closed']} of {values['of']} networks close {percent(values['least'])} or more "
+        "of the "
         f"gap to γ: {', '.join(shares)}"
     )
 
 
 def _in_eval(share: float) -> str:
-    return "" if math.isnan(share) else f"; {share:.0%} in eval mode"
+    return "" if math.isnan(share) else f"; {percent(share)} in eval mode"
 
 
 def _gain(mean: float, half: float | None) -> str:

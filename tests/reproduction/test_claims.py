@@ -112,7 +112,7 @@ def test_claims_are_complete():
 def test_evidence_names_pages_that_are_or_will_be():
     names = {page for claim in load_claims() for page in claim.evidence}
     assert all(page.split("/")[0] in ("book", "notebooks") for page in names)
-    assert {"notebooks/10_audit", "notebooks/02_ss_rate_averages"} <= names
+    assert {"notebooks/paper_numbers", "notebooks/nine_models"} <= names
     missing = [
         page for page in names if page.startswith("book/") and not (ROOT / f"{page}.md").exists()
     ]

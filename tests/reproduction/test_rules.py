@@ -248,7 +248,7 @@ def test_toward(share, spread, outcome):
     assert finding.outcome == outcome
     closed = 2 if outcome == "reproduced" else 0
     told = say.measured("toward-target", finding)
-    assert told.startswith(f"{closed} of 2 networks close 25% or more of the gap to γ: ResMLP ")
+    assert told.startswith(f"{closed} of 2 networks close 25 % or more of the gap to γ: ResMLP ")
     assert told.count(f"(8 pairs; {share:.0%} in eval mode)") == 2
 
 
