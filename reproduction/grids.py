@@ -239,7 +239,8 @@ def main() -> None:
     try:
         cells = load(asked.grid, asked.results)
         if asked.changes:
-            print(*changes(cells, asked.results), sep="\n")
+            for line in changes(cells, asked.results):
+                print(line)
             return
     except ValueError as error:
         parser.exit(2, f"{error}\n")

@@ -145,6 +145,8 @@ def test_the_command_prints_json(tmp_path):
     command = [sys.executable, "-m", "reproduction.grids", str(FOLDER / "quick.yaml")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert {cell["table"] for cell in json.loads(done.stdout)} == set(grids.TABLES)
+    untouched = [*command, "--changes", "--results", str(tmp_path)]
+    assert subprocess.run(untouched, cwd=ROOT, capture_output=True, check=True).stdout == b""
     command[-1] = str(written(tmp_path, "table_9: []"))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "expected a list under" in done.stderr
