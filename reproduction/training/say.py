@@ -6,21 +6,27 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from reproduction.training import say_plans
 from reproduction.training.arms import ALPHA
+from reproduction.training.confirm import Results
 from reproduction.training.pairs import networks
 from reproduction.training.read import above_chance
 from reproduction.training.recipes import RECIPES
+from reproduction.training.say_first import authors_form
 
 
-def what_was_run(every: pd.DataFrame, runs: pd.DataFrame) -> str:
+def what_was_run(every: pd.DataFrame, runs: pd.DataFrame, progress: pd.DataFrame) -> str:
     """How the runs were trained, and whether any was at 224 pixels.
 
     Args:
-        every: all runs there are.
+        every: all runs there are but those of plans.
         runs: those of recipe "cpu" on CIFAR-10.
+        progress: of the plan on the authors' own form, of `confirm.progress`.
     """
     full = every["recipe"].isin(["short", "paper"]).sum()
-    text = f"{full} runs at 224 px are among the records" if full else "**Not run at 224 px**"
+    text = "**Not run at 224 px**"
+    if full:
+        text = f"{full} run{'s are' if full > 1 else ' is'} among the records at 224 px"
     if runs.empty:
         return f"{text}. Small networks on small images: not run. CIFAR-100: not run."
     models, size = networks(runs), RECIPES["cpu"]
@@ -30,7 +36,18 @@ def what_was_run(every: pd.DataFrame, runs: pd.DataFrame) -> str:
         f"architectures ({', '.join(models)}) on {size.train_images:,} CIFAR-10 training images (a "
         "tenth of them held out; JPEG copies, drawn with seed 0) and "
         f"{size.test_images:,} test images at {size.size} px, {epochs} epochs, AdamW, on "
-        f"{', '.join(sorted(set(runs['device'])))}. CIFAR-100: not run."
+        f"{', '.join(sorted(set(runs['device'])))}.{_planned_runs(progress)} CIFAR-100: not run."
+    )
+
+
+def _planned_runs(progress: pd.DataFrame) -> str:
+    done = progress[progress["done"] > 0]
+    if done.empty:
+        return ""
+    return (
+        f" Besides, {done['done'].sum()} runs of a plan on the authors' own form "
+        f"({', '.join(dict.fromkeys(done['network']))}), trained alike and tested on all 10,000 "
+        "test images; they have a section of their own."
     )
 
 
@@ -234,14 +251,20 @@ def choices(table: pd.DataFrame) -> str:
     )
 
 
-def answers(acts: str, helps: str, placebo: str, rates: str, choices: str, runs: int) -> str:
+def answers(
+    acts: str, helps: str, placebo: str, rates: str, choices: str, runs: int, found: Results
+) -> str:
     """The chapter's three answers, of the sentences above, and their limits.
 
     Args:
-        runs: how many they rest on.
+        runs: how many they rest on, but for those of the plan.
+        found: the plan on the authors' own form.
     """
+    runs += int(found.progress["done"].sum())
+    own = [authors_form(found, part) for part in (say_plans.delivered, say_plans.helped)]
     return (
-        f"**Does the constraint act?** {acts}\n\n**Does it help?** {helps} {placebo}\n\n**Would "
+        f"**Does the constraint act?** {acts} {own[0]}\n\n**Does it help?** As printed: {helps} "
+        f"{placebo} {own[1]}\n\n**Would "
         f"the protocol show a gain without it?** {rates} {choices}\n\n**Limits.** {runs} short "
         "runs of small networks on small images: an effect that needs 200 epochs, 224 pixels or "
         "the full-size networks would not show here, and neither would one smaller than the "

@@ -298,8 +298,8 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         row |= {"in print: fact": told.fact, "in print: why": told.why}
         row |= _words(claim.key, judged[FULL], able.get(FULL))
         full = judged[FULL]
-        undecided = "undecided" if full.gated else "not testable here"
-        row["verdict"] = undecided if full.outcome == "undecided" else full.outcome
+        untestable = full.outcome == "undecided" and bool(full.values.get("untrained"))
+        row["verdict"] = "not testable here" if untestable else full.outcome
         for name in (SMALL, RELEASED):
             finding = judged.get(name, NOT_RUN)
             row[name] = IN_SMALL[finding.outcome] if name in judged else "–"

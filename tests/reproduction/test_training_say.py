@@ -12,13 +12,17 @@ RUNS = pd.DataFrame([RUN, {**RUN, "model": "PVT", "arm": "constrained"}])
 
 
 def test_what_was_run():
-    text = say.what_was_run(RUNS, RUNS)
+    nothing = pd.DataFrame({"network": ["VGG"], "done": [0]})
+    text = say.what_was_run(RUNS, RUNS, nothing)
     assert text.startswith("**Not run at 224 px**. What was run instead: 2 runs of small versions")
     assert "2 of the architectures (PVT, VGG) on 8,000 CIFAR-10 training images" in text
     assert text.endswith("at 32 px, 10 epochs, AdamW, on a CPU. CIFAR-100: not run.")
     full = pd.concat([RUNS, pd.DataFrame([{**RUN, "recipe": "paper"}])])
-    assert say.what_was_run(full, RUNS).startswith("1 runs at 224 px are among the records.")
-    assert "Small networks on small images: not run" in say.what_was_run(full, RUNS.iloc[:0])
+    assert say.what_was_run(full, RUNS, nothing).startswith("1 run is among the records at 224 px.")
+    none = say.what_was_run(full, RUNS.iloc[:0], nothing)
+    assert "Small networks on small images: not run" in none
+    planned = say.what_was_run(RUNS, RUNS, nothing.assign(done=3))
+    assert "Besides, 3 runs of a plan on the authors' own form (VGG), trained alike" in planned
 
 
 def test_baselines():
@@ -174,9 +178,14 @@ def test_choices():
 
 
 def test_answers():
-    text = say.answers("A.", "B.", "C.", "D.", "E.", 7)
-    assert text.startswith("**Does the constraint act?** A.\n\n**Does it help?** B. C.\n\n")
-    assert "without it?** D. E.\n\n**Limits.** 7 short runs of small networks" in text
+    found = confirm.every_plan()["small-confirm"]
+    text = say.answers("A.", "B.", "C.", "D.", "E.", 7, found)
+    assert text.startswith("**Does the constraint act?** A. In the authors' own form: ")
+    assert "**Does it help?** As printed: B. C. In the authors' own form: " in text
+    gain = found.hypotheses.iloc[0]["mean"]
+    assert f"{gain:+.2f}" in text  # the strongest evidence for the paper is in the last word
+    runs = 7 + found.progress["done"].sum()
+    assert f"without it?** D. E.\n\n**Limits.** {runs} short runs of small networks" in text
 
 
 def test_the_first_lines_say_what_was_not_run():
