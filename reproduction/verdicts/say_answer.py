@@ -69,7 +69,7 @@ QUESTIONS = {
         "invariance": "Invariance explains who gains",
     },
     "Can I use the measure?": {
-        "cheap": "SS_rate is cheap and has a usable gradient",
+        "cheap": "SS_rate is cheap enough for a loss function",
         "range": "It is small for what is self-similar",
         "boxes": "It counts boxes",
     },
