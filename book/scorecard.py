@@ -208,8 +208,11 @@ def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
         fields = {
             "Test": claim.test,
             "Rule": claim.rule,
-            "Rule written on": claim.written,
-            "Outcome known when the rule was written": claim.known,
+            "Rule first written on": claim.written,
+            "Outcome known then": claim.known,
+            "Rule last changed on": f"{claim.changes[-1]['date']}, as told below"
+            if claim.changes
+            else "never",
             "Evidence": _links(claim.evidence, pages),
         }
         for name, text in fields.items():

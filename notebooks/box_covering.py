@@ -64,8 +64,8 @@ for theta, n, low, high in zip(
 # A box of size θ holds channels that are pairwise no further apart than θ (Eq. 7). The least number of boxes that cover
 # all channels is too hard to compute for hundreds of them, but it can be bounded:
 #
-# - **from above** by a cover that exists: boxes by complete linkage, or each channel, in the order of that tree, put into
-#   the first box that it fits;
+# - **from above** by a cover that exists: boxes by complete linkage, or by greedy colouring, ten passes from that tree's
+#   order and ten from a random one;
 # - **from below** by a packing: channels that are pairwise further apart than θ cannot share a box.
 #
 # `sslib.covering.covering_numbers` gives both for all θ. Where the two bounds meet, the number is known; their ratio says how
@@ -107,16 +107,24 @@ Markdown(say.accuracy(accuracy))
 # %% [markdown]
 # ## Boxes on graphs
 #
-# Appendix A starts from box covering of a graph, where distance is the number of edges (hops). Three ways to cover, all in
-# `sslib.covering.box_counts`: **colouring** (greedy, repeated), **burning** (compact boxes filled at random) and **growing**
-# (balls around random centres). A box of size ℓ holds nodes less than ℓ hops apart. The graphs have a known box dimension,
+# Appendix A starts from box covering of a graph, where distance is the number of edges (hops), and names three ways to
+# count boxes: burning, cluster growing, and a greedy algorithm. `sslib.covering.box_counts` has them as the literature
+# does, and a fourth, which as a rule needs the fewest boxes:
+#
+# - **colouring**: greedy colouring of the nodes that may not share a box {cite:p}`song2007how`, colours gone over again
+#   {cite:p}`culberson1996exploring`;
+# - **burning**: compact-box burning {cite:p}`song2007how`, each box filled with nodes drawn afresh until none fits;
+# - **growing**: balls around random nodes that no box holds yet {cite:p}`kim2007fractality`;
+# - **greedy**: the ball that covers most uncovered nodes, as in maximum-excluded-mass burning {cite:p}`song2007how`.
+#
+# A box of size ℓ holds nodes less than ℓ hops apart. The graphs have a known box dimension,
 # $\log(u+v)/\log u$ for a (u, v)-flower, or none: a random graph and a (1, 3)-flower are small worlds.
 #
 # `box_dimension` fits N − 1 against ℓ where both are at least 5, because one hop or one box more then is at most a fifth.
 # It claims a power law over two octaves at least, if an exponential does not fit as well. The rule uses nothing but the
 # whole numbers; a (3, 4)-flower and a ring, looked at after it was set, are among the tests.
 
-# %% mystnb={"figure": {"caption": "**All three ways to cover come close where a graph has a box dimension, and claim none where it has none.** Known and found dimension, with the standard error of the fit.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
+# %% mystnb={"figure": {"caption": "**All four ways to cover come close where a graph has a box dimension, and claim none where it has none.** Known and found dimension, with the standard error of the fit.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
 dimensions = read.dimensions(records.read_all("box-covering-graphs"))
 read.graph_table(dimensions)
 

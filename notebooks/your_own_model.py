@@ -142,6 +142,14 @@ pd.set_option("display.max_colwidth", None)  # whole sentences
 read.refused(refusals.refusals())
 
 # %% [markdown]
+# An estimator has a model, too: a power law, a scaling region, distances that differ. Where a layer, a spectrum or a graph
+# does not fit it, a formula may still give a number, such as an exponent of $10^{15}$ from eigenvalues that rounding alone
+# keeps apart. What comes back instead is an error, or NaN and the reason:
+
+# %% mystnb={"figure": {"caption": "**No number comes out where an estimator has none.** The answers to dead, tied, scattered and overflown input; each answer says what is wrong with the input. The last rows look like it and have a number.", "name": "tab-degenerate"}} tags=["hide-input", "nbval-check-output", "live"]
+read.refused(refusals.degenerate())
+
+# %% [markdown]
 # `layout=` takes "BCHW", "BHWC", "BND", "BDN", "NBD", "BD", "BCDHW" and "BDHWC", with B for the images and C or D for the
 # channels. `tokens=` takes all of them, the class token or the patches. `call=` says which call of a module counts, and
 # `forward=` how a batch reaches a model that takes more than one argument.

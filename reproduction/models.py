@@ -301,17 +301,3 @@ def features_of(
         network, images, names, training=training, device=device or default_device()
     )
     return {module: F.cpu() for module, F in features.items()}
-
-
-def weights_label(architecture: Architecture, weights: str) -> str:
-    """What a configuration calls the weights; known without loading them, so that finished cells
-    cost nothing.
-    """
-    if weights == "untrained":
-        return weights
-    if weights == "pretrained":
-        import timm
-
-        tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
-        return f"pretrained:{tag}"
-    return f"checkpoint:{Path(weights).name}"

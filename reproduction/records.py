@@ -130,9 +130,9 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     """Write a record to its file, whole or not at all, and return the path. Never overwrites.
 
     The text goes to a hidden file in the same folder, is flushed to disk, and appears under its
-    name in one step; of two writers one succeeds. Non-finite metrics are stored as "NaN",
-    "Infinity" and "-Infinity". Keys are sorted, except in the metrics, whose order is kept. Needs a
-    file system with hard links.
+    name in one step; of two writers one succeeds, by hard links or, where there are none, by the
+    lock that ``grid.run`` holds. Non-finite metrics are stored as "NaN", "Infinity" and
+    "-Infinity". Keys are sorted, except in the metrics, whose order is kept.
 
     >>> from tempfile import TemporaryDirectory
     >>> record = new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=2.0)
@@ -159,7 +159,7 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
             file.write(json_text.text(map_floats(stored)) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a rename, refuses to replace
+        _appear(temporary, path)
     except FileExistsError:
         raise FileExistsError(
             f"{path} exists: this run has its record; delete it to run again"
@@ -169,18 +169,37 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     return path
 
 
+def _appear(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless that is taken."""
+    try:
+        os.link(temporary, path)  # unlike a rename, refuses to replace
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here, as `check_folder` has said
+        if path.exists():
+            raise FileExistsError from None
+        os.replace(temporary, path)
+
+
 def check_folder(root: str | os.PathLike[str]) -> None:
-    """Whether records can be written to a folder, made if need be: tried with a small file.
+    """Whether records can be written to a folder, made if need be: tried with a small file. Warns
+    where there are no hard links.
 
     Raises:
-        ValueError: naming the folder and what failed: no room, no right to write, no hard links.
+        ValueError: naming the folder and what failed: no room, no right to write.
     """
     name = Path(root) / f".{uuid.uuid4().hex}.tmp"
     other = name.with_suffix(".linked.tmp")
     try:
         Path(root).mkdir(parents=True, exist_ok=True)
         name.write_bytes(b" " * 2**16)
-        os.link(name, other)  # as `write` does
+        try:
+            os.link(name, other)  # as `write` does
+        except OSError as error:
+            warnings.warn(
+                f"no hard links in {root} ({error}): only locks keep two writers apart there",
+                stacklevel=2,
+            )
     except OSError as error:
         raise ValueError(f"no record can be written to {root}: {error}") from error
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -133,3 +134,17 @@ def find(name: str | Architecture) -> Architecture:
             f"name: {name!r} is no model of Table 1; expected for example {', '.join(close)}"
         )
     return known[key]
+
+
+def weights_label(architecture: Architecture, weights: str) -> str:
+    """What a configuration calls the weights; known without loading them, so that finished cells
+    cost nothing.
+    """
+    if weights == "untrained":
+        return weights
+    if weights == "pretrained":
+        import timm
+
+        tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
+        return f"pretrained:{tag}"
+    return f"checkpoint:{Path(weights).name}"

@@ -37,6 +37,7 @@ BASE = [
     "words",
     "table_1",
     "machine",
+    "stop",
     "records",
     "grid",
     "stats",

@@ -28,7 +28,8 @@ def scaling(table: pd.DataFrame) -> str:
     D, last = table.index[-1], table.iloc[-1]
     most = (table["ours_s"] / table["floor_s"])[table.index >= 1024].max()
     return (
-        f"At D = {D:,}, SS_rate and its gradient take {last['ours_s']:.2g} s, "
+        f"Measured on {', '.join(sorted(set(table['machine'])))}: at D = {D:,}, SS_rate and its "
+        f"gradient take {last['ours_s']:.2g} s, "
         f"{last['ours_s'] / last['floor_s']:.1f} times the floor, and {last['ours_MB']:,.0f} MB; "
         f"the matrix of distances alone would be {4e-6 * D**2:,.0f} MB. From D = 1,024 on, the "
         f"time is at most {most:.1f} times the floor."

@@ -1,4 +1,4 @@
-"""The file that keeps the state of a run between epochs: read whole and of this run, or refused."""
+"""The file that keeps the state of a run between steps: read whole and of this run, or refused."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _KINDS: Mapping[str, type] = {
     "doses": list,
     "before": Mapping,
     "by_module": Mapping,
+    "processes": list,
 }
 
 
@@ -44,8 +45,13 @@ def load(path: Path, run: Run, device: str) -> dict[str, Any]:
             raise ValueError(f"checkpoint {path} has no usable {key!r}; {begin}")
     if state["run"] != repr(run):
         raise ValueError(f"checkpoint {path} is of {state['run']}, expected {run!r}; {begin}")
+    each = [own.get("begun") for own in state["processes"] if isinstance(own, dict)]
+    within = [own for own in each if isinstance(own, dict) and own.get("losses")]
+    if len(each) != run.recipe.processes or len(within) not in (0, len(each)):
+        raise ValueError(f"checkpoint {path} has no usable 'processes'; {begin}")
     epoch, lengths = state["epoch"], {len(values) for values in state["history"].values()}
-    if not 0 < epoch <= run.recipe.epochs or lengths != {epoch}:
+    least, most = (0, run.recipe.epochs - 1) if within else (1, run.recipe.epochs)
+    if not least <= epoch <= most or lengths != {epoch}:
         raise ValueError(
             f"checkpoint {path} says epoch {epoch} of {run.recipe.epochs}, with a history of "
             f"{', '.join(map(str, sorted(lengths)))}; {begin}"

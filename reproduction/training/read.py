@@ -29,7 +29,7 @@ _COLUMNS = [
 # fmt: on
 
 #: Settings that older records do not name, with what they were.
-_LATER = {"test_last": False}
+_LATER = {"test_last": False, "processes": 1, "gathered": False}
 
 
 def read_runs(
@@ -264,7 +264,7 @@ def doses_table(doses: pd.DataFrame) -> pd.DataFrame:
         "γ": "{gamma:.2f}",
         "SS_rate": "{SS_rate:.3f}",
         "from γ": "{with:.3f} ({without:.3f})",
-        "top-1, points": "{top-1:+.1f} ({low:+.1f}, {high:+.1f})",
+        "top-1, points": "{top-1:+.1f} ± {std:.1f}",
         "gradient": "{gradient:.0e}",
     }
     rows = doses.reset_index().to_dict("records")

@@ -39,6 +39,15 @@ class _Shuffled(SelfSimilarityConstraint):
         return F
 
 
+class _Gathered(SelfSimilarityConstraint):
+    """The constraint on the images of all processes that train the network, not each on its own."""
+
+    def _features(self, reduced: Tensor) -> Tensor:
+        from torch.distributed.nn import functional  # type: ignore[attr-defined]
+
+        return super()._features(torch.cat(functional.all_gather(reduced.contiguous())))
+
+
 def constraint_of(run: Run, network: nn.Module, modules: list[str]) -> SelfSimilarityConstraint:
     """The term that the penalty of a run adds. Of a yoked one only the direction counts: it is that
     of the gradient of SS_rate^2, which has one wherever SS_rate has.
@@ -50,7 +59,8 @@ def constraint_of(run: Run, network: nn.Module, modules: list[str]) -> SelfSimil
         shuffled = _Shuffled(network, modules, target=0.0, weight=1.0, seed=run.seed)
         shuffled.permutation = run.seed
         return shuffled
-    return SelfSimilarityConstraint(
+    kind = _Gathered if run.recipe.gathered else SelfSimilarityConstraint
+    return kind(
         network,
         modules,
         target=penalty.gamma,

@@ -322,11 +322,11 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 def verdict(finding: Finding) -> str:
     """What a finding at the paper's settings is called: one of `VERDICTS`.
 
-    >>> verdict(Finding("undecided")), verdict(Finding("undecided", gated="partly"))
+    >>> verdict(Finding("undecided", {"untrained": True})), verdict(Finding("undecided"))
     ('not testable here', 'undecided')
     """
-    undecided = "undecided" if finding.gated else "not testable here"
-    return undecided if finding.outcome == "undecided" else finding.outcome
+    untestable = finding.outcome == "undecided" and bool(finding.values.get("untrained"))
+    return "not testable here" if untestable else finding.outcome
 
 
 def _words(key: str, finding: Finding, found: Power | None = None) -> dict[str, str]:

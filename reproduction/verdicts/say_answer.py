@@ -69,8 +69,8 @@ QUESTIONS = {
         "invariance": "Invariance explains who gains",
     },
     "Can I use the measure?": {
-        "cheap": "SS_rate is cheap and has a usable gradient",
-        "range": "It lies in 0…1 and is small for what is self-similar",
+        "cheap": "SS_rate is cheap enough for a loss function",
+        "range": "It is small for what is self-similar",
         "boxes": "It counts boxes",
     },
     "Should I use the constraint?": {

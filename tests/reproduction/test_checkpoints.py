@@ -20,7 +20,7 @@ STATE = {
     "run": repr(RUN),
     "network": {"weight": torch.ones(100)},
     "optimizer": {"state": {}},
-    "constraint": None,
+    "processes": [{"begun": None, "constraint": None}],
     "epoch": 1,
     "seconds": 1.0,
     "history": {"test": [10.0]},
@@ -40,6 +40,10 @@ def refused(path):
 def test_a_whole_checkpoint_is_read(tmp_path):
     torch.save(STATE, tmp_path / "a.pt")
     assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 1
+    within = {"losses": [torch.ones(())], "penalties": [], "rates": [], "doses": []}
+    of_one = {"processes": [{"begun": within, "constraint": None}]}
+    torch.save(STATE | of_one | {"epoch": 0, "history": {"test": []}}, tmp_path / "a.pt")
+    assert load(tmp_path / "a.pt", RUN, "cpu")["epoch"] == 0
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,17 @@ def test_a_whole_checkpoint_is_read(tmp_path):
         ({"epoch": 2}, "history of 1"),
         ({"network": None}, "'network'"),
         ({"epoch": "1"}, "'epoch'"),
+        ({"epoch": 0, "history": {"test": []}}, "epoch 0 of 2"),
+        ({"processes": []}, "'processes'"),
+        ({"processes": [{"begun": None}] * 2}, "'processes'"),
+        (
+            {
+                "processes": [{"begun": {"losses": [1.0]}}],
+                "epoch": 2,
+                "history": {"test": [1.0, 2.0]},
+            },
+            "epoch 2 of 2",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
@@ -58,7 +73,7 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
 
 
 def test_a_checkpoint_without_a_key_is_refused(tmp_path):
-    for key in set(STATE) - {"constraint"}:
+    for key in STATE:
         torch.save({k: v for k, v in STATE.items() if k != key}, tmp_path / "a.pt")
         refused(tmp_path / "a.pt")
 
@@ -91,8 +106,13 @@ def test_a_folder_is_tried_before_anything_is_measured(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", without_links)
-    with pytest.raises(ValueError, match="not permitted"):
+    with pytest.warns(UserWarning, match="no hard links in .*not permitted"):
         records.check_folder(tmp_path)
+    record = records.new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=1.0)
+    path = records.write(record, tmp_path)
+    assert records.read(path) == record
+    with pytest.raises(FileExistsError, match="this run has its record"):
+        records.write(record, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

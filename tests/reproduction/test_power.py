@@ -364,7 +364,7 @@ def test_what_is_dealt_keeps_its_values_and_goes_where_the_claim_says():
 MADE_UP = {
     "range": (
         pd.DataFrame({"released": [0.1, 0.2] * 50, "printed": [0.7, 0.6] * 50}),
-        pd.DataFrame({"own": [0.2], "low": [0.18], "high": [0.32]}, index=["Cantor set"]),
+        pd.DataFrame({"own": [0.2] * 2, "low": 0.18, "high": 0.32}, index=["Cantor set", "other"]),
     ),
     "cheap": (pd.DataFrame({"plain": [0.02], "ours": [0.01]}),),
     "table2-untrained": (table_2(),),

@@ -12,13 +12,17 @@ RUNS = pd.DataFrame([RUN, {**RUN, "model": "PVT", "arm": "constrained"}])
 
 
 def test_what_was_run():
-    text = say.what_was_run(RUNS, RUNS)
+    nothing = pd.DataFrame({"network": ["VGG"], "done": [0]})
+    text = say.what_was_run(RUNS, RUNS, nothing)
     assert text.startswith("**Not run at 224 px**. What was run instead: 2 runs of small versions")
     assert "2 of the architectures (PVT, VGG) on 8,000 CIFAR-10 training images" in text
     assert text.endswith("at 32 px, 10 epochs, AdamW, on a CPU. CIFAR-100: not run.")
     full = pd.concat([RUNS, pd.DataFrame([{**RUN, "recipe": "paper"}])])
-    assert say.what_was_run(full, RUNS).startswith("1 runs at 224 px are among the records.")
-    assert "Small networks on small images: not run" in say.what_was_run(full, RUNS.iloc[:0])
+    assert say.what_was_run(full, RUNS, nothing).startswith("1 run is among the records at 224 px.")
+    none = say.what_was_run(full, RUNS.iloc[:0], nothing)
+    assert "Small networks on small images: not run" in none
+    planned = say.what_was_run(RUNS, RUNS, nothing.assign(done=3))
+    assert "Besides, 3 runs of a plan on the authors' own form (VGG), trained alike" in planned
 
 
 def test_baselines():
@@ -172,12 +176,6 @@ def test_choices():
         "the best test epoch and by up to 0.26 with the held-out choice."
     )
     assert say.choices(table.iloc[:0]) == "The choice of the epoch: not run."
-
-
-def test_answers():
-    text = say.answers("A.", "B.", "C.", "D.", "E.", 7)
-    assert text.startswith("**Does the constraint act?** A.\n\n**Does it help?** B. C.\n\n")
-    assert "without it?** D. E.\n\n**Limits.** 7 short runs of small networks" in text
 
 
 def test_the_first_lines_say_what_was_not_run():
