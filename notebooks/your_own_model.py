@@ -146,7 +146,7 @@ read.refused(refusals.refusals())
 # does not fit it, a formula may still give a number, such as an exponent of $10^{15}$ from eigenvalues that rounding alone
 # keeps apart. What comes back instead is an error, or NaN and the reason:
 
-# %% mystnb={"figure": {"caption": "**No number comes out where an estimator has none.** The answers to dead, tied, scattered and overflown input; the last rows look like it and have a number. What to see: each answer says what is wrong with the input.", "name": "tab-degenerate"}} tags=["hide-input", "nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**No number comes out where an estimator has none.** The answers to dead, tied, scattered and overflown input; each answer says what is wrong with the input. The last rows look like it and have a number.", "name": "tab-degenerate"}} tags=["hide-input", "nbval-check-output", "live"]
 read.refused(refusals.degenerate())
 
 # %% [markdown]

@@ -47,7 +47,7 @@ def plot_spectra(spectra: Mapping[str, Mapping[str, tuple[ArrayLike, PowerLaw]]]
         tail = np.array([fit.x_min, values[0]])
         share = fit.n_tail / fit.n * (tail / fit.x_min) ** (1 - fit.exponent)
         axis.loglog(tail, share, color=FAMILY_COLOURS["cnn"], linewidth=1.8)
-        exponent = f"γ = {fit.exponent:.2f} ± {fit.standard_error:.2f}"
+        exponent = f"exponent {fit.exponent:.2f} ± {fit.standard_error:.2f}"
         text = f"{exponent}\nKS {fit.ks_distance:.2f}, n = {fit.n_tail}"
         axis.text(0.97, 0.95, text, transform=axis.transAxes, fontsize=9, ha="right", va="top")
         axis.set(title=f"{layer}, {way}", ylim=(0.5 / len(values), 1.5))

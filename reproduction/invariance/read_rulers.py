@@ -27,21 +27,23 @@ def exponents_known(found: pd.DataFrame) -> pd.DataFrame:
         within=found["within"].map(percent),
     )
     shown = _beside(cells, "exponent", ("found", "error", "within"))
-    return shown.rename(index="γ = {:.1f}".format)
+    return shown.rename(index="exponent {:.1f}".format)
 
 
 def exponents_other(examples: pd.DataFrame) -> pd.DataFrame:
     """``rulers.exponent_examples`` as a reader sees it: a row per spectrum, text.
 
     Returns:
-        Per estimator: γ with its standard error, n (eigenvalues in the fit) and KS.
+        Per estimator: the exponent with its standard error, n (eigenvalues in the fit) and KS.
     """
     cells = examples.assign(
-        γ=[f"{row.exponent:.2f} ± {row.standard_error:.2f}" for row in examples.itertuples()],
+        exponent=[
+            f"{row.exponent:.2f} ± {row.standard_error:.2f}" for row in examples.itertuples()
+        ],
         n=examples["n_tail"].map(str),
         KS=examples["ks_distance"].map("{:.2f}".format),
     )
-    return _beside(cells, "spectrum", ("γ", "n", "KS")).loc[examples["spectrum"].unique()]
+    return _beside(cells, "spectrum", ("exponent", "n", "KS")).loc[examples["spectrum"].unique()]
 
 
 def _beside(cells: pd.DataFrame, index: str, columns: Sequence[str]) -> pd.DataFrame:

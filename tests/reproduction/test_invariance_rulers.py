@@ -25,6 +25,7 @@ from reproduction.invariance.rulers import (
     exponent_recovery,
     umap_repeats,
 )
+from reproduction.words import percent
 from sslib.grams import Gram
 from sslib.powerlaw import powerlaw_exponent
 
@@ -72,12 +73,15 @@ def test_one_layer_under_several_seeds_of_umap():
 def test_known_exponents_are_shown_and_their_scatter_is_told():
     found = exponent_recovery([2.0, 3.0], n=100, draws=4)
     shown = exponents_known(found)
-    assert list(shown.index) == ["γ = 2.0", "γ = 3.0"]
+    assert list(shown.index) == ["exponent 2.0", "exponent 3.0"]
     columns = [(way, column) for way in ESTIMATORS for column in ("found", "error", "within")]
     assert list(shown.columns) == columns
     first = found.iloc[0]
-    assert shown.loc["γ = 2.0", ("printed", "found")] == f"{first['mean']:.2f} ± {first['std']:.2f}"
-    assert shown.loc["γ = 2.0", ("printed", "within")] == f"{first['within']:.0%}"
+    assert (
+        shown.loc["exponent 2.0", ("printed", "found")]
+        == f"{first['mean']:.2f} ± {first['std']:.2f}"
+    )
+    assert shown.loc["exponent 2.0", ("printed", "within")] == percent(first["within"])
     scatter = exponent_scatter(found)
     printed = found[found["estimator"] == "printed"]
     assert scatter.loc["printed", "within"] == printed["within"].min()
@@ -92,7 +96,7 @@ def test_other_spectra_are_shown_in_their_order():
     last = examples.iloc[-1]
     cell = shown.loc[OTHER_SPECTRA[-1], "released"]
     assert cell["n"] == str(last["n_tail"]) and cell["KS"] == f"{last['ks_distance']:.2f}"
-    assert cell["γ"] == f"{last['exponent']:.2f} ± {last['standard_error']:.2f}"
+    assert cell["exponent"] == f"{last['exponent']:.2f} ± {last['standard_error']:.2f}"
 
 
 def test_known_dimensions_are_shown_by_set_and_unit():
