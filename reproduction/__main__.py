@@ -10,11 +10,12 @@ import math
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduction import machine, records
+from reproduction import inputs, machine, records
 from reproduction.covering.run import run_covers
 from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
 from reproduction.invariance.run import run_invariance, run_noise
@@ -98,11 +99,18 @@ def train(add: Add) -> Make:
     add("--gamma", metavar="GAMMA", help=f"of constrained: {', '.join(GAMMAS)}, a number (model)")
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
+    add("--anew", action="store_true", help="begin a run anew where its checkpoint is damaged")
     add("--plan", metavar="NAME", help="run a plan of data/results/plan.yml instead")
     add("--rehearse", action="store_true", help="the plan in seconds a run, to see that it works")
 
     def make(asked: argparse.Namespace) -> Made:
         given = {name: value for name in GRID if (value := getattr(asked, name)) is not None}
+        how = {
+            "device": asked.device,
+            "root": asked.results,
+            "minutes": asked.minutes,
+            "anew": asked.anew,
+        }
         if asked.plan:
             if given:
                 raise ValueError(
@@ -113,7 +121,7 @@ def train(add: Add) -> Make:
             if asked.list:
                 print(progress(due(plan, asked.results), asked.results).to_string(index=False))
                 return None
-            return run_plan(plan, device=asked.device, root=asked.results, minutes=asked.minutes)
+            return run_plan(plan, **how)
         if asked.rehearse:
             raise ValueError("--rehearse: expected together with --plan")
         chosen = {**GRID, **given}
@@ -121,7 +129,7 @@ def train(add: Add) -> Make:
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))
             return None
-        return run_grid(cells, device=asked.device, root=asked.results, minutes=asked.minutes)
+        return run_grid(cells, **how)
 
     return make
 
@@ -199,6 +207,32 @@ def measures(add: Add) -> Make:
     return make
 
 
+def check(add: Add) -> Make:
+    """Compare the images of records with those here; exit code 1 where some are others."""
+    add("experiments", nargs="*", metavar="EXPERIMENT", help="folders of records; default: all")
+
+    def make(asked: argparse.Namespace) -> Made:
+        there = sorted(path.name for path in asked.results.iterdir() if path.is_dir())
+        if unknown := sorted(set(asked.experiments) - set(there)):
+            raise ValueError(f"{unknown[0]}: {asked.results} has only {', '.join(there)}")
+        counts: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for what, (state, why) in inputs.states(asked.experiments or there, asked.results):
+            counts[state] += 1
+            if state == inputs.CHANGED:
+                print(f"{state}: {what}: {why}")
+            elif why:
+                reasons[why] += 1
+        for why, count in reasons.items():
+            print(f"{inputs.UNKNOWN}: {count} records: {why}")
+        print(", ".join(f"{counts[s]} {s}" for s in (inputs.SAME, inputs.CHANGED, inputs.UNKNOWN)))
+        if counts[inputs.CHANGED]:
+            sys.exit(1)
+        return None
+
+    return make
+
+
 #: Name of the command -> the function that adds its options and gives what makes the records.
 COMMANDS = {
     "ss-rate": ss_rate,
@@ -206,6 +240,7 @@ COMMANDS = {
     "train": train,
     "invariance": invariance,
     "measures": measures,
+    "check": check,
 }
 
 

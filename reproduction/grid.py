@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reproduction import records
+from reproduction.inputs import check_finished
 from reproduction.paths import RESULTS
 
 Asked = tuple[Mapping[str, Any], int]
@@ -65,7 +66,20 @@ def run(jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu") -> It
     Returns:
         The paths of new records. The seconds in a record are those since the one before it, unless
         the measurement has its own.
+
+    Raises:
+        ValueError: what is finished was made from other images than those here; see ``inputs``.
     """
+    jobs = list(jobs)
+    _check(jobs, root)
+    yield from _measured(jobs, root, device)
+
+
+def _check(jobs: Iterable[Job], root: Path) -> None:
+    check_finished([(job.experiment, *cell) for job in jobs for cell in job.cells], root)
+
+
+def _measured(jobs: Iterable[Job], root: Path, device: str) -> Iterator[Path]:
     for job in jobs:
         lacking = job.lacking(root)
         if not lacking:
@@ -95,10 +109,11 @@ def complete(jobs: Iterable[Job], root: Path = RESULTS, *, device: str | None = 
     from tqdm import tqdm
 
     jobs = list(jobs)
+    _check(jobs, root)
     lacking = sum(len(job.lacking(root)) for job in jobs)
     if not lacking:
         return 0
-    done = run(jobs, root, device=device or default_device())
+    done = _measured(jobs, root, device or default_device())
     # On stderr, and even where that is no terminal: hours without a word look like a hang.
     return sum(1 for _ in tqdm(done, total=lacking, unit="cell", file=sys.stderr))
 

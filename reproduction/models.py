@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -304,8 +305,10 @@ def features_of(
 
 
 def weights_label(architecture: Architecture, weights: str) -> str:
-    """What a configuration calls the weights; known without loading them, so that finished cells
-    cost nothing.
+    """What a configuration calls the weights, a file's by its content; known without loading them,
+    so that finished cells cost nothing.
+
+    Raises ValueError if there is no such file.
     """
     if weights == "untrained":
         return weights
@@ -314,4 +317,9 @@ def weights_label(architecture: Architecture, weights: str) -> str:
 
         tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
         return f"pretrained:{tag}"
-    return f"checkpoint:{Path(weights).name}"
+    path = Path(weights) / f"{architecture.timm_name}.safetensors"
+    if not path.is_file():
+        raise ValueError(f"weights: there is no file {str(path)!r}")
+    with open(path, "rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return f"checkpoint:{Path(weights).resolve().name}@{content}"

@@ -71,7 +71,8 @@ def _is_of_a_plan(record: Mapping[str, Any]) -> bool:
 
 
 _DEVICE = {"type": text, "name": text, "threads": count}
-_DATA = {"name": text, "n": count, "fingerprint": text}
+_DRAWN = {"split": text, "seed": count, "n": count, "of": count, "content": text}
+_DATA = {"name": text, "n": count, "fingerprint": text, "drawn?": [_DRAWN]}
 
 
 def _date(value: str) -> str | None:

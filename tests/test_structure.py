@@ -36,7 +36,9 @@ BASE = [
     "paths",
     "table_1",
     "machine",
+    "files",
     "records",
+    "inputs",
     "grid",
     "stats",
     "stats_groups",
@@ -45,6 +47,7 @@ BASE = [
     "settings",
     "image_files",
     "image_folders",
+    "image_sources",
     "images",
     "models",
 ]

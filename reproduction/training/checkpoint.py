@@ -13,6 +13,7 @@ from reproduction.training.recipes import Run
 
 _KINDS: Mapping[str, type] = {
     "run": str,
+    "images": str,
     "network": Mapping,
     "optimizer": Mapping,
     "epoch": int,
@@ -24,13 +25,20 @@ _KINDS: Mapping[str, type] = {
 }
 
 
-def load(path: Path, run: Run, device: str) -> dict[str, Any]:
+def load(path: Path, run: Run, images: str, device: str) -> dict[str, Any]:
     """The state in a checkpoint of `run`.
 
+    Args:
+        path: of the file.
+        run: what it is to be the state of.
+        images: fingerprint of the pictures that it is trained on.
+        device: where the state is wanted.
+
     Raises:
-        ValueError: naming the file if it is damaged, of another run, or lacks something.
+        ValueError: naming the file if it is damaged, of another run, of other images, or lacks
+            something.
     """
-    begin = f"delete {path} to begin this run anew"
+    begin = f"delete {path}, or pass --anew, to begin this run anew"
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file makes torch raise half a dozen kinds
@@ -44,6 +52,11 @@ def load(path: Path, run: Run, device: str) -> dict[str, Any]:
             raise ValueError(f"checkpoint {path} has no usable {key!r}; {begin}")
     if state["run"] != repr(run):
         raise ValueError(f"checkpoint {path} is of {state['run']}, expected {run!r}; {begin}")
+    if state["images"] != images:
+        raise ValueError(
+            f"checkpoint {path} is of other images ({state['images']}) than those here ({images}); "
+            f"put them back, or {begin}"
+        )
     epoch, lengths = state["epoch"], {len(values) for values in state["history"].values()}
     if not 0 < epoch <= run.recipe.epochs or lengths != {epoch}:
         raise ValueError(

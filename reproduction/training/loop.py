@@ -10,10 +10,9 @@ its last epoch as if nothing had happened.
 from __future__ import annotations
 
 import math
-import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from reproduction.table_1 import find
 from reproduction.training.checkpoint import load, save
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
+from reproduction.training.seeds import own_random_numbers, seed_epoch
 from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
@@ -44,6 +44,7 @@ def train(
     deadline: float = math.inf,
     doses: Sequence[Sequence[float]] | None = None,
     matrices: Path | None = None,
+    anew: bool = False,
 ) -> dict[str, Any] | None:
     """Train one network and return what was measured; None if `deadline` came first.
 
@@ -55,19 +56,22 @@ def train(
             The caller deletes it.
         deadline: a ``time.time()``; looked at after every epoch.
         doses: for a yoked penalty, "doses" of the run that it is yoked to.
+        anew: begin from the beginning, with a warning, where the checkpoint cannot be gone on from.
         matrices: .npz file for what Tables 4 and 5 and Figure 2 need of the trained network (tens
             of MB).
 
     Returns:
         The metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
         "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that
-        is best on the held-out images). "history" has a list per quantity, one entry an epoch.
+        is best on the held-out images). "history" has a list per quantity, one entry an epoch, the
+        number of CPU threads among them: a run may go on with another.
         "doses", where they are to be kept, has a list per epoch: the norm, over all parameters, of
         the penalty's gradient in each step, below 0 where SS_rate is below gamma. SS_rates are by
         the released formula.
 
     Raises:
-        ValueError: there are fewer training images than a batch, or not as many doses as steps.
+        ValueError: there are fewer training images than a batch, not as many doses as steps, or
+            a checkpoint that cannot be gone on from.
         RuntimeError: the loss is no longer finite.
     """
     if len(pictures.train[0]) < run.recipe.batch:
@@ -75,17 +79,17 @@ def train(
             f"pictures: expected at least a batch of {run.recipe.batch} training images, "
             f"got {len(pictures.train[0])}"
         )
-    with _own_random_numbers():
+    with own_random_numbers():
         loop = _Loop(run, pictures, device, doses)
         if checkpoint and checkpoint.exists():
-            state = load(checkpoint, run, device)
             try:
-                loop.load(state)
-            except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+                loop.go_on(checkpoint)
+            except ValueError as error:
                 loop.close()
-                raise ValueError(
-                    f"checkpoint {checkpoint} does not fit this run; delete it to begin anew"
-                ) from error
+                if not anew:
+                    raise
+                warnings.warn(f"begun anew, as {error}", stacklevel=2)
+                loop = _Loop(run, pictures, device, doses)
         try:
             while loop.epoch < run.recipe.epochs:
                 if time.time() > deadline:
@@ -107,6 +111,7 @@ _HISTORY = (
     "penalty",
     "gradient_ratio",
     "seconds",
+    "threads",
 )
 
 
@@ -194,6 +199,7 @@ class _Loop:
     def state(self) -> dict[str, Any]:
         return {
             "run": repr(self.run),
+            "images": self.pictures.fingerprint,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "constraint": self.constraint.get_extra_state() if self.constraint else None,
@@ -204,6 +210,19 @@ class _Loop:
             "before": self.before,
             "by_module": self.by_module,
         }
+
+    def go_on(self, checkpoint: Path) -> None:
+        """Take up the state in a checkpoint; ValueError that names it if that is no state of this
+        run. Only a new loop will do then.
+        """
+        state = load(checkpoint, self.run, self.pictures.fingerprint, self.device)
+        try:
+            self.load(state)
+        except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"checkpoint {checkpoint} does not fit this run; delete it, or pass --anew, "
+                "to begin this run anew"
+            ) from error
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -247,6 +266,7 @@ class _Loop:
             "penalty": torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0,
             "gradient_ratio": steps.gradient_ratio,
             "seconds": took,
+            "threads": torch.get_num_threads(),
         }
         for key in _HISTORY:
             self.history[key].append(entry[key])
@@ -258,7 +278,7 @@ class _Loop:
 
     def _train_epoch(self) -> _Steps:
         recipe, (pixels, labels) = self.run.recipe, self.pictures.train
-        _seed(self.run.seed, self.epoch)
+        seed_epoch(self.run.seed, self.epoch)
         order = torch.randperm(len(labels)).to(self.device)
         self.network.train()
         steps = _Steps()
@@ -370,23 +390,3 @@ class _Loop:
         temporary = path.with_suffix(".tmp.npz")
         np.savez(temporary, **arrays)
         temporary.replace(path)
-
-
-def _seed(seed: int, epoch: int) -> None:
-    """Set all three generators that torch, timm's Mixup and timm's RandomErasing draw from."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(3)
-    torch.manual_seed(int(state[0]))
-    np.random.seed(int(state[1]))
-    random.seed(int(state[2]))
-
-
-@contextmanager
-def _own_random_numbers() -> Iterator[None]:
-    """Leave the caller's generators as they were found."""
-    state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(state)
-            np.random.set_state(numpy_state)

@@ -38,6 +38,7 @@ def run_grid(
     root: Path = RESULTS,
     minutes: float = math.inf,
     matrices: bool = True,
+    anew: bool = False,
 ) -> Iterator[Path]:
     """Work through the cells that have no record, in their order; yields the paths of new records.
 
@@ -54,6 +55,7 @@ def run_grid(
         minutes: how long.
         matrices: keep the trained network's matrices in an .npz beside the record, for Tables 4
             and 5.
+        anew: begin a run from the beginning where its checkpoint cannot be gone on from.
 
     Raises:
         FileNotFoundError: images are missing, or runs that a cell needs and that are not among
@@ -64,7 +66,7 @@ def run_grid(
     if not minutes > 0:
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     device, deadline = device or default_device(), time.time() + 60 * minutes
-    work = job(cells, root=root, device=device, deadline=deadline, matrices=matrices)
+    work = job(cells, root=root, device=device, deadline=deadline, matrices=matrices, anew=anew)
     return run_jobs([work], root, device=device)
 
 
@@ -75,6 +77,7 @@ def job(
     device: str,
     deadline: float = math.inf,
     matrices: bool = True,
+    anew: bool = False,
 ) -> Job:
     """The cells as a job of ``reproduction.grid``. Arguments as for `run_grid`; deadline: a
     ``time.time()``.
@@ -82,14 +85,14 @@ def job(
 
     def measure(lacking: Sequence[tuple[Mapping[str, Any], int]]) -> Iterator[Measurement]:
         todo = [cell for cell in cells if (cell.config, cell.seed) in lacking]
-        return _measure(todo, root, device, deadline, matrices)
+        return _measure(todo, root, device, deadline, matrices, anew)
 
     (experiment,) = {cell.experiment for cell in cells} or {EXPERIMENT}
     return Job(experiment, tuple((cell.config, cell.seed) for cell in cells), measure)
 
 
 def _measure(
-    todo: list[Trainable], root: Path, device: str, deadline: float, matrices: bool
+    todo: list[Trainable], root: Path, device: str, deadline: float, matrices: bool, anew: bool
 ) -> Iterator[Measurement]:
     """Train what no other process holds, and wait for what one does, until all have a record."""
     for cell in todo:
@@ -101,7 +104,7 @@ def _measure(
                 with _lock(cell.path(root)) as ours:
                     if ours and not cell.done(root):
                         images = pictures(cell.dataset, cell.protocol)
-                        yield from _trained(cell, images, device, root, deadline, matrices)
+                        yield from _trained(cell, images, device, root, deadline, matrices, anew)
         waiting = [cell for cell in todo if not cell.done(root)]
         if len(waiting) == len(todo):
             time.sleep(min(_WAIT, max(0.0, deadline - time.time())))
@@ -109,7 +112,13 @@ def _measure(
 
 
 def _trained(
-    cell: Trainable, pictures: Pictures, device: str, root: Path, deadline: float, matrices: bool
+    cell: Trainable,
+    pictures: Pictures,
+    device: str,
+    root: Path,
+    deadline: float,
+    matrices: bool,
+    anew: bool,
 ) -> Iterator[Measurement]:
     """Train one cell, from its checkpoint if there is one; nothing if the time was over before."""
     path = cell.path(root)
@@ -122,21 +131,26 @@ def _trained(
         deadline=deadline,
         doses=cell.doses(root),
         matrices=path.with_suffix(".npz") if matrices else None,
+        anew=anew,
     )
     if metrics is None:
         return
-    data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
     # What all epochs took, those before a stop included.
     seconds = sum(metrics["history"]["seconds"])
     try:
-        yield Measurement(cell.config, cell.seed, metrics, data, seconds)
+        yield Measurement(cell.config, cell.seed, metrics, pictures.data, seconds)
     finally:
         if path.exists():
             checkpoint.unlink(missing_ok=True)
 
 
 def run_plan(
-    plan: Plan, *, device: str | None = None, root: Path = RESULTS, minutes: float = math.inf
+    plan: Plan,
+    *,
+    device: str | None = None,
+    root: Path = RESULTS,
+    minutes: float = math.inf,
+    anew: bool = False,
 ) -> Iterator[Path]:
     """Run what the plan still lacks; yields the paths of new records.
 
@@ -153,7 +167,7 @@ def run_plan(
         cells = due(plan, root)
         if all(cell.done(root) for cell in cells):
             return
-        work = job(cells, root=root, device=device, deadline=deadline, matrices=False)
+        work = job(cells, root=root, device=device, deadline=deadline, matrices=False, anew=anew)
         yield from run_jobs([work], root, device=device)
 
 
