@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +11,24 @@ from typing import Any
 
 import torch
 
+from reproduction.record_metrics import count, misfit, number, text
 from reproduction.training.recipes import Run
 
-_KINDS: Mapping[str, type] = {
-    "run": str,
-    "images": str,
-    "network": Mapping,
-    "optimizer": Mapping,
-    "epoch": int,
-    "seconds": float,
-    "history": Mapping,
-    "doses": list,
-    "before": Mapping,
-    "by_module": Mapping,
+_STATE = {
+    "run": text,
+    "images": text,
+    "network": {},
+    "optimizer": {},
+    "epoch": count,
+    "seconds": number,
+    "history": {"+": [number]},
+    "doses": [[number]],
+    "before": {"*": {"+": number}},
+    "by_module": {"*": number},
 }
+
+#: Bytes of SHA-256, with which a file ends: torch reads a changed byte as another weight.
+_DIGEST = 32
 
 
 def load(path: Path, run: Run, images: str, device: str) -> dict[str, Any]:
@@ -40,16 +46,20 @@ def load(path: Path, run: Run, images: str, device: str) -> dict[str, Any]:
     """
     begin = f"delete {path}, or pass --anew, to begin this run anew"
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        content = path.read_bytes()
+        if hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
+            raise ValueError("its content is not what was written")
+        stored = io.BytesIO(content[:-_DIGEST])
+        state = torch.load(stored, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file makes torch raise half a dozen kinds
         raise ValueError(
             f"checkpoint {path} cannot be read ({type(error).__name__}); {begin}"
         ) from error
     if not isinstance(state, dict):
         raise ValueError(f"checkpoint {path} holds no state of a run; {begin}")
-    for key, kind in _KINDS.items():
-        if not isinstance(state.get(key), kind):
-            raise ValueError(f"checkpoint {path} has no usable {key!r}; {begin}")
+    for key, shape in _STATE.items():
+        if why := misfit(state.get(key), shape, key):
+            raise ValueError(f"checkpoint {path} has no usable {key!r} ({why}); {begin}")
     if state["run"] != repr(run):
         raise ValueError(f"checkpoint {path} is of {state['run']}, expected {run!r}; {begin}")
     if state["images"] != images:
@@ -70,5 +80,12 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
-    torch.save(state, temporary)
+    stored = io.BytesIO()
+    torch.save(state, stored)
+    content = stored.getbuffer()
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.write(hashlib.sha256(content).digest())
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)

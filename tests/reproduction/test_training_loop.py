@@ -12,6 +12,7 @@ import torch
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
 from reproduction.training import loop as loop_module
+from reproduction.training.checkpoint import load
 from reproduction.training.loop import _Loop, train
 from reproduction.training.pairs import dose_response
 from reproduction.training.pictures import augment, load_pictures, normalise
@@ -218,7 +219,7 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
     run = Run("mixer_b16_224", TINY, 0)
     metrics = train(run, pictures, checkpoint=checkpoint, matrices=kept)
     network, modules = network_of(run, 10)
-    network.load_state_dict(torch.load(checkpoint, weights_only=True)["network"])
+    network.load_state_dict(load(checkpoint, run, pictures.fingerprint, "cpu")["network"])
     architecture = find(run.model)
     network.eval()
     with torch.no_grad():
