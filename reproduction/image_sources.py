@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from reproduction import plain
 from reproduction.image_files import read_image, shown
 from reproduction.image_folders import image_folder
 from reproduction.paths import data_root, existing_folder, looked_for
@@ -155,7 +156,7 @@ def _folder(name: str, folder: Path, split: str) -> Source:
     return Source(
         images.labels,
         lambda i: read_image(images.files[i]),
-        f"images of {name} ({split}), from image files",
+        f"images of {plain.text(name)} ({split}), from image files",
         images.classes,
         root=folder,
         files=images.files,

@@ -36,6 +36,7 @@ BASE = [
     "paths",
     "table_1",
     "machine",
+    "plain",
     "files",
     "records",
     "inputs",
