@@ -95,35 +95,15 @@ def density(pairs: Tensor | Distances, theta: Tensor, formula: str) -> Tensor:
 
 
 def _below(pairs: Tensor | Distances, edges: Tensor) -> Tensor:
-    """How many pairs are below each of the sorted edges TZ ... TV: (T,).
-
-    On a CPU a value finds its place from the leading bits of its number, which order as the values
-    do and of which no two edges share many, and is compared with the edges that share them.
-    """
-    T = len(edges)
-    if not on_host(edges.device) or pairs.numel() < CACHED // 16 or not edges[-1].isfinite():
-        parts = (part.flatten().sort().values for part in pairs.split(CHUNK))
-        return torch.stack([torch.searchsorted(part, edges) for part in parts]).sum(0)
-    word = torch.int32 if edges.dtype == torch.float32 else torch.int64
-    bits = edges[1:].view(word)
-    shift = max(0, int(bits[-1] - bits[0]).bit_length() - (32 * T).bit_length())
-    base = (int(bits[0]) >> shift) - 1  # cell 0 is below all edges
-    cells = (bits >> shift) - base  # (T - 1,)
-    last = int(cells[-1])
-    # Without a shift, a cell is one number, and there is nothing to compare.
-    starts = torch.arange(last + 1, dtype=word)
-    place = torch.searchsorted(cells, starts, right=not shift, out_int32=True)  # (cells,)
-    shared = int(cells.bincount().max()) if shift else 0
-    following = torch.cat([edges[1:], torch.full_like(edges[:1], math.nan)])
-    count = torch.zeros(T, dtype=torch.int64)
-    for part in pairs.split(CACHED):
+    """How many pairs are below each of the thresholds (T,), sorted from TZ to TV: (T,)."""
+    host = on_host(edges.device)
+    count = torch.zeros(len(edges), dtype=torch.int64, device=edges.device)
+    for part in pairs.split(CACHED if host else CHUNK):
         values = part.flatten()
-        cell = (values.view(word) >> shift).sub_(base).clamp_(0, last)
-        passed = place.index_select(0, cell)  # (n,) edges at or below the value, TZ not counted
-        for _ in range(shared):
-            passed += values >= following.index_select(0, passed)
-        count += passed.bincount(minlength=T)
-    return torch.cat([count[:1] * 0, count.cumsum(0)[:-1]])
+        # NumPy sorts some twenty times faster than torch on a CPU.
+        order = torch.from_numpy(np.sort(values.numpy())) if host else values.sort().values
+        count += torch.searchsorted(order, edges)
+    return count
 
 
 def box_number(density: Tensor, D: int, formula: str) -> Tensor:

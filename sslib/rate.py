@@ -105,11 +105,14 @@ class _SSRate(torch.autograd.Function):
                 step = CACHED // block.shape[1] + 1 if C.host else len(block)
                 for c, w in zip(torch.split(block, step), torch.split(weight, step), strict=True):
                     read(c, w)
-                weight, here = weight.to(rows.dtype), slice(top, top + len(block))
+                end = top + len(block)
+                weight, here = weight.to(rows.dtype), slice(top, end)
+                square, beside = weight[:, : len(block)], weight[:, len(block) :]
+                square += square.T.clone()  # of i > j it holds zeros
                 degree[here] += weight.sum(1)
-                degree[top:] += weight.sum(0)
+                degree[end:] += beside.sum(0)
                 sums[here].addmm_(weight, rows[top:])
-                sums[top:].addmm_(weight.T, rows[here])
+                sums[end:].addmm_(beside.T, rows[here])
             # sum_j w_ij (F_i - F_j) / B: the graph Laplacian of w, applied to the rows
             pulled = torch.addcmul(sums, degree[:, None], rows, value=-1)  # (D, B)
             pulled.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)

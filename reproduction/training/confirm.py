@@ -71,6 +71,7 @@ COMPARISONS: Mapping[str, Mapping[str, tuple[Comparison, ...]]] = {
         "H4": (Comparison(_VIT, other="ResNet34"),),
         "secondary": (Comparison("MLP-Mixer", test=""), Comparison("ResMLP", test="")),
     },
+    "small-mixer": {"H1": (Comparison("MLP-Mixer"),)},
     "imagenette-vit": {"H1": (Comparison(_VIT),)},
     "imagenette-vit-base": {
         "H1": (
