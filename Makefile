@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+# Snakemake, apart from what the book and its tests need.
+CLUSTER := .venv-cluster
 # Two processes of one thread: where others compete for the cores, threads that wait for each other
 # take ten times as long, and a notebook's cell ran past its time.
 JOBS ?= 2
@@ -11,10 +13,10 @@ THREADS ?= 1
 OLD_ENOUGH := -c 'import sys; raise SystemExit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf article test notebooks clean lock
+.PHONY: help book pdf article test cluster-test notebooks clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(STAMP) ## run the notebooks and build the book: _build/html/index.html
 	@$(PY) book/build.py
@@ -30,6 +32,16 @@ test: $(STAMP) ## run all tests: both packages and their doctests, the notebooks
 	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile sslib reproduction tests notebooks/*.ipynb \
 		--durations 25 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
+cluster-test: $(STAMP) $(CLUSTER)/.installed ## test the workflow with Snakemake; with Slurm, too, where it is installed
+	SNAKEMAKE=$(CLUSTER)/bin/snakemake $(PY) -m pytest tests/workflow --durations 10
+
+$(CLUSTER)/.installed: workflow/requirements.lock
+	@$(PY) -m venv --clear $(CLUSTER)
+	@if uv --version >/dev/null 2>&1; then install="uv pip install --quiet --python $(CLUSTER)/bin/python"; \
+	else install="$(CLUSTER)/bin/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	$$install --require-hashes -r workflow/requirements.lock
+	@touch $@
+
 clean: ## delete what was built, keep .venv
 	rm -rf _build .pytest_cache .hypothesis sslib.egg-info
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
@@ -39,6 +51,8 @@ notebooks: $(STAMP) ## run all notebooks in place, as they are committed
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra reproduction --extra book --extra test --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	cd workflow && uv pip compile requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml

@@ -8,15 +8,15 @@ import argparse
 import itertools
 import math
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduction import inputs, machine, records
+from reproduction import inputs, machine, records, stop
 from reproduction.covering.run import run_covers
+from reproduction.grid import GO_ON_LATER, Elsewhere
 from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
 from reproduction.invariance.run import run_invariance, run_noise
 from reproduction.invariance.trained import run_before_training, run_trained
@@ -26,7 +26,7 @@ from reproduction.sensitivity.unrelated import run_unrelated
 from reproduction.ss_rate.factors import run_factors
 from reproduction.ss_rate.run import run_ss_rate
 from reproduction.table_1 import TABLE_1
-from reproduction.training import plans
+from reproduction.training import plans, processes
 from reproduction.training.arms import GAMMAS
 from reproduction.training.cells import grid
 from reproduction.training.due import due
@@ -100,7 +100,9 @@ def train(add: Add) -> Make:
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
     add("--anew", action="store_true", help="begin a run anew where its checkpoint is damaged")
-    add("--plan", metavar="NAME", help="run a plan of data/results/plan.yml instead")
+    add(
+        "--plan", metavar="NAME", help="run a plan of data/results/plan.yml, or what is named of it"
+    )
     add("--rehearse", action="store_true", help="the plan in seconds a run, to see that it works")
 
     def make(asked: argparse.Namespace) -> Made:
@@ -112,16 +114,15 @@ def train(add: Add) -> Make:
             "anew": asked.anew,
         }
         if asked.plan:
-            if given:
-                raise ValueError(
-                    f"--{[*given][0]}: not allowed with argument --plan, which says it"
-                )
+            if said := given.keys() - {"models", "arms", "seeds"}:
+                raise ValueError(f"--{min(said)}: not allowed with argument --plan, which says it")
             plan = plans.load(asked.plan)
             plan = plans.rehearsal(plan) if asked.rehearse else plan
             if asked.list:
-                print(progress(due(plan, asked.results), asked.results).to_string(index=False))
+                cells = plans.chosen(due(plan, asked.results), **given)
+                print(progress(cells, asked.results).to_string(index=False))
                 return None
-            return run_plan(plan, **how)
+            return run_plan(plan, **how, only=given)
         if asked.rehearse:
             raise ValueError("--rehearse: expected together with --plan")
         chosen = {**GRID, **given}
@@ -129,7 +130,7 @@ def train(add: Add) -> Make:
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))
             return None
-        return run_grid(cells, **how)
+        return run_grid(cells, **how | {"device": processes.join(asked.device)})
 
     return make
 
@@ -244,18 +245,6 @@ COMMANDS = {
 }
 
 
-#: Exit code after SIGTERM: not finished, the same command goes on (EX_TEMPFAIL of sysexits).
-GO_ON_LATER = 75
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: a scheduler's time limit, a preemption, or ``kill``."""
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated
-
-
 def main() -> None:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
@@ -274,7 +263,7 @@ def main() -> None:
     machine.provenance()  # now, before the checkout can move on
     count = 0
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        stop.listen()
         made = asked.make(asked)
         if made is None:  # asked for a look
             return
@@ -286,11 +275,13 @@ def main() -> None:
     except BrokenPipeError:  # nobody reads on, as after `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         parser.exit(0)
+    except Elsewhere as error:
+        parser.exit(GO_ON_LATER, f"{count} new record(s); {error}\n")
     except (ValueError, OSError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt as interrupt:
         parser.exit(
-            GO_ON_LATER if isinstance(stop, Terminated) else 130,
+            GO_ON_LATER if isinstance(interrupt, stop.Terminated) else 130,
             f"Stopped after {count} new record(s); the same command goes on from here.\n",
         )
     print(f"{count} new record(s)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -302,24 +301,3 @@ def features_of(
         network, images, names, training=training, device=device or default_device()
     )
     return {module: F.cpu() for module, F in features.items()}
-
-
-def weights_label(architecture: Architecture, weights: str) -> str:
-    """What a configuration calls the weights, a file's by its content; known without loading them,
-    so that finished cells cost nothing.
-
-    Raises ValueError if there is no such file.
-    """
-    if weights == "untrained":
-        return weights
-    if weights == "pretrained":
-        import timm
-
-        tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
-        return f"pretrained:{tag}"
-    path = Path(weights) / f"{architecture.timm_name}.safetensors"
-    if not path.is_file():
-        raise ValueError(f"weights: there is no file {str(path)!r}")
-    with open(path, "rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return f"checkpoint:{Path(weights).resolve().name}@{content}"

@@ -38,6 +38,7 @@ BASE = [
     "machine",
     "plain",
     "files",
+    "stop",
     "records",
     "inputs",
     "grid",

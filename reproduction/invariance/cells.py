@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
+
+from reproduction.table_1 import find
 
 #: UMAP as the authors' command line has it by default, as ``sslib.dimension.RELEASED_UMAP``.
 RELEASED_UMAP: Mapping[str, float] = MappingProxyType(
@@ -54,3 +57,41 @@ UMAP_SETTINGS: tuple[Mapping[str, float], ...] = tuple(
 #: Images, as many as the released scripts take, and the seed of the draw (theirs too, in another
 #: generator).
 N_IMAGES, DRAW = 640, 42
+
+
+def invariance_config(
+    model: str,
+    images: str,
+    *,
+    weights: str = "untrained",
+    n_images: int = N_IMAGES,
+    draw: int = DRAW,
+    size: int = 224,
+    umap: Mapping[str, float] = RELEASED_UMAP,
+) -> dict[str, Any]:
+    """What names a cell of Tables 4 and 5, apart from the seed of the weights.
+
+    The modules are those of Table 1; of PVT the released code also takes the last block of each
+    stage, and of PoolFormer all blocks instead of the stages.
+
+    Args:
+        model: a name of `MODELS` or a timm name.
+        images: a name of ``load_images``.
+        weights: as in a record of Table 2, or "noise".
+        n_images, draw, size: how many images, the seed of their draw, and their side in pixels.
+        umap: the arguments of ``umap_points`` without a default.
+    """
+    return {
+        "model": find(MODELS.get(model, model)).timm_name,
+        "weights": weights,
+        "images": images,
+        "n_images": n_images,
+        "draw": draw,
+        "size": size,
+        "umap": dict(umap),
+    }
+
+
+def experiment_of(config: Mapping[str, Any]) -> str:
+    """The experiment that a cell belongs to: UMAP as released, or another UMAP."""
+    return INVARIANCE if config["umap"] == dict(RELEASED_UMAP) else INVARIANCE_UMAP

@@ -26,16 +26,16 @@ from reproduction.inputs import identity
 from reproduction.invariance.cells import (
     DRAW,
     INVARIANCE,
-    INVARIANCE_UMAP,
     MODELS,
     N_IMAGES,
     RELEASED_UMAP,
     UMAP_SETTINGS,
     WAYS,
+    experiment_of,
+    invariance_config,
 )
-from reproduction.models import weights_label
 from reproduction.paths import RESULTS
-from reproduction.table_1 import Architecture, find
+from reproduction.table_1 import Architecture, find, weights_label
 from sslib.dimension import CorrelationDimension, geometric_invariance, umap_points
 from sslib.grams import Gram, gram_distances, grams_and_features
 from sslib.noise import noise_gram
@@ -146,44 +146,6 @@ def _fields(fit: PowerLaw | CorrelationDimension | None) -> dict[str, Any] | Non
         return None
     left_out = ("estimator", "radii", "integral")
     return {f.name: getattr(fit, f.name) for f in dataclasses.fields(fit) if f.name not in left_out}
-
-
-def invariance_config(
-    model: str,
-    images: str,
-    *,
-    weights: str = "untrained",
-    n_images: int = N_IMAGES,
-    draw: int = DRAW,
-    size: int = 224,
-    umap: Mapping[str, float] = RELEASED_UMAP,
-) -> dict[str, Any]:
-    """What names a cell of Tables 4 and 5, apart from the seed of the weights.
-
-    The modules are those of Table 1; of PVT the released code also takes the last block of each
-    stage, and of PoolFormer all blocks instead of the stages.
-
-    Args:
-        model: a name of `MODELS` or a timm name.
-        images: a name of ``load_images``.
-        weights: as in a record of Table 2, or "noise".
-        n_images, draw, size: how many images, the seed of their draw, and their side in pixels.
-        umap: the arguments of ``umap_points`` without a default.
-    """
-    return {
-        "model": find(MODELS.get(model, model)).timm_name,
-        "weights": weights,
-        "images": images,
-        "n_images": n_images,
-        "draw": draw,
-        "size": size,
-        "umap": dict(umap),
-    }
-
-
-def experiment_of(config: Mapping[str, Any]) -> str:
-    """The experiment that a cell belongs to: UMAP as released, or another UMAP."""
-    return INVARIANCE if config["umap"] == dict(RELEASED_UMAP) else INVARIANCE_UMAP
 
 
 def jobs(

@@ -14,7 +14,7 @@ from reproduction import grid, models
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
 from reproduction.inputs import identity
-from reproduction.models import features_of, modules_of, weights_label
+from reproduction.models import features_of, modules_of
 from reproduction.paths import RESULTS
 from reproduction.ss_rate import factors
 from reproduction.ss_rate.cells import (
@@ -27,7 +27,7 @@ from reproduction.ss_rate.cells import (
     ss_rate_config,
 )
 from reproduction.ss_rate.layer import layer_metrics, mean_rates
-from reproduction.table_1 import find
+from reproduction.table_1 import find, weights_label
 
 
 def jobs(

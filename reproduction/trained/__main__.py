@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from reproduction import machine
+from reproduction.grid import GO_ON_LATER, claim
 from reproduction.paths import RESULTS
 from reproduction.trained.invariance import run_invariance
 from reproduction.trained.norms import run_norms
@@ -46,15 +47,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := [part for part in asked.parts if part not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; expected {', '.join(PARTS)}")
     machine.provenance()  # now, before the checkout can move on
+    left: list[str] = []
     try:
         for part in asked.parts:
             for model in asked.models:
-                for path in PARTS[part](
-                    model, asked.weights, device=asked.device, root=asked.results
-                ):
-                    print(path, flush=True)
+                # The cells of a part share one pass over the network, and so one lock.
+                with claim(asked.results / f"{part}-{model}.json") as ours:
+                    if not ours:
+                        left.append(f"{part} of {model}")
+                        continue
+                    for path in PARTS[part](
+                        model, asked.weights, device=asked.device, root=asked.results
+                    ):
+                        print(path, flush=True)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
+    if left:
+        parser.exit(GO_ON_LATER, f"left to other processes: {', '.join(left)}\n")
 
 
 if __name__ == "__main__":

@@ -178,6 +178,8 @@ class Cell(Trainable):
                 f"arm: the release has no command with a constraint for {self.model} on "
                 f"{self.dataset}"
             )
+        if arm.kind == "yoked" and self.protocol.processes > 1:
+            raise ValueError(f"arm: {self.arm!r}: expected a recipe of one process")
         if arm.kind == "wrong" and arm.targets and arm.gamma in (None, "own", "model"):
             raise ValueError(
                 f"arm: {self.arm!r}: a wrong target needs a gamma away from where the network ends "
@@ -266,7 +268,9 @@ class Cell(Trainable):
             self.doses(root)
 
     def run(self, root: Path) -> Run:
-        acts = self.parsed.kind in ("constrained", "released")
+        # Nothing is yoked to runs in several processes, each of which knows only its own gradient.
+        alone = self.protocol.processes == 1
+        acts = alone and self.parsed.kind in ("constrained", "released")
         penalty = self._penalty(root)
         return Run(self.model, self.protocol, self.seed, penalty, self._lr, keep_doses=acts)
 

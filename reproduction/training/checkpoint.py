@@ -1,11 +1,11 @@
-"""The file that keeps the state of a run between epochs: read whole and of this run, or refused."""
+"""The file that keeps the state of a run between steps: read whole and of this run, or refused."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ _STATE = {
     "doses": [[number]],
     "before": {"*": {"+": number}},
     "by_module": {"*": number},
+    "processes": [{}],
 }
 
 #: Bytes of SHA-256, with which a file ends: torch reads a changed byte as another weight.
@@ -67,13 +68,40 @@ def load(path: Path, run: Run, images: str, device: str) -> dict[str, Any]:
             f"checkpoint {path} is of other images ({state['images']}) than those here ({images}); "
             f"put them back, or {begin}"
         )
+    each = [own.get("begun") for own in state["processes"] if isinstance(own, dict)]
+    within = [own for own in each if isinstance(own, dict) and own.get("losses")]
+    if len(each) != run.recipe.processes or len(within) not in (0, len(each)):
+        raise ValueError(f"checkpoint {path} has no usable 'processes'; {begin}")
     epoch, lengths = state["epoch"], {len(values) for values in state["history"].values()}
-    if not 0 < epoch <= run.recipe.epochs or lengths != {epoch}:
+    least, most = (0, run.recipe.epochs - 1) if within else (1, run.recipe.epochs)
+    if not least <= epoch <= most or lengths != {epoch}:
         raise ValueError(
             f"checkpoint {path} says epoch {epoch} of {run.recipe.epochs}, with a history of "
             f"{', '.join(map(str, sorted(lengths)))}; {begin}"
         )
     return state
+
+
+def take_up(
+    path: Path, run: Run, images: str, device: str, load_state: Callable[[dict[str, Any]], None]
+) -> None:
+    """Give the state in a checkpoint to what goes on from it.
+
+    Args:
+        path, run, images, device: as for `load`.
+        load_state: takes the state; where it raises, it may have taken half of it.
+
+    Raises:
+        ValueError: as `load` does, or naming the file if `load_state` cannot take its state.
+    """
+    state = load(path, run, images, device)
+    try:
+        load_state(state)
+    except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"checkpoint {path} does not fit this run; delete it, or pass --anew, to begin this "
+            "run anew"
+        ) from error
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:

@@ -3,8 +3,8 @@ on the way.
 
 Nothing here knows of records or grids. A run is a function of its `Run`, its `Pictures` and the
 number of CPU threads: every random number of an epoch comes from (seed, epoch), so two arms of one
-seed see the same weights, images, order and augmentation, and a run that was stopped goes on from
-its last epoch as if nothing had happened.
+seed see the same weights, images, order and augmentation, and a run that was stopped goes on as if
+nothing had happened: from its last epoch, and after SIGTERM from its last step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,16 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from reproduction import stop
 from reproduction.table_1 import find
-from reproduction.training.checkpoint import load, save
+from reproduction.training import generators, processes
+from reproduction.training.checkpoint import save, take_up
+from reproduction.training.matrices import keep
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
-from reproduction.training.seeds import own_random_numbers, seed_epoch
-from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
+from reproduction.training.watch import Steps, _Watch, constraint_of, dose, gradient_ratio, yoked
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
-from sslib.grams import activation_grams
 from sslib.rate import ss_rate
 
 
@@ -52,8 +53,9 @@ def train(
         run: what is trained, how, and with which penalty.
         pictures: its data, on `device`.
         device: where it is trained.
-        checkpoint: file that keeps the state after every epoch, and is gone on from if it is there.
-            The caller deletes it.
+        checkpoint: file that keeps the state after every epoch, and after the step in which SIGTERM
+            comes (see ``reproduction.stop``); it is gone on from if it is there. The caller deletes
+            it.
         deadline: a ``time.time()``; looked at after every epoch.
         doses: for a yoked penalty, "doses" of the run that it is yoked to.
         anew: begin from the beginning, with a warning, where the checkpoint cannot be gone on from.
@@ -79,11 +81,11 @@ def train(
             f"pictures: expected at least a batch of {run.recipe.batch} training images, "
             f"got {len(pictures.train[0])}"
         )
-    with own_random_numbers():
+    with generators.own():
         loop = _Loop(run, pictures, device, doses)
         if checkpoint and checkpoint.exists():
             try:
-                loop.go_on(checkpoint)
+                take_up(checkpoint, run, pictures.fingerprint, device, loop.load)
             except ValueError as error:
                 loop.close()
                 if not anew:
@@ -92,11 +94,16 @@ def train(
                 loop = _Loop(run, pictures, device, doses)
         try:
             while loop.epoch < run.recipe.epochs:
-                if time.time() > deadline:
+                if processes.any_of(time.time() > deadline, device):
                     return None
-                loop.run_epoch()
-                if checkpoint:
-                    save(checkpoint, loop.state())
+                with stop.held():
+                    try:
+                        loop.run_epoch()
+                    except stop.Terminated:  # between two steps
+                        loop.save(checkpoint)
+                        raise
+                    loop.save(checkpoint)
+                    processes.look(device)
             return loop.results(matrices)
         finally:
             loop.close()
@@ -115,21 +122,8 @@ _HISTORY = (
 )
 
 
-@dataclass
-class _Steps:
-    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, doses
-    where they are kept, and the penalty's gradient over the task's at the first step.
-    """
-
-    losses: list[Tensor] = field(default_factory=list)
-    penalties: list[Tensor] = field(default_factory=list)
-    rates: list[dict[str, float]] = field(default_factory=list)
-    doses: list[Tensor] = field(default_factory=list)
-    gradient_ratio: float = math.nan
-
-
 class _Loop:
-    """The state of one run between epochs."""
+    """The state of one run between steps."""
 
     def __init__(
         self,
@@ -150,6 +144,7 @@ class _Loop:
         network, self.modules = network_of(run, pictures.classes)
         # Convolutions are faster with channels last; to tokens the format means nothing.
         self.network = network.to(device, memory_format=torch.channels_last)
+        self.parallel = processes.parallel(self.network)
         self.lr = (run.lr or recipe.lr) * recipe.batch / 512
         self.optimizer = create_optimizer_v2(
             self.network, "adamw", lr=self.lr, weight_decay=recipe.weight_decay
@@ -190,11 +185,19 @@ class _Loop:
         self.history: dict[str, list[float]] = {key: [] for key in _HISTORY}
         self.before = self._probe()
         self.by_module: dict[str, float] = {}
+        self.begun: Steps | None = None  # of an epoch that is not over
+        self.random: dict[str, Any] | None = None  # generators, where such an epoch goes on
 
     def close(self) -> None:
         self.watch.remove()
         if self.constraint:
             self.constraint.remove()
+
+    def save(self, checkpoint: Path | None) -> None:
+        if checkpoint:
+            state = self.state()  # of all processes
+            if processes.rank() == 0:
+                save(checkpoint, state)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -202,7 +205,7 @@ class _Loop:
             "images": self.pictures.fingerprint,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "constraint": self.constraint.get_extra_state() if self.constraint else None,
+            "processes": processes.gather(self._own_state()),
             "epoch": self.epoch,
             "seconds": self.seconds,
             "history": self.history,
@@ -211,61 +214,62 @@ class _Loop:
             "by_module": self.by_module,
         }
 
-    def go_on(self, checkpoint: Path) -> None:
-        """Take up the state in a checkpoint; ValueError that names it if that is no state of this
-        run. Only a new loop will do then.
-        """
-        state = load(checkpoint, self.run, self.pictures.fingerprint, self.device)
-        try:
-            self.load(state)
-        except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"checkpoint {checkpoint} does not fit this run; delete it, or pass --anew, "
-                "to begin this run anew"
-            ) from error
+    def _own_state(self) -> dict[str, Any]:
+        """What each of several processes has for itself."""
+        begun = self.begun and {**vars(self.begun), "random": generators.state(self.device)}
+        constraint = self.constraint.get_extra_state() if self.constraint else None
+        return {"begun": begun, "constraint": constraint}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        own = state["processes"][processes.rank()]
         if self.constraint:
-            self.constraint.set_extra_state(state["constraint"])
+            self.constraint.set_extra_state(own["constraint"])
         self.epoch, self.seconds, self.before = state["epoch"], state["seconds"], state["before"]
         self.history, self.by_module = state["history"], state["by_module"]
         self.doses = state["doses"]
+        if begun := own["begun"]:
+            self.random = begun["random"]
+            self.begun = Steps(**{key: begun[key] for key in begun if key != "random"})
+        steps = self.epoch * self.steps + (len(self.begun.losses) if self.begun else 0)
         if self.run.recipe.by_epoch and self.epoch:
             self.scheduler.step(self.epoch - 1)
-        elif self.epoch:
-            self.scheduler.step_update(self.epoch * self.steps)
+        elif steps:
+            self.scheduler.step_update(steps)
 
     def run_epoch(self) -> None:
-        """Train for one epoch and look at what came out."""
-        start = time.perf_counter()
+        """Train for an epoch, or what is left of one, and look at what came out."""
         steps = self._train_epoch()
-        lr = self.optimizer.param_groups[0]["lr"]
-        if self.run.recipe.by_epoch:
-            self.scheduler.step(self.epoch)
-        if self.constraint:
-            self.constraint.end_epoch()
         train_loss = torch.stack(steps.losses).mean().item()
         if not math.isfinite(train_loss):
             raise RuntimeError(
                 f"the loss became {train_loss} in epoch {self.epoch + 1}; use a smaller learning "
                 "rate or alpha"
             )
-        took = time.perf_counter() - start
         look = self.epoch + 1 == self.run.recipe.epochs or not self.run.recipe.test_last
-        self.by_module = {
-            name: float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules
-        }
+        test = self._top1(*self.pictures.test) if look else math.nan
+        heldout = self._top1(*self.pictures.heldout)
+        lr = self.optimizer.param_groups[0]["lr"]
+        if self.run.recipe.by_epoch:
+            self.scheduler.step(self.epoch)
+        if self.constraint:
+            self.constraint.end_epoch()
+        means = [float(np.mean([rates[name] for rates in steps.rates])) for name in self.modules]
+        penalty = torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0
+        train_loss, penalty, ratio, *means = processes.mean(
+            [train_loss, penalty, steps.gradient_ratio, *means], self.device
+        )
+        self.by_module = dict(zip(self.modules, means, strict=True))
         entry = {
-            "test": self._top1(*self.pictures.test) if look else math.nan,
-            "heldout": self._top1(*self.pictures.heldout),
+            "test": test,
+            "heldout": heldout,
             "train_loss": train_loss,
             "lr": lr,
             "ss_rate_train": float(np.mean(list(self.by_module.values()))),
-            "penalty": torch.stack(steps.penalties).mean().item() if steps.penalties else 0.0,
-            "gradient_ratio": steps.gradient_ratio,
-            "seconds": took,
+            "penalty": penalty,
+            "gradient_ratio": ratio,
+            "seconds": steps.seconds,
             "threads": torch.get_num_threads(),
         }
         for key in _HISTORY:
@@ -273,23 +277,32 @@ class _Loop:
         if self.run.keep_doses and steps.doses:
             # Six digits: an entry for every step makes up most of the record.
             self.doses.append([float(f"{one:.6g}") for one in torch.stack(steps.doses).tolist()])
-        self.seconds += took
+        self.seconds += steps.seconds
         self.epoch += 1
+        self.begun = None
 
-    def _train_epoch(self) -> _Steps:
+    def _train_epoch(self) -> Steps:
         recipe, (pixels, labels) = self.run.recipe, self.pictures.train
-        seed_epoch(self.run.seed, self.epoch)
+        generators.seed_epoch(self.run.seed, self.epoch)
         order = torch.randperm(len(labels)).to(self.device)
+        if processes.rank():
+            generators.seed_epoch(self.run.seed, self.epoch, processes.rank())
         self.network.train()
-        steps = _Steps()
+        if self.random:
+            generators.set_state(self.random, self.device)
+            self.random = None
+        steps = self.begun = self.begun or Steps()
+        start = time.perf_counter() - steps.seconds
         weights = [p for p in self.network.parameters() if p.requires_grad]
         description = f"epoch {self.epoch + 1}/{recipe.epochs}"
-        for step in tqdm(range(self.steps), desc=description, disable=None, leave=False):
+        rest = range(len(steps.losses), self.steps)
+        for step in tqdm(rest, desc=description, disable=None, leave=False):
             batch = order[step * recipe.batch : (step + 1) * recipe.batch]
+            batch = processes.share(batch)
             images, targets = self._augmented(pixels[batch], labels[batch])
             self.watch.on = step >= self.steps - WATCHED
             with self._autocast():
-                logits = self.network(images)
+                logits = self.parallel(images)
                 loss = torch.sum(-targets * functional.log_softmax(logits.float(), -1), -1).mean()
             total = loss
             if self.constraint:
@@ -312,6 +325,10 @@ class _Loop:
                 self.scheduler.step_update(self.epoch * self.steps + step + 1)
             if self.watch.on:
                 steps.rates.append(self.watch.rates())
+            steps.seconds = time.perf_counter() - start
+            processes.look(self.device)
+        steps.losses[-1].item()  # waits for a GPU
+        steps.seconds = time.perf_counter() - start
         return steps
 
     def _augmented(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -326,7 +343,8 @@ class _Loop:
         """What a record keeps of the finished run."""
         test, heldout = self.history["test"], self.history["heldout"]
         if matrices:
-            self._keep(matrices)
+            images = normalise(self.pictures.probe, self.architecture)
+            keep(matrices, self.network, images, self.modules, self.run.seed)
         return {
             "top1_last": test[-1],
             "top1_best": float(np.nanmax(test)),
@@ -363,6 +381,7 @@ class _Loop:
             with self._autocast():
                 guess = self.network(normalise(images, self.architecture)).argmax(1)
                 correct += (guess == truth).sum()
+            processes.look(self.device)
         return 100 * int(correct) / len(labels)
 
     def _probe(self) -> dict[str, dict[str, float]]:
@@ -373,20 +392,3 @@ class _Loop:
             str(n): {name: float(ss_rate(matrix[:, :n], check=False)) for name, matrix in F.items()}
             for n in PROBE
         }
-
-    def _keep(self, path: Path) -> None:
-        images = normalise(self.pictures.probe, self.architecture)
-        grams = activation_grams(self.network, images, self.modules)
-        first = self.modules[0]
-        F = feature_matrices(self.network, images[: PROBE[-1]], first)[first]
-        channels = torch.randperm(len(F), generator=torch.Generator().manual_seed(self.run.seed))[
-            :128
-        ]
-        arrays: dict[str, Any] = {f"F/{first}": F[channels.to(F.device)].cpu().numpy()}
-        for name, gram in grams.items():
-            arrays[f"gram/{name}"] = gram.products.cpu().numpy()
-            arrays[f"features/{name}"], arrays[f"nonzero/{name}"] = gram.features, gram.nonzero
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **arrays)
-        temporary.replace(path)

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from reproduction import records
 from reproduction.paths import RESULTS
-from sslib.grams import Gram
+from reproduction.training.recipes import PROBE
+from sslib.features import feature_matrices
+from sslib.grams import Gram, activation_grams
 
 
 def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
@@ -54,6 +57,31 @@ def read_matrices(path: str | os.PathLike[str]) -> dict[str, Gram]:
                 products, int(arrays[f"features/{name}"]), int(arrays[f"nonzero/{name}"])
             )
     return grams
+
+
+def keep(path: Path, network: nn.Module, images: Tensor, modules: list[str], seed: int) -> None:
+    """Write a trained network's matrices, whole or not at all: Gram matrices of all modules, and F
+    of the first, at most 128 of its channels.
+
+    Args:
+        path: .npz.
+        network: in any mode.
+        images: (N, 3, H, W), as the network takes them; F is of the first 512.
+        modules: their names.
+        seed: of the draw of channels.
+    """
+    grams = activation_grams(network, images, modules)
+    first = modules[0]
+    F = feature_matrices(network, images[: PROBE[-1]], first)[first]
+    channels = torch.randperm(len(F), generator=torch.Generator().manual_seed(seed))[:128]
+    arrays: dict[str, Any] = {f"F/{first}": F[channels.to(F.device)].cpu().numpy()}
+    for name, gram in grams.items():
+        arrays[f"gram/{name}"] = gram.products.cpu().numpy()
+        arrays[f"features/{name}"], arrays[f"nonzero/{name}"] = gram.features, gram.nonzero
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(path)
 
 
 def trained_runs(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,8 @@ class PlanCell(Trainable):
 
     @property
     def asked(self) -> dict[str, str]:
-        return {"plan": self.plan.name}
+        own = {"models": find(self.model).timm_name, "arms": self.arm, "seeds": str(self.seed)}
+        return {"plan": self.plan.name, **own}
 
     @property
     def protocol(self) -> Recipe:
@@ -186,6 +187,36 @@ class PlanCell(Trainable):
             own = inherent(self.plan, self.model, root)
             penalty = replace(penalty, gamma=wrong_target(own, penalty.gamma))
         return Run(self.model, self.protocol, self.seed, penalty, settings.get("lr"))
+
+
+def chosen(
+    cells: Iterable[PlanCell],
+    *,
+    models: Iterable[str] = (),
+    arms: Iterable[str] = (),
+    seeds: Iterable[int] = (),
+) -> list[PlanCell]:
+    """Those of a plan's runs that are of the networks, arms and seeds named; empty means all.
+
+    >>> plan = load("small-confirm")
+    >>> cells = [plan.cell("ResNet34", arm, seed) for arm in "BR" for seed in (100, 101)]
+    >>> [(cell.arm, cell.seed) for cell in chosen(cells, arms=["B"], seeds=[101])]
+    [('B', 101)]
+
+    Raises:
+        ValueError: a network is none of Table 1; none of the runs is of those named.
+    """
+    networks, arms, seeds = {find(name).name for name in models}, {*arms}, {*seeds}
+    found = [
+        cell
+        for cell in cells
+        if (not networks or find(cell.model).name in networks)
+        and (not arms or cell.arm in arms)
+        and (not seeds or cell.seed in seeds)
+    ]
+    if not found:
+        raise ValueError("models, arms, seeds: the plan asks for no such run, or not yet")
+    return found
 
 
 def _penalty(plan: Plan, arm: str) -> Penalty | None:

@@ -30,7 +30,7 @@ _COLUMNS = [
 # fmt: on
 
 #: Settings that older records do not name, with what they were.
-_LATER = {"test_last": False}
+_LATER = {"test_last": False, "processes": 1, "gathered": False}
 
 
 def read_runs(

@@ -45,6 +45,8 @@ class Recipe:
         train_images, test_images: how many are drawn (seed 0), None for all.
         test_last: the test images are looked at after the last epoch only.
         small: the networks of ``models.small`` instead of Table 1's own.
+        processes: that train one network, started by torchrun; each has an equal part of a batch.
+        gathered: the constraint's F is of the images of all of them, not of each one's own.
     """
 
     size: int
@@ -68,6 +70,8 @@ class Recipe:
     test_images: int | None = None
     test_last: bool = False
     small: bool = False
+    processes: int = 1
+    gathered: bool = False
 
     @property
     def draws(self) -> tuple[dict[str, Any], ...]:
@@ -93,11 +97,15 @@ _LIGHT: dict[str, Any] = {
 #: out, no repeated augmentation (the release has it on several GPUs only), batch norm and the
 #: constraint see one batch of 256 and its first 64 images (there four of 64 and a draw on each
 #: GPU), crops are cut bilinearly out of a centre square, RandAugment is torchvision's and drawn for
-#: sixteen images at a time, the arithmetic on a GPU is bfloat16. "short": the same in fewer epochs.
+#: sixteen images at a time, the arithmetic on a GPU is bfloat16. "paper-4": on four GPUs, where
+#: batch norm and the constraint see what they saw there, but for the draw, which is one for all;
+#: "paper-4-gathered": the constraint sees 64 images of each. "short": "paper" in fewer epochs.
 #: "cpu": minutes on two cores. "quick": seconds.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "paper": Recipe(224, 200, by_epoch=True),
+        "paper-4": Recipe(224, 200, by_epoch=True, processes=4),
+        "paper-4-gathered": Recipe(224, 200, by_epoch=True, processes=4, gathered=True),
         "short": Recipe(224, 10, warmup_epochs=2),
         "cpu": Recipe(32, 10, warmup_epochs=1, train_images=8000, test_images=2000, **_LIGHT),
         "quick": Recipe(32, 6, warmup_epochs=1, **_LIGHT),

@@ -1,34 +1,33 @@
-"""The cells of Table 3: a network, a data set, an arm and a seed; run, resumed, and shared between
-processes.
+"""The cells of Table 3: a network, a data set, an arm and a seed; run, and resumed.
 
 Each finished cell is one record. What an unfinished one has reached lies beside it in a hidden
-checkpoint; a hidden lock tells other processes that it is taken, and goes with the process that
-holds it, however that ends.
+checkpoint.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from reproduction.grid import _WAIT, Job, Measurement, _lock, default_device
+from reproduction.grid import Asked, Elsewhere, Job, Measurement, claim, default_device, lock_path
 from reproduction.grid import run as run_jobs
 from reproduction.paths import RESULTS
 from reproduction.table_1 import TABLE_1
-from reproduction.training.arms import EXPERIMENT
+from reproduction.training import processes
 from reproduction.training.cells import Cell, Trainable, grid
 from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
 from reproduction.training.pictures import Pictures, load_pictures
-from reproduction.training.plans import Plan
+from reproduction.training.plans import Plan, chosen
+from reproduction.training.recipes import Recipe
 
 
 def run_grid(
@@ -43,10 +42,7 @@ def run_grid(
     """Work through the cells that have no record, in their order; yields the paths of new records.
 
     Stops when all are done or `minutes` are over, to the next end of an epoch; what was reached is
-    gone on from at the next call. Several processes, on one machine or on machines that share the
-    folder, never do a cell twice: one waits for a cell that another holds, and takes it over where
-    that one died. That needs a folder whose file system has hard links and locks that reach as far
-    as the processes do (flock); without, a cell may be trained twice.
+    gone on from at the next call.
 
     Args:
         cells: see ``cells.grid``.
@@ -61,16 +57,19 @@ def run_grid(
         FileNotFoundError: images are missing, or runs that a cell needs and that are not among
             the cells.
         ValueError: bad arguments, or a cell of an arm that is no longer run.
-        RuntimeError: a loss is no longer finite.
+        RuntimeError: a loss is no longer finite; cells were left to other processes.
     """
     if not minutes > 0:
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     device, deadline = device or default_device(), time.time() + 60 * minutes
-    work = job(cells, root=root, device=device, deadline=deadline, matrices=matrices, anew=anew)
-    return run_jobs([work], root, device=device)
+    work = jobs(cells, root=root, device=device, deadline=deadline, matrices=matrices, anew=anew)
+    if processes.rank():
+        load = cache(partial(load_pictures, device=device))
+        return processes.followed(partial(_train, load, device, root, deadline, False, anew))
+    return processes.led(run_jobs(work, root, device=device, until=deadline))
 
 
-def job(
+def jobs(
     cells: Sequence[Trainable],
     *,
     root: Path,
@@ -78,70 +77,79 @@ def job(
     deadline: float = math.inf,
     matrices: bool = True,
     anew: bool = False,
-) -> Job:
-    """The cells as a job of ``reproduction.grid``. Arguments as for `run_grid`; deadline: a
-    ``time.time()``.
+) -> list[Job]:
+    """A job of ``reproduction.grid`` for each cell. Arguments and errors as for `run_grid`;
+    deadline: a ``time.time()``.
     """
-
-    def measure(lacking: Sequence[tuple[Mapping[str, Any], int]]) -> Iterator[Measurement]:
-        todo = [cell for cell in cells if (cell.config, cell.seed) in lacking]
-        return _measure(todo, root, device, deadline, matrices, anew)
-
-    (experiment,) = {cell.experiment for cell in cells} or {EXPERIMENT}
-    return Job(experiment, tuple((cell.config, cell.seed) for cell in cells), measure)
-
-
-def _measure(
-    todo: list[Trainable], root: Path, device: str, deadline: float, matrices: bool, anew: bool
-) -> Iterator[Measurement]:
-    """Train what no other process holds, and wait for what one does, until all have a record."""
+    todo = [cell for cell in cells if not cell.done(root)]
     for cell in todo:
         cell.check(root, todo)
-    pictures = cache(lambda dataset, recipe: load_pictures(dataset, recipe, device=device))
-    while todo and time.time() < deadline:
-        for cell in todo:
-            if time.time() < deadline and cell.ready(root):
-                with _lock(cell.path(root)) as ours:
-                    if ours and not cell.done(root):
-                        images = pictures(cell.dataset, cell.protocol)
-                        yield from _trained(cell, images, device, root, deadline, matrices, anew)
-        waiting = [cell for cell in todo if not cell.done(root)]
-        if len(waiting) == len(todo):
-            time.sleep(min(_WAIT, max(0.0, deadline - time.time())))
-        todo = waiting
+        if cell.protocol.processes != processes.count():
+            raise ValueError(
+                f"recipe: that of {cell.arm} of {cell.model} is for {cell.protocol.processes} "
+                f"processes (torchrun --nproc-per-node), got {processes.count()}"
+            )
+    pictures = cache(partial(load_pictures, device=device))
+    return [
+        Job(
+            cell.experiment,
+            ((cell.config, cell.seed),),
+            partial(_trained, cell, pictures, device, root, deadline, matrices, anew),
+            ready=cell.ready,
+        )
+        for cell in cells
+    ]
 
 
-def _trained(
-    cell: Trainable,
-    pictures: Pictures,
+def _train(
+    load: Callable[[str, Recipe], Pictures],
     device: str,
     root: Path,
     deadline: float,
     matrices: bool,
     anew: bool,
-) -> Iterator[Measurement]:
-    """Train one cell, from its checkpoint if there is one; nothing if the time was over before."""
+    cell: Trainable,
+) -> dict[str, Any] | None:
+    """What comes of one cell, from its checkpoint if there is one; None if the time was over."""
     path = cell.path(root)
-    checkpoint = path.with_name(f".{path.stem}.checkpoint.pt")
-    metrics = train(
+    return train(
         cell.run(root),
-        pictures,
+        load(cell.dataset, cell.protocol),
         device=device,
-        checkpoint=checkpoint,
+        checkpoint=_checkpoint(path),
         deadline=deadline,
         doses=cell.doses(root),
         matrices=path.with_suffix(".npz") if matrices else None,
         anew=anew,
     )
+
+
+def _checkpoint(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.checkpoint.pt")
+
+
+def _trained(
+    cell: Trainable,
+    load: Callable[[str, Recipe], Pictures],
+    device: str,
+    root: Path,
+    deadline: float,
+    matrices: bool,
+    anew: bool,
+    _: tuple[Asked, ...],
+) -> Iterator[Measurement]:
+    """Train one cell; nothing if the time was over before."""
+    metrics = _train(load, device, root, deadline, matrices, anew, processes.announce(cell))
     if metrics is None:
         return
+    pictures, path = load(cell.dataset, cell.protocol), cell.path(root)
     # What all epochs took, those before a stop included.
     seconds = sum(metrics["history"]["seconds"])
     try:
         yield Measurement(cell.config, cell.seed, metrics, pictures.data, seconds)
     finally:
         if path.exists():
-            checkpoint.unlink(missing_ok=True)
+            _checkpoint(path).unlink(missing_ok=True)
 
 
 def run_plan(
@@ -151,24 +159,31 @@ def run_plan(
     root: Path = RESULTS,
     minutes: float = math.inf,
     anew: bool = False,
+    only: Mapping[str, Any] | None = None,
 ) -> Iterator[Path]:
     """Run what the plan still lacks; yields the paths of new records.
 
-    Arguments and errors as of `run_grid`; several processes may share the work.
+    Arguments and errors as of `run_grid`; only: of these runs, as for ``plans.chosen``.
 
     Raises:
-        ValueError: the plan was changed after a run of it.
+        ValueError: the plan was changed after a run of it, or asks for nothing of what is named.
     """
     if not minutes > 0:
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     device, deadline = device or default_device(), time.time() + 60 * minutes
     while time.time() < deadline:
         unchanged(plan, root)
-        cells = due(plan, root)
+        cells = chosen(due(plan, root), **(only or {}))
         if all(cell.done(root) for cell in cells):
             return
-        work = job(cells, root=root, device=device, deadline=deadline, matrices=False, anew=anew)
-        yield from run_jobs([work], root, device=device)
+        work = jobs(cells, root=root, device=device, deadline=deadline, matrices=False, anew=anew)
+        new = None
+        try:
+            for new in run_jobs(work, root, device=device, until=deadline):
+                yield new
+        except Elsewhere:
+            if new is None:  # else the plan may ask for more by now
+                raise
 
 
 def progress(cells: Iterable[Trainable], root: Path = RESULTS) -> pd.DataFrame:
@@ -179,8 +194,8 @@ def progress(cells: Iterable[Trainable], root: Path = RESULTS) -> pd.DataFrame:
     for cell in cells:
         path = cell.path(root)
         state = "done" if cell.done(root) else "not run"
-        if state != "done" and path.with_name(f".{path.stem}.lock").exists():
-            with _lock(path) as free:
+        if state != "done" and lock_path(path).exists():
+            with claim(path) as free:
                 state = "begun" if free else "running"
         rows.append({**cell.config, "seed": cell.seed, "state": state})
     return pd.DataFrame(rows)
@@ -202,7 +217,7 @@ def at_scale(settings: Mapping[str, Any]) -> list[Job]:
     """The jobs of a notebook's scale: none at "quick", whose pairs are trained by `trained`."""
     if settings["scale"] == "quick":
         return []
-    return [job(pairs(settings), root=RESULTS, device=default_device())]
+    return jobs(pairs(settings), root=RESULTS, device=default_device())
 
 
 @contextmanager

@@ -4,7 +4,9 @@ control that shuffles the constraint's gradient.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,20 @@ from reproduction.training.recipes import Run
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
 from sslib.rate import ss_rate
+
+
+@dataclass
+class Steps:
+    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, doses
+    where they are kept, the penalty's gradient over the task's at the first step, and their time.
+    """
+
+    losses: list[Tensor] = field(default_factory=list)
+    penalties: list[Tensor] = field(default_factory=list)
+    rates: list[dict[str, float]] = field(default_factory=list)
+    doses: list[Tensor] = field(default_factory=list)
+    gradient_ratio: float = math.nan
+    seconds: float = 0.0
 
 
 class _Shuffled(SelfSimilarityConstraint):
@@ -39,6 +55,15 @@ class _Shuffled(SelfSimilarityConstraint):
         return F
 
 
+class _Gathered(SelfSimilarityConstraint):
+    """The constraint on the images of all processes that train the network, not each on its own."""
+
+    def _features(self, reduced: Tensor) -> Tensor:
+        from torch.distributed.nn import functional  # type: ignore[attr-defined]
+
+        return super()._features(torch.cat(functional.all_gather(reduced.contiguous())))
+
+
 def constraint_of(run: Run, network: nn.Module, modules: list[str]) -> SelfSimilarityConstraint:
     """The term that the penalty of a run adds. Of a yoked one only the direction counts: it is that
     of the gradient of SS_rate^2, which has one wherever SS_rate has.
@@ -50,7 +75,8 @@ def constraint_of(run: Run, network: nn.Module, modules: list[str]) -> SelfSimil
         shuffled = _Shuffled(network, modules, target=0.0, weight=1.0, seed=run.seed)
         shuffled.permutation = run.seed
         return shuffled
-    return SelfSimilarityConstraint(
+    kind = _Gathered if run.recipe.gathered else SelfSimilarityConstraint
+    return kind(
         network,
         modules,
         target=penalty.gamma,

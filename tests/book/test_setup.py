@@ -48,22 +48,23 @@ def committed() -> dict[str, str]:
     return texts
 
 
-def locked() -> dict[str, list[str]]:
-    """Name -> the locked versions, one or more by platform, read from requirements.lock."""
+def locked(lock: str = "requirements.lock") -> dict[str, list[str]]:
+    """Name -> the locked versions, one or more by platform."""
     versions: dict[str, list[str]] = {}
-    for name, version in re.findall(
-        r"^([\w.-]+)==([^\s;]+)", read("requirements.lock"), flags=re.MULTILINE
-    ):
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", read(lock), flags=re.MULTILINE):
         versions.setdefault(canonicalize_name(name), []).append(version)
     return versions
 
 
-def required() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"]
-    return [
-        Requirement(line)
-        for line in [*PROJECT["dependencies"], *(one for extra in extras.values() for one in extra)]
-    ]
+CLUSTER = "workflow/requirements.lock"
+
+
+def required(lock: str = "requirements.lock") -> list[Requirement]:
+    """What a lock has to hold: the extra "cluster" has one of its own."""
+    extras = dict(PROJECT["optional-dependencies"])
+    cluster = extras.pop("cluster")
+    others = [*PROJECT["dependencies"], *(one for extra in extras.values() for one in extra)]
+    return [Requirement(line) for line in (cluster if lock == CLUSTER else others)]
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine():
@@ -79,21 +80,28 @@ def test_machine_paths_are_recognised():
     assert not MACHINE_PATH.search("$folder" + "/".join(["", "tmp", "file"]))
 
 
-def test_everything_in_the_lock_has_a_hash():
-    entries = re.split(r"\n(?=[A-Za-z0-9])", read("requirements.lock"))
-    assert len(entries) > 100
+@pytest.mark.parametrize("lock", ["requirements.lock", CLUSTER])
+def test_everything_in_the_lock_has_a_hash(lock):
+    entries = re.split(r"\n(?=[A-Za-z0-9])", read(lock))
+    assert len(entries) > (50 if lock == CLUSTER else 100)
     assert not [entry.partition("\n")[0] for entry in entries if "--hash=sha256:" not in entry]
-    assert "://" not in read("requirements.lock")
+    assert "://" not in read(lock)
 
 
-def test_the_lock_covers_pyproject():
-    versions = locked()
-    for requirement in required():
+@pytest.mark.parametrize("lock", ["requirements.lock", CLUSTER])
+def test_the_lock_covers_pyproject(lock):
+    versions = locked(lock)
+    for requirement in required(lock):
         found = versions.get(canonicalize_name(requirement.name), [])
-        assert found, f"{requirement.name} is not in requirements.lock: run `make lock`"
+        assert found, f"{requirement.name} is not in {lock}: run `make lock`"
         assert all(requirement.specifier.contains(version) for version in found), (
             f"{requirement}: locked is {found}"
         )
+
+
+def test_what_is_locked_for_the_workflow_is_its_extra():
+    lines = [line for line in read("workflow/requirements.in").splitlines() if line[0] != "#"]
+    assert lines == PROJECT["optional-dependencies"]["cluster"]
 
 
 def test_jupyter_book_stays_at_version_1():

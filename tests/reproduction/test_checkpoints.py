@@ -28,7 +28,7 @@ STATE = {
     "images": "0a",
     "network": {"weight": torch.ones(100)},
     "optimizer": {"state": {}},
-    "constraint": None,
+    "processes": [{"begun": None, "constraint": None}],
     "epoch": 1,
     "seconds": 1.0,
     "history": {"test": [10.0]},
@@ -53,6 +53,10 @@ def refused(path):
 def test_a_whole_checkpoint_is_read(tmp_path):
     save(tmp_path / "a.pt", STATE)
     assert load(tmp_path / "a.pt", RUN, "0a", "cpu")["epoch"] == 1
+    within = {"losses": [torch.ones(())], "penalties": [], "rates": [], "doses": []}
+    of_one = {"processes": [{"begun": within, "constraint": None}]}
+    save(tmp_path / "a.pt", STATE | of_one | {"epoch": 0, "history": {"test": []}})
+    assert load(tmp_path / "a.pt", RUN, "0a", "cpu")["epoch"] == 0
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,17 @@ def test_a_whole_checkpoint_is_read(tmp_path):
         ({"epoch": 2}, "history of 1"),
         ({"network": None}, "'network'"),
         ({"epoch": "1"}, "'epoch'"),
+        ({"epoch": 0, "history": {"test": []}}, "epoch 0 of 2"),
+        ({"processes": []}, "'processes'"),
+        ({"processes": [{"begun": None}] * 2}, "'processes'"),
+        (
+            {
+                "processes": [{"begun": {"losses": [1.0]}}],
+                "epoch": 2,
+                "history": {"test": [1.0, 2.0]},
+            },
+            "epoch 2 of 2",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
@@ -72,7 +87,7 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, changed, said):
 
 
 def test_a_checkpoint_without_a_key_is_refused(tmp_path):
-    for key in set(STATE) - {"constraint"}:
+    for key in STATE:
         save(tmp_path / "a.pt", {k: v for k, v in STATE.items() if k != key})
         refused(tmp_path / "a.pt")
 

@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 
 from reproduction import records
-from reproduction.invariance.cells import MODELS, RELEASED_UMAP, UMAP_SETTINGS, WAYS
+from reproduction.invariance.cells import (
+    MODELS,
+    RELEASED_UMAP,
+    UMAP_SETTINGS,
+    WAYS,
+    invariance_config,
+)
 from reproduction.invariance.read import (
     beside_paper,
     dimensions,
@@ -34,7 +40,6 @@ from reproduction.invariance.read_umap import (
     umap_seed_spread,
     umap_table,
 )
-from reproduction.invariance.run import invariance_config
 from reproduction.paper.tables import load_table
 
 

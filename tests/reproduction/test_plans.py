@@ -215,9 +215,12 @@ def refused(tmp_path, monkeypatch, capsys):
 def test_the_command_refuses_what_a_plan_does_not_leave_open(tmp_path, refused):
     """One clear line, before anything is trained."""
     assert "plan: expected one of small-confirm" in refused("--plan", "none")
-    for option in (("seeds", "3"), ("arms", "baseline"), ("recipe", "cpu"), ("dataset", "digits")):
+    for option in (("recipe", "cpu"), ("dataset", "digits"), ("gamma", "own")):
         message = refused("--plan", "small-confirm", f"--{option[0]}", option[1])
         assert f"--{option[0]}: not allowed with argument --plan" in message
+    for option in (("seeds", "3"), ("arms", "baseline"), ("models", "VGG")):
+        message = refused("--plan", "small-confirm", f"--{option[0]}", option[1])
+        assert "models, arms, seeds: the plan asks for no such run, or not yet" in message
     assert "--rehearse: expected together with --plan" in refused("--rehearse")
     assert not list(tmp_path.rglob("*.json"))
 

@@ -2,13 +2,16 @@
 disturbs nothing else.
 """
 
+import itertools
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from reproduction import stop
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
 from reproduction.training import loop as loop_module
@@ -204,6 +207,58 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(pictures, tmp_path):
         fresh.close()
     loop.close()
     assert rates[0] == rates[1] == by_epoch.warmup_lr  # as released: step 0 is set after epoch 0
+
+
+def terminated_at(look, patch):
+    """SIGTERM has come by that look, counted from 1."""
+    looks = itertools.count(1)
+    patch.setattr(stop, "came", lambda: next(looks) == look)
+
+
+@pytest.mark.parametrize("by_epoch", [False, True])
+def test_sigterm_costs_no_step(pictures, tmp_path, by_epoch):
+    """Saved at the end of the step, or of the look at the test images, that it comes in; every
+    generator that a step draws from goes on from there.
+    """
+    mixed = replace(TINY, mixup=0.8, cutmix=1.0, erasing=0.25, randaugment=9, by_epoch=by_epoch)
+    recipe = replace(mixed, batch=32, epochs=2)
+    penalty = Penalty(1e-2, 0.4, form="released")
+    run = Run("vit_small_patch16_224", recipe, 0, penalty, keep_doses=True)
+    whole, path, reached = train(run, pictures), tmp_path / "state.pt", []
+    for look in (1, 1, 4, 2, 1, 2, 9):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(stop.Terminated):
+            terminated_at(look, patch)
+            train(run, pictures, checkpoint=path)
+        state = load(path, run, "cpu")
+        begun = state["processes"][0]["begun"]
+        reached.append((state["epoch"], len(begun["losses"]) if begun else 0))
+    # Five steps an epoch, then the looks at two sets of images, then one between epochs.
+    assert reached == [(0, 1), (0, 2), (0, 5), (0, 5), (0, 5), (0, 5), (1, 5)]
+    assert same(train(run, pictures, checkpoint=path), whole)
+
+
+def test_a_step_is_not_cut_in_two(pictures, tmp_path):
+    """The signal itself, in the midst of a step and before the first."""
+    run, path, calls = Run("resnet34", TINY, 0), tmp_path / "state.pt", []
+    whole, augmented = train(run, pictures), _Loop._augmented
+
+    def with_signal(self, *arguments):
+        calls.append(signal.raise_signal(signal.SIGTERM))
+        return augmented(self, *arguments)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(stop.Terminated):
+            stop.listen()
+            patch.setattr(_Loop, "_augmented", with_signal)
+            train(run, pictures, checkpoint=path)
+        with pytest.raises(stop.Terminated):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        stop._Signal.came = False
+    assert len(calls) == 1 and len(load(path, run, "cpu")["processes"][0]["begun"]["losses"]) == 1
+    assert same(train(run, pictures, checkpoint=path), whole)
 
 
 def test_the_deadline_stops_before_the_next_epoch(pictures, tmp_path):

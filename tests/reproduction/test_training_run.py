@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from filled import filled
 from repeat import at_threads_of
 
 from reproduction import records
-from reproduction.grid import _lock
+from reproduction.grid import Elsewhere, claim
 from reproduction.paths import RESULTS, data_root
 from reproduction.training import cells as training_cells
 from reproduction.training import plans
@@ -118,9 +119,18 @@ def test_killed_at_twenty_moments(forks, undisturbed, tmp_path):
     assert not unfinished(tmp_path / EXPERIMENT)
 
 
+def share(root, done):
+    """In a process of its own: `work`, and again as long as another process holds something."""
+    while True:
+        try:
+            return work(root, done)
+        except Elsewhere:
+            time.sleep(0.1)
+
+
 def test_two_processes_never_do_a_cell_twice(forks, undisturbed, tmp_path):
     done = forks.Queue()
-    pair = [forks.Process(target=work, args=(tmp_path, done)) for _ in range(2)]
+    pair = [forks.Process(target=share, args=(tmp_path, done)) for _ in range(2)]
     for process in pair:
         process.start()
     names = [done.get(timeout=300) for _ in CELLS]
@@ -216,8 +226,11 @@ def test_minutes_and_progress(undisturbed, tmp_path):
     assert list(run_grid(CELLS, root=tmp_path, minutes=1e-9, device="cpu")) == []
     assert set(progress(CELLS, tmp_path)["state"]) == {"not run"}
     assert set(progress(CELLS, undisturbed)["state"]) == {"done"}
-    with _lock(CELLS[0].path(tmp_path)):
+    with claim(CELLS[0].path(tmp_path)):
         assert progress(CELLS, tmp_path)["state"].tolist()[:2] == ["running", "not run"]
+        # What another process does, and what waits for that, is left: nobody sits and waits.
+        with pytest.raises(Elsewhere, match="baseline.*, constr.*, yoked.*; the same command"):
+            list(run_grid(CELLS[:3], root=tmp_path, device="cpu"))
     with pytest.raises(ValueError, match="minutes: expected a number above 0"):
         list(run_grid(CELLS, root=tmp_path, minutes=0))
 
@@ -236,7 +249,7 @@ def test_a_constrained_arm_without_its_baseline(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipe": "long"}, "recipe: expected one of paper, short, cpu, quick"),
+        ({"recipe": "long"}, "recipe: expected one of paper, paper-4, paper-4-gathered"),
         ({"model": "resnet43"}, "is no model of Table 1"),
         (
             {"arm": "constraint"},
@@ -458,9 +471,9 @@ def test_quick_pairs_are_trained_at_once_and_do_not_stay():
 def test_pairs_of_a_larger_scale_are_among_all_records():
     settings = {"scale": "paper", "recipe": "paper", "dataset": "imagenette", "n_seeds": 3}
     settings["names"] = None
-    (job,) = at_scale(settings)
-    assert len(job.cells) == len(pairs(settings)) == 9 * (len(LEVEL_SEEDS) + 2 * 3)
-    assert sorted({seed for _, seed in job.cells}) == [0, 1, 2, *LEVEL_SEEDS]
+    cells = [cell for job in at_scale(settings) for cell in job.cells]
+    assert len(cells) == len(pairs(settings)) == 9 * (len(LEVEL_SEEDS) + 2 * 3)
+    assert sorted({seed for _, seed in cells}) == [0, 1, 2, *LEVEL_SEEDS]
     with trained(settings) as folder:
         assert folder == RESULTS
 
