@@ -16,10 +16,9 @@ from reproduction import inputs, records
 from reproduction.grid import complete
 from reproduction.image_sources import drawn
 from reproduction.images import load_images
-from reproduction.models import weights_label
 from reproduction.paths import RESULTS, ROOT, data_root
 from reproduction.ss_rate.run import jobs, run_ss_rate
-from reproduction.table_1 import find
+from reproduction.table_1 import find, weights_label
 from reproduction.training.cells import Cell, grid
 from reproduction.training.pictures import load_pictures
 from reproduction.training.recipes import RECIPES
