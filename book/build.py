@@ -15,9 +15,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import code_cells
 import downloads
 import elements
 import first_screen
@@ -25,10 +28,12 @@ import fragments
 import image_kinds
 import nbformat
 import provenance
+import record_pages
 import scorecard
 import yaml
 
 from reproduction.paths import ROOT
+from reproduction.verdicts.say_chapters import opening
 
 NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cores
@@ -121,11 +126,13 @@ def finish(
 
 def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) -> None:
     """What pages under book/ include: {include} `_generated/NAME.md`."""
-    pages = _pages(yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8")))
+    contents = yaml.safe_load((ROOT / "book/_toc.yml").read_text(encoding="utf-8"))
+    pages = _pages(contents)
     made = {
         "picture": f"```{{raw}} html\n{first_screen.picture()}\n```\n",
         "answers": scorecard.answers(),
-        "scorecard": scorecard.scorecard(pages),
+        "opening": f":::{{div}} answer\n{opening('method')}\n:::\n",
+        "scorecard": scorecard.scorecard(_numbers(contents)),
         "verdicts": scorecard.verdicts(pages),
         "differences": fragments.differences(),
         "errata": fragments.errata(),
@@ -140,15 +147,12 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
-    """Remove papermill's traces and fold the cell that it injected: it has no switch for it."""
+    """Remove papermill's traces, and fold the code that readers need not see."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:
-            cell.metadata["tags"] = [*tags, "hide-input"]
-            cell.metadata["mystnb"] = {"code_prompt_show": "Parameters of this build"}
+    code_cells.fold(notebook)
 
 
 def mirror(stage: Path) -> list[Path]:
@@ -179,6 +183,16 @@ def _pages(node: object) -> list[str]:
         own = [node["file"]] if "file" in node else []
         return own + [page for value in node.values() for page in _pages(value)]
     return []
+
+
+def _numbers(contents: Mapping[str, Any]) -> dict[str, str]:
+    """Page -> the number of its chapter, "" for a page of a part without numbers."""
+    numbers: dict[str, str] = {}
+    for part in contents["parts"]:
+        for chapter in part["chapters"]:
+            done = sum(bool(number) for number in numbers.values())
+            numbers[chapter["file"]] = str(done + 1) if part.get("numbered") else ""
+    return numbers
 
 
 def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
@@ -215,6 +229,7 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
     downloads.rewrite(html / "_sources/notebooks")
+    record_pages.write(html)
     return html / "index.html"
 
 

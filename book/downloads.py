@@ -8,12 +8,16 @@ import re
 from pathlib import Path
 
 import nbformat
+from code_cells import SETUP
 
 
 def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with each caption in a cell after its figure or table, and roles as words."""
+    """The notebook with each caption in a cell after its figure or table, roles as words, no code
+    twice.
+    """
     notebook = nbformat.from_dict(notebook)
     titles, cells = {}, []
+    notebook.cells = [cell for cell in notebook.cells if SETUP not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "name" in figure:

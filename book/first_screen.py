@@ -40,7 +40,7 @@ def picture() -> str:
             ((left + right) / 2, bottom + 38, "middle", "threshold θ (log scale)"),
             (right, bottom + 20, "end", "farthest pair"),
             (
-                0.4 * left + 0.6 * right,
+                0.52 * left + 0.48 * right,
                 top + 84,
                 "middle",
                 f"printed: SS_rate = {rates['printed']}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenance import Build
+from record_pages import address
 
 from reproduction import machine, plain, records
 from reproduction.paper import errata as paper_errata
@@ -56,7 +57,8 @@ def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
     lines += [_row(heads), "|-|-|-|-|-|-|"]
     for experiment in experiments():
         number, made, commits, where, images = _origin(experiment)
-        lines.append(_row((experiment, number, made, commits, plain.text(where), images)))
+        link = f'<a href="{address(experiment)}">{plain.text(experiment)}</a>'
+        lines.append(_row((link, number, made, commits, plain.text(where), images)))
     lines += ["", ":::", "", *left_out(), "## Printed tables and rules", ""]
     lines += ["| file | SHA-256, first 16 digits |", "|-|-|"]
     for path in sorted(PAPER.glob("*.*")):

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
+from record_pages import address
 from tables import CLASS
 
 from reproduction import machine, plain
@@ -108,7 +109,8 @@ def line(
         kind, _, experiment = source.partition(":")
         if kind == "records":
             origin = plain.text(known.get(experiment, "none"))
-            parts.append(f"records {html.escape(experiment)}: {origin}")
+            link = f'<a href="{address(experiment)}">{html.escape(experiment)}</a>'
+            parts.append(f"records {link}: {origin}")
         elif kind == "paper":
             parts.append("from the paper's printed tables (data/paper)")
         else:

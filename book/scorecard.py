@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -68,8 +68,13 @@ ABILITIES = (
 )
 
 
-def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
-    """The landing page's table, a row per claim, and what other networks than the paper's show."""
+def scorecard(pages: Mapping[str, str], root: Path = RESULTS) -> str:
+    """The landing page's table, a row per claim, and what other networks than the paper's show.
+
+    Args:
+        pages: of the book, with the numbers of the chapters; "" for a page that has none.
+        root: the folder of records.
+    """
     table = claims.scorecard(root)
     common = _commonest(table)
     lines = [":::{div} scorecard", ""]
@@ -83,7 +88,7 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
             row["paper"],
             _badge(row["in print"], row["in print: fact"]) if row["in print: fact"] else "–",
             _ours(row, common),
-            _links(row["evidence"], pages),
+            _chapters(row["evidence"], pages),
         )
         lines.append(_row(cells))
     where = f"Measured on {plain.text(common)} unless said otherwise. " if common else ""
@@ -91,14 +96,14 @@ def scorecard(pages: Sequence[str], root: Path = RESULTS) -> str:
     return "\n".join([*lines, "", note, "", ":::", "", beyond(pages, root), ""])
 
 
-def beyond(pages: Sequence[str], root: Path = RESULTS) -> str:
+def beyond(pages: Collection[str], root: Path = RESULTS) -> str:
     """What other networks than the paper's show: it decides no claim, and stands beside them."""
     layers, said = trained.layers(root), "Not run."
     if not layers.empty:
         said = say_trained.first_page(trained.rates(layers), read_beside.norms(layers, root))
-    first = _titled("Trained networks, relatives of the paper's", "11_trained_networks", pages)
+    first = _titled("Trained networks, relatives of the paper's", "trained_networks", pages)
     runs = records.read_all("architectures", root)
-    second = _titled("A hundred architectures, untrained", "12_architectures", pages)
+    second = _titled("A hundred architectures, untrained", "architectures", pages)
     if runs.empty:
         return f"{first} {said}\n\n{second} Not run."
     table = architectures.table(runs, designs())
@@ -110,7 +115,7 @@ def beyond(pages: Sequence[str], root: Path = RESULTS) -> str:
     return f"{first} {said}\n\n{second} {len(table)} designs. {answers}"
 
 
-def _titled(title: str, notebook: str, pages: Sequence[str]) -> str:
+def _titled(title: str, notebook: str, pages: Collection[str]) -> str:
     linked = f"[{title}](../notebooks/{notebook}.ipynb)"
     return f"**{linked if f'notebooks/{notebook}' in pages else title}.**"
 
@@ -180,7 +185,7 @@ def _counts(table: pd.DataFrame) -> str:
     return f"{text}. By its own tables and equations alone, {against} do not hold."
 
 
-def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
+def verdicts(pages: Collection[str], root: Path = RESULTS) -> str:
     """Every claim in full: what is claimed, the test, the rule, what is printed, what was
     measured.
     """
@@ -204,9 +209,12 @@ def verdicts(pages: Sequence[str], root: Path = RESULTS) -> str:
         fields = {
             "Test": claim.test,
             "Rule": claim.rule,
-            "Rule written on": claim.written,
-            "Outcome known when the rule was written": claim.known,
-            "Evidence": _links(claim.evidence, pages, full=True),
+            "Rule first written on": claim.written,
+            "Outcome known then": claim.known,
+            "Rule last changed on": f"{claim.changes[-1]['date']}, as told below"
+            if claim.changes
+            else "never",
+            "Evidence": _links(claim.evidence, pages),
         }
         for name, text in fields.items():
             parts += [name, f": {' '.join(text.split())}", ""]
@@ -283,16 +291,18 @@ def _commonest(table: pd.DataFrame) -> str:
     return "" if used.empty else used.value_counts().index[0]
 
 
-def _links(evidence: Collection[str], pages: Sequence[str], *, full: bool = False) -> str:
-    """Links to those evidence pages that the book has, from a page in book/."""
-    links = []
-    for page in evidence:
-        if page in pages:
-            folder, name = page.split("/")
-            target = f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"
-            number = name.partition("_")[0]
-            if full:
-                links.append(f"[]({target})")  # the page's title
-            elif number.isdigit():  # by the number that the chapter has in the book
-                links.append(f"[{pages.index(page) + 1}]({target})")
-    return ", ".join(links) or "none yet" if full else " ".join(links)
+def _links(evidence: Collection[str], pages: Collection[str]) -> str:
+    """Links to those evidence pages that the book has, by their titles."""
+    return ", ".join(f"[]({_target(page)})" for page in evidence if page in pages) or "none yet"
+
+
+def _chapters(evidence: Collection[str], pages: Mapping[str, str]) -> str:
+    """Links to those evidence pages that are chapters of the book, by their numbers."""
+    numbers = {page: pages[page] for page in evidence if pages.get(page)}
+    return " ".join(f"[{number}]({_target(page)})" for page, number in numbers.items())
+
+
+def _target(page: str) -> str:
+    """Where a page is, from a page in book/."""
+    folder, name = page.split("/")
+    return f"{name}.md" if folder == "book" else f"../notebooks/{name}.ipynb"

@@ -133,7 +133,7 @@ _COVER = {
     **dict.fromkeys(("exponential_residual", "power_residual"), number),
 }
 _COMPONENT = dict.fromkeys(("density", "nodes", "diameter"), number)
-_COVERS = {f"{way}?": _COVER for way in ("colouring", "burning", "growing")}
+_COVERS = {f"{way}?": _COVER for way in ("colouring", "greedy", "burning", "growing")}
 _GRAPH = {
     "of": one_of(("features", "gaussian")),
     "asked": number,

@@ -48,7 +48,7 @@ def scales_of(notebook: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]
     In the file a parameter is a list of values, one of the words "string", "integer", "number" and
     "boolean", or a range {from: 1, to: 100}.
 
-    >>> allowed, scales = scales_of("03_regularization")
+    >>> allowed, scales = scales_of("training")
     >>> sorted(scales)
     ['gpu', 'paper', 'quick']
 

@@ -24,10 +24,11 @@ import torch
 from torch import Tensor
 
 from sslib import checks
-from sslib.distances import CACHED, CHUNK, ROUNDING, Distances, distinct_pairs, on_host, wide
+from sslib.distances import CACHED, CHUNK, Distances, distinct_pairs, on_host, wide
 
 FORMULAS = ("released", "printed")
 AXES = ("mean", "log", "linear")  #: of ``scale_free_rate``
+_TIES = 256  # rounding errors of the largest: distances that differ by less are equal
 
 
 class DegenerateDistances(UserWarning):
@@ -74,7 +75,8 @@ def box_curve(F: Tensor, *, formula: str = "released", thresholds: int = 256) ->
 def thresholds(TZ: Tensor, TV: Tensor, T: int) -> Tensor:
     """T thresholds from TZ to TV, uniform in lo(theta) = log(1 + theta) (Eq. 5)."""
     s = torch.linspace(0, 1, T, dtype=TZ.dtype, device=TZ.device)  # (T,)
-    theta = torch.clamp((1 + TZ) * ((1 + TV) / (1 + TZ)) ** s - 1, TZ, TV)
+    small = torch.expm1(torch.lerp(TZ.log1p(), TV.log1p(), s))  # where 1 + theta loses digits
+    theta = torch.where(TV < 1e-3, small, (1 + TZ) * ((1 + TV) / (1 + TZ)) ** s - 1).clamp(TZ, TV)
     theta[0], theta[-1] = TZ, TV  # rounding moves neither
     return theta
 
@@ -158,7 +160,8 @@ def curve_of(C: Distances, formula: str, T: int) -> BoxCurve:
     p = density(C, theta, formula)  # (T,)
     boxes = box_number(p, D, formula)  # (T,)
     line = reference_line(theta, D)  # (T,)
-    rate = torch.where((TV > TZ) & TV.isfinite(), area(boxes, line, D, formula), math.nan)  # 0-d
+    apart = (TV - TZ > _TIES * torch.finfo(C.dtype).eps * TV) & (TV > C.rounding) & TV.isfinite()
+    rate = torch.where(apart, area(boxes, line, D, formula), math.nan)  # 0-d
     return BoxCurve(theta, p, boxes, line, rate, TZ, TV)
 
 
@@ -168,8 +171,12 @@ def check_curve(formula: str, thresholds: int) -> None:
 
 
 def warn_degenerate(D: int, of: str = "") -> None:
-    where, kind = f"{of}all distances between the D = {D} rows of F", DegenerateDistances
-    warnings.warn(f"{where} are equal: SS_rate is 0/0 (Eq. 4), so NaN", kind, stacklevel=3)
+    warnings.warn(
+        f"{of}all distances between the D = {D} rows of F are equal, rounding apart: "
+        "SS_rate is 0/0 (Eq. 4), so NaN",
+        DegenerateDistances,
+        stacklevel=3,
+    )
 
 
 def scale_free_rate(
@@ -202,7 +209,8 @@ def scale_free_rate(
     check_curve(formula, thresholds)
     pairs = distinct_pairs(F)
     TZ, TV, mean = pairs.min(), pairs.max(), pairs.mean()
-    if not TV - TZ > ROUNDING * TV or (axis == "log" and TZ == 0):
+    tie = _TIES * min(checks.precision(F), 2**-23)  # of half precision: that of its distances
+    if not TV - TZ > tie * TV or (axis == "log" and TZ == 0):
         return math.nan
     functions: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {  # g and back
         "mean": (lambda x: np.log1p(x / mean), lambda y: np.expm1(y) * mean),

@@ -42,13 +42,27 @@ def matrix(name: str, value: Tensor, *, values: bool = True) -> Tensor:
     """A floating-point matrix (D, B) with D >= 2; its values are looked at only if `values`."""
     # as_tensor would move a tensor to torch's default device
     tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
+    if tensor.is_nested or tensor.layout != torch.strided:
+        raise error(name, "a dense matrix (D, B)", "a nested or sparse tensor")
     shape = tuple(tensor.shape)
     if len(shape) != 2 or shape[0] < 2 or shape[1] < 1 or not tensor.is_floating_point():
         expected = "a floating-point matrix (D, B) with D >= 2 channels and B >= 1 samples"
         raise error(name, expected, f"shape {shape} of {tensor.dtype}")
     if values and not torch.isfinite(tensor).all():
         raise error(name, "finite numbers", f"NaN or Inf in shape {shape}")
+    most = min(torch.finfo(torch.promote_types(tensor.dtype, torch.float32)).max / 4, 1e300)
+    if values and (largest := float(tensor.detach().abs().max())) > most:
+        expected = f"numbers of up to {most:.2g}, as {tensor.dtype} holds no larger distances"
+        raise error(name, expected, f"{largest:.2g} in shape {shape}")
     return tensor
+
+
+def unit(values: Any) -> float:
+    """A power of two near the largest number, 1 where all squares are in range without it."""
+    largest = float(abs(values).max())
+    if not 0 < largest < math.inf or 1e-9 < largest < 1e9:
+        return 1.0
+    return 2.0 ** (math.frexp(largest)[1] - 1)
 
 
 def wide_matrix(name: str, value: Tensor) -> Tensor:
@@ -56,29 +70,47 @@ def wide_matrix(name: str, value: Tensor) -> Tensor:
     return matrix(name, torch.as_tensor(value, device="cpu").detach().double())
 
 
+def _dense(name: str, value: Any) -> NDArray[Any]:
+    """Numbers as numpy has them, of a tensor or a sparse matrix as well."""
+    if isinstance(value, Tensor):
+        if value.is_nested or value.is_quantized:
+            raise error(name, "one block of numbers", "a nested or quantized tensor")
+        value = value.detach().cpu()
+        value = value if value.layout == torch.strided else value.to_dense()
+        value = value.double() if value.dtype.is_floating_point else value
+    return np.asarray(value.toarray() if hasattr(value, "toarray") else value)
+
+
 def array(name: str, value: Values, shape: str, *, smallest: int = 1) -> Array:
     """Finite real numbers of a shape such as "(N, d)", with at least `smallest` rows."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.double().numpy() if value.dtype.is_floating_point else value.numpy()
-    numbers = np.asarray(value)
+    numbers = _dense(name, value)
     got = f"shape {numbers.shape} of {numbers.dtype}"
     axes = len(re.findall(r"\w+", shape))
     if numbers.ndim != axes or numbers.dtype.kind not in "fiu" or 0 in numbers.shape:
         raise error(name, f"real numbers of shape {shape}", got)
     if len(numbers) < smallest:
         raise error(name, f"{shape} with at least {smallest} rows", got)
-    lost = int(np.sum(~np.isfinite(numbers)))
+    numbers = numbers.astype(np.float64)
+    lost = int(np.sum(~(np.abs(numbers) < 1e300)))
     if lost:
-        raise error(name, "finite numbers", f"{lost} of {numbers.size} NaN or infinite in {got}")
-    return numbers.astype(np.float64)
+        these = f"{lost} of {numbers.size} NaN, infinite or beyond 1e300"
+        raise error(name, "finite numbers", f"{these} in {got}")
+    return numbers
 
 
-def distances(name: str, value: Values, *, smallest: int = 2, finite: bool = False) -> Array:
+def precision(value: Values) -> float:
+    """The rounding error of numbers of the type of `value`, as a share of them."""
+    dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")
+    kind = getattr(torch, dtype, torch.float64)
+    return torch.finfo(kind if kind.is_floating_point else torch.float64).eps
+
+
+def distances(name: str, value: Any, *, smallest: int = 2, finite: bool = False) -> Array:
     """A symmetric (n, n) matrix of numbers of at least 0, with 0 on the diagonal."""
-    C = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, dtype=np.float64)
+    C = _dense(name, value).astype(np.float64)
     square = C.ndim == 2 and C.shape[0] == C.shape[1] >= smallest
-    if not square or C.diagonal().any() or not (C >= 0).all() or not np.allclose(C, C.T):
+    even = square and np.allclose(C, C.T, atol=1e-8 * C[C < math.inf].max(initial=0))
+    if not even or C.diagonal().any() or not (C >= 0).all():
         expected = f"a symmetric (n, n) matrix, n >= {smallest}, of at least 0, 0 on the diagonal"
         raise error(name, expected, f"shape {C.shape}{' with NaN' * bool(np.isnan(C).any())}")
     if finite and not np.isfinite(C).all():

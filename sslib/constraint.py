@@ -277,7 +277,7 @@ class SelfSimilarityConstraint(nn.Module):
             if me and me.training and me._model[0].training and not in_backward():
                 me._keep(name, output)
 
-        return [model.register_forward_pre_hook(begin), *tap(model, self.names, keep)]
+        return [*tap(model, self.names, keep), model.register_forward_pre_hook(begin)]
 
     def _keep(self, name: str, output: Any) -> None:
         """Keep the mean over space of the module's output, if the module is the one drawn."""

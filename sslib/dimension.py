@@ -68,7 +68,7 @@ def correlation_dimension(points: Values, *, estimator: str = "printed") -> Corr
     10^0.5, and the line is fitted to the middle half of those with T(r) > 0. Depends on the points'
     unit, and saturates. (Above 3,000 points the released code draws 3,000; here all are used.)
 
-    NaN with a warning: all points equal, or no scaling region above r = 0.
+    NaN with a warning: all points equal, or no scaling region above the rounding of the numbers.
 
     >>> square = np.random.default_rng(0).random((1000, 2))
     >>> [round(float(correlation_dimension(unit * square)), 2) for unit in (0.01, 1, 100)]
@@ -89,10 +89,11 @@ def _fit(name: str, points: Values, estimator: str) -> tuple[CorrelationDimensio
     """The fit, and why it is NaN (empty if it is not)."""
     checks.choice("estimator", estimator, ESTIMATORS)
     x = checks.array(name, points, "(N, d)", smallest=3)
-    if np.ptp(x, axis=0).max() == 0:
-        no_curve = np.empty(0), np.empty(0)
-        return _none(len(x), estimator, *no_curve), f"all {len(x)} points are equal"
-    return _all_pairs(x) if estimator == "printed" else _nearest_neighbours(x)
+    rounding = checks.precision(points) * float(np.abs(x).max())
+    if np.ptp(x, axis=0).max() <= rounding:
+        none = _none(len(x), estimator, np.empty(0), np.empty(0))
+        return none, f"all {len(x)} points are equal, rounding apart"
+    return _all_pairs(x, rounding) if estimator == "printed" else _nearest_neighbours(x)
 
 
 def _none(n: int, estimator: str, radii: Array, integral: Array) -> CorrelationDimension:
@@ -100,18 +101,21 @@ def _none(n: int, estimator: str, radii: Array, integral: Array) -> CorrelationD
     return CorrelationDimension(nan, nan, n, 0, (nan, nan), nan, radii, integral, estimator)
 
 
-def _all_pairs(x: Array) -> tuple[CorrelationDimension, str]:
-    n = len(x)
+def _all_pairs(x: Array, rounding: float) -> tuple[CorrelationDimension, str]:
+    n, unit = len(x), checks.unit(x)
+    x = x / unit
     scale = 2 * float(np.linalg.norm(x - x.mean(axis=0), axis=1).max())  # no distance is larger
     counts, by_group, sizes = _pair_counts(torch.from_numpy(x), scale)
     # The histogram runs from large r to small, so T(r) sums it from its end; the last bin is r = 0.
     integral = counts[::-1].cumsum()[::-1] / (n * (n - 1) / 2)  # T(r)
-    radii = scale * 2.0 ** (-np.arange(len(integral)) / _PER_OCTAVE)
+    radii = unit * scale * 2.0 ** (-np.arange(len(integral)) / _PER_OCTAVE)
     lower = _NEIGHBOURS / (n - 1)
     upper = min(max(_UPPER_SHARE, 10 * lower), np.nextafter(1, 0))
     curve = radii[integral > 0][::-1], integral[integral > 0][::-1]
-    if integral[-1] >= lower:
-        return _none(n, "printed", *curve), f"{counts[-1]} pairs of {n} points coincide"
+    together = integral[(radii > max(4 * rounding, radii[-1])).argmin()]  # or no further apart
+    if together >= lower:
+        pairs = f"{round(together * n * (n - 1) / 2)} pairs of {n} points"
+        return _none(n, "printed", *curve), f"{pairs} coincide, rounding apart"
     fitted = np.flatnonzero((integral >= lower) & (integral <= upper))
     if len(fitted) < 3 or integral[fitted[0]] == integral[fitted[-1]]:
         return _none(n, "printed", *curve), f"{n} points show no scaling region"
@@ -169,7 +173,7 @@ def _nearest_neighbours(x: Array) -> tuple[CorrelationDimension, str]:
     n = len(x)
     k = min(_RELEASED_NEIGHBOURS, n - 1)
     points = torch.from_numpy(x)
-    near = torch.empty(n, k, dtype=torch.float64)
+    near = points.new_empty(n, k)
     step = max(1, _CHUNK // n)
     for start in range(0, n, step):
         distances = torch.cdist(points[start : start + step], points, compute_mode=_EXACT)
@@ -180,8 +184,7 @@ def _nearest_neighbours(x: Array) -> tuple[CorrelationDimension, str]:
     radii, T = _RELEASED_RADII[below > 0], T[below > 0]
     m = len(T)
     if m < 2:
-        reason = f"T(r) > 0 at {m} of the 40 radii, expected at least 2"
-        return _none(n, "released", radii, T), reason
+        return _none(n, "released", radii, T), f"T(r) > 0 at {m} of the 40 radii, 2 are needed"
     fitted = slice(m // 4, 3 * m // 4) if m > 5 else slice(None)
     log_r, log_T = np.log(radii[fitted]), np.log(T[fitted])
     slope, intercept = np.polyfit(log_r, log_T, 1)
@@ -205,8 +208,7 @@ def fluctuation(dimensions: Iterable[SupportsFloat]) -> float:
     Raises:
         ValueError: an argument is not as said above.
     """
-    numbers = [float(dimension) for dimension in dimensions]
-    values = checks.array("dimensions", numbers, "(layers,)", smallest=2)
+    values = checks.array("dimensions", [*map(float, dimensions)], "(layers,)", smallest=2)
     if values.mean() <= 0:
         raise checks.error("dimensions", "a positive mean", f"{values.mean():.3g}")
     return float(np.ptp(values) / values.mean())
@@ -281,19 +283,18 @@ def umap_points(
         ImportError: umap-learn is not installed.
     """
     x = checks.array("data", data, "(N, d)")
+    x = checks.distances("data", x, finite=True) if metric == "precomputed" else x
+    if not 0 < np.abs(x - x[0]).max() < 1e18:  # beyond, its float32 has no room for squares
+        raise checks.error("data", "samples that differ, by less than 1e18", f"shape {x.shape}")
     smallest = max(n_neighbors, n_components + 1) + 1
     if len(x) < smallest:
         asked = f"n_neighbors={n_neighbors}, n_components={n_components}"
         raise checks.error("data", f"at least {smallest} samples for {asked}", f"shape {x.shape}")
-    if metric == "precomputed" and x.shape[0] != x.shape[1]:
-        raise checks.error("data", "(N, N) distances (metric='precomputed')", f"shape {x.shape}")
     umap = checks.extra("umap")  # heavy: numba
     with warnings.catch_warnings():
         # Only says that new points cannot be placed later.
         warnings.filterwarnings("ignore", message="using precomputed metric")
-        settings = {"metric": metric, "random_state": seed, "n_jobs": 1}
-        reducer = umap.UMAP(
-            n_components=n_components, n_neighbors=n_neighbors, min_dist=min_dist, **settings
-        )
+        settings = {"metric": metric, "random_state": seed, "n_jobs": 1, "min_dist": min_dist}
+        reducer = umap.UMAP(n_components=n_components, n_neighbors=n_neighbors, **settings)
         points: NDArray[np.float32] = reducer.fit_transform(x)
     return points

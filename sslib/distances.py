@@ -25,7 +25,7 @@ CHUNK = 2**22  #: numbers held at once where all would be too many: 16 MB in flo
 CACHED = 2**17  #: numbers worked on at once on a CPU, to stay in its cache
 _KEPT = 2**24  # pairs whose distances are kept, 64 MB in float32; of more, they are made again
 
-#: Distances that differ by a smaller share of the largest are equal but for rounding.
+#: A smaller share of the largest is nothing but rounding.
 ROUNDING = 1e-6
 
 
@@ -113,9 +113,13 @@ class Distances:
     """
 
     def __init__(self, F: Tensor) -> None:
-        D, self.host = len(F), on_host(F.device)
+        F, D, self.host = F.detach(), len(F), on_host(F.device)
         self.dtype = torch.promote_types(F.dtype, torch.float32)  #: of the distances
-        rows = F.detach().to(self.dtype if self.host else wide(F.device, self.dtype))
+        rows = F.to(self.dtype if self.host else wide(F.device, self.dtype))
+        self.unit = checks.unit(rows) if self.host else 1.0  #: of the rows and their norms
+        rows = rows if self.unit == 1 else rows / self.unit
+        #: Rows no further apart than this are equal but for the rounding of their numbers.
+        self.rounding = F.abs().amax().to(rows.dtype) * (2 * torch.finfo(F.dtype).eps)
         self.rows = rows - rows.mean(0)  #: (D, B)
         self.norm = torch.linalg.vector_norm(self.rows, dim=1).square_()  # (D,)
         height = D if D <= 320 else min(-(-D // 4), 256 if self.host else max(1, _KEPT // D))
@@ -157,7 +161,8 @@ class Distances:
             i, j = (close & (twin[here, None] != twin[top:])).nonzero(as_tuple=True)  # (pairs,)
             for a, b in zip(i.split(step), j.split(step), strict=True):
                 square[a, b] = (block[a] - rows[b]).square_().sum(1)
-        return square.div_(rows.shape[1]).sqrt_().to(self.dtype)
+        C = square.div_(rows.shape[1]).sqrt_().to(self.dtype)
+        return C if self.unit == 1 else C.mul_(self.unit)
 
     @cached_property
     def twin(self) -> Tensor:

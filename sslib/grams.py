@@ -61,22 +61,24 @@ def gram_update(gram: Gram | None, block: Values) -> Gram:
     B, features = rows.shape
     if gram is not None and len(gram.products) != B:
         raise checks.error("block", f"{len(gram.products)} samples as before", got)
-    device = rows.device if isinstance(rows, Tensor) else None
+    device = rows.device if isinstance(rows, Tensor) else "cpu"
     products = torch.zeros(B, B, dtype=torch.float64, device=device)
-    nonzero = torch.zeros((), dtype=torch.int64, device=device)
+    nonzero = torch.zeros(B, dtype=torch.int64, device=device)
     step = max(1, CHUNK // B)
     for start in range(0, features, step):
         part = _wide(rows[:, start : start + step])  # (B, step)
         for row in range(0, B, _ROWS):  # symmetric: only the blocks from the diagonal on
             # (h, B - row) += (h, step) @ (step, B - row)
             products[row : row + _ROWS, row:].addmm_(part[row : row + _ROWS], part[row:].T)
-        nonzero += part.count_nonzero()
+        nonzero += part.count_nonzero(1)
     products = products.triu() + products.triu(1).T  # (B, B)
-    if not products.diagonal().isfinite().all():
-        raise checks.error("block", "finite numbers", f"NaN, infinite or too large ones in {got}")
+    own, count = products.diagonal(), int(nonzero.sum())
+    if not (own.isfinite() & ((own > 1e-290) | (nonzero == 0))).all():  # squares have to be held
+        these = f"NaN, infinite, too large or too small ones in {got}"
+        raise checks.error("block", "finite numbers", these)
     if gram is None:
-        return Gram(products, features, int(nonzero))
-    return Gram(products + gram.products, features + gram.features, int(nonzero) + gram.nonzero)
+        return Gram(products, features, count)
+    return Gram(products + gram.products, features + gram.features, count + gram.nonzero)
 
 
 def _wide(part: Tensor | NDArray[np.generic]) -> Tensor:
@@ -101,8 +103,8 @@ def gram_distances(gram: Gram) -> Array:
     norms = np.where(norms > 0, norms, 1.0)
     unit = products / norms / norms[:, None]
     squares = unit.diagonal()
-    distances: Array = np.sqrt(np.maximum(squares + squares[:, None] - 2 * unit, 0.0))
-    np.fill_diagonal(distances, 0.0)
+    apart = squares + squares[:, None] - 2 * unit
+    distances: Array = np.sqrt(np.where(apart > 1e-14, apart, 0.0))  # below, it is rounding
     return distances
 
 

@@ -45,8 +45,9 @@ def images_of(batch: Any) -> Any:
         batch = batch[0]
     if isinstance(batch, Mapping) and rows(batch):
         return batch
-    if not isinstance(batch, Tensor):
-        raise error("images", "float tensors (B, ...), or mappings", type(batch).__name__)
+    if not isinstance(batch, Tensor) or batch.is_nested or batch.layout != torch.strided:
+        got = type(batch).__name__ + " that is nested or sparse" * isinstance(batch, Tensor)
+        raise error("images", "dense float tensors (B, ...), or mappings", got)
     ids = batch.ndim == 2 and batch.dtype in (torch.int32, torch.int64)
     if batch.ndim < 2 or batch.numel() == 0 or not (batch.is_floating_point() or ids):
         expected = "non-empty floating-point tensors (B, ...) of 2 or more axes"
@@ -71,6 +72,5 @@ def moved(batch: Any, place: torch.device | None) -> Any:
         return batch.to(place)
     if isinstance(batch, Mapping):
         return {key: moved(value, place) for key, value in batch.items()}
-    return (
-        type(batch)(moved(one, place) for one in batch) if type(batch) in (tuple, list) else batch
-    )
+    several = type(batch) in (tuple, list)
+    return type(batch)(moved(one, place) for one in batch) if several else batch

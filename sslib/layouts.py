@@ -33,7 +33,8 @@ def evidence(model: nn.Module, name: str) -> Known:
     """What a model says of the channels of one of its modules."""
     own = dict(model.named_modules(remove_duplicate=False))[name]
     parts, all_parts = list(own.modules()), list(model.modules())
-    widths = (_widths(parts), _widths(all_parts), _outs(parts), _outs(all_parts))
+    outs = ([m.out_features for m in p if isinstance(m, nn.Linear)] for p in (parts, all_parts))
+    widths = (_widths(parts), _widths(all_parts), *map(frozenset, outs))
     axis = 1 if isinstance(own, _CHANNELS_FIRST) or type(own) is nn.Flatten else None
     linear = isinstance(own, nn.Linear) and not widths[1]  # else it may mix tokens, on axis -1
     if linear or type(own) in (nn.LayerNorm, nn.Embedding, nn.RMSNorm):
@@ -49,10 +50,6 @@ def _widths(modules: list[nn.Module]) -> frozenset[int]:
     norms = [module for module in modules if isinstance(module, nn.LayerNorm | nn.RMSNorm)]
     found += [module.normalized_shape[-1] for module in norms]
     return frozenset(width for width in found if isinstance(width, int))
-
-
-def _outs(modules: Iterable[nn.Module]) -> frozenset[int]:
-    return frozenset(m.out_features for m in modules if isinstance(m, nn.Linear))
 
 
 def layouts_of(

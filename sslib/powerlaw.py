@@ -10,6 +10,7 @@ import numpy as np
 
 from sslib import checks
 from sslib.checks import ESTIMATORS, Array, Layers, Values
+from sslib.distances import ROUNDING
 from sslib.grams import Gram
 from sslib.noise import noise_matrix
 
@@ -44,6 +45,8 @@ def spectrum(F: Values, *, estimator: str = "printed", features: int | None = No
     F = checks.array("F", F, "(D, B)")
     if F.shape[1] < 3:
         raise checks.error("F", "(D, B) with at least 3 samples", f"shape {F.shape}")
+    if np.abs(F).max() > 1e150:
+        raise checks.error("F", "numbers of up to 1e150, to be squared", f"{np.abs(F).max():.3g}")
     if estimator == "released":
         F = F - F.mean(axis=1, keepdims=True)
     eigenvalues: Array = np.linalg.svd(F, compute_uv=False) ** 2 / (F.shape[1] - 1)
@@ -99,7 +102,8 @@ class PowerLaw:
 def powerlaw_exponent(eigenvalues: Values, *, estimator: str = "printed") -> PowerLaw:
     """Exponent γ of P(λ) ∝ λ^-γ (Eq. 12) by maximum likelihood (Eq. 13), and the fit behind it.
 
-    NaN with a warning: fewer than 10 eigenvalues left, or all of them equal.
+    NaN with a warning: fewer than 10 eigenvalues left, or all of them equal but for rounding, that
+    is to one part in a million. No tail is made of such eigenvalues alone.
 
     >>> tail = np.arange(1, 101) ** -1.0            # λ_k = 1/k is a density λ^-2
     >>> fit = powerlaw_exponent(tail)
@@ -155,11 +159,12 @@ def _fit(name: str, eigenvalues: Values, estimator: str) -> tuple[PowerLaw, str]
     none = PowerLaw(math.nan, math.nan, n, 0, math.nan, math.nan, estimator)
     if n < 10:
         return none, f"{n} eigenvalues above {_CUT:g}, expected at least 10"
-    if values[0] == values[-1]:
-        return none, f"all {n} eigenvalues are equal"
+    starts = np.unique(values, return_index=True)[1]
+    starts = starts[values[-1] - values[starts] > ROUNDING * values[-1]]
+    if not len(starts):
+        return none, f"all {n} eigenvalues are equal, rounding apart"
     logs = np.log(values)
-    starts = np.unique(values, return_index=True)[1][:-1] if estimator == "released" else [0]
-    tails = (_fit_tail(logs[start:]) for start in starts)
+    tails = (_fit_tail(logs[s:]) for s in (starts if estimator == "released" else starts[:1]))
     exponent, distance, n_tail = min(tails, key=lambda fit: fit[1])
     error = (exponent - 1) / math.sqrt(n_tail)
     return PowerLaw(exponent, error, n, n_tail, float(values[n - n_tail]), distance, estimator), ""

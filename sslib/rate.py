@@ -55,7 +55,7 @@ def ss_rate(
 
     Returns:
         0-d tensor in [0, 1], differentiable once with respect to F. NaN, with zero gradient, where
-        all pair distances are equal (all rows equal, or D = 2).
+        all pair distances are equal, but for rounding (all rows equal, or D = 2).
 
     Raises:
         ValueError: F or another argument is not as said above.
@@ -149,7 +149,7 @@ def _pull(theta: Tensor, pull: Tensor, k: float, C: Distances) -> Callable[[Tens
             cell = cell.flatten()  # (h n,)
             value, slope = table.index_select(0, cell), rise.index_select(0, cell)
             torch.addcmul(value.view_as(c), slope.view_as(c), share, out=out)
-        out.div_(c).nan_to_num_(0, 0, 0)
+        out.div_(c if C.unit == 1 else c / C.unit).nan_to_num_(0, 0, 0)  # as rows are in it
 
     return read
 

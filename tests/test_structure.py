@@ -34,6 +34,7 @@ METHOD = [
 #: What every room of reproduction may use.
 BASE = [
     "paths",
+    "words",
     "table_1",
     "machine",
     "plain",

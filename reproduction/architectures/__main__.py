@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reproduction.architectures.designs import designs
 from reproduction.architectures.run import IMAGES, N_IMAGES, run_architectures, skipped
+from reproduction.grid import GO_ON_LATER, Elsewhere
 from reproduction.paths import RESULTS
 
 
@@ -35,15 +36,18 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.models or [design["name"] for design in designs()]
     paths = []
-    for path in run_architectures(
-        names,
-        arguments.seeds,
-        images=arguments.images,
-        n_images=arguments.n_images,
-        root=arguments.results,
-    ):
-        print(path.name, flush=True)
-        paths.append(path)
+    try:
+        for path in run_architectures(
+            names,
+            arguments.seeds,
+            images=arguments.images,
+            n_images=arguments.n_images,
+            root=arguments.results,
+        ):
+            print(path.name, flush=True)
+            paths.append(path)
+    except Elsewhere as error:
+        parser.exit(GO_ON_LATER, f"{error}\n")
     for name, reason in skipped(paths).items():
         print(f"skipped {name}: {reason}")
 

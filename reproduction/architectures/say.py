@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reproduction import plain
+from reproduction.words import percent
 
 _HEADS = {
     "a-directions": {
@@ -180,15 +181,6 @@ def coverage(designs: pd.DataFrame, left_out: Mapping[str, str]) -> str:
     left = f" Left out: {without}." if without else " None was left out."
     lineages = designs["lineage"].nunique()
     return f"Measured: {len(designs)} designs of {lineages} lineages, {with_seeds}.{left}"
-
-
-def percent(share: float) -> str:
-    """A share in whole per cent.
-
-    >>> percent(0.408)
-    '41 %'
-    """
-    return f"{100 * share:.0f} %"
 
 
 def signed(number: float) -> str:

@@ -86,7 +86,7 @@ def scaling(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         By D: ours_s, floor_s, pdist_s and plain_s, seconds; ours_MB, pdist_MB and plain_MB,
-        megabytes above the inputs. NaN: does not fit into memory.
+        megabytes above the inputs, NaN: does not fit into memory; machine, with its threads.
     """
     if runs.empty:
         return pd.DataFrame()
@@ -97,7 +97,8 @@ def scaling(runs: pd.DataFrame) -> pd.DataFrame:
         f"{name}_MB": runs.get(f"metrics.{name}_MB", math.nan)
         for name in ("ours", "pdist", "plain")
     }
-    return pd.DataFrame(table).astype(float)
+    machines = map(_machine, runs["device.name"], runs["device.threads"])
+    return pd.DataFrame(table).astype(float).assign(machine=list(machines))
 
 
 def step(runs: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +132,7 @@ class Cost(NamedTuple):
 
 def _machine(name: str, threads: float | None) -> str:
     """A machine as a sentence names it, with its threads where a CPU did the work."""
-    return name if pd.isna(threads) else f"{name} ({threads:.0f} threads)"
+    return name if pd.isna(threads) else f"{name} ({threads:.0f} thread{'s' * (threads != 1)})"
 
 
 def cost(runs: pd.DataFrame) -> Cost | None:

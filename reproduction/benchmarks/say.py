@@ -6,6 +6,7 @@ import pandas as pd
 
 from reproduction import plain
 from reproduction.benchmarks.read import Cost, Speed
+from reproduction.words import percent
 
 
 def speed(outcome: Speed | None) -> str:
@@ -29,7 +30,8 @@ def scaling(table: pd.DataFrame) -> str:
     D, last = table.index[-1], table.iloc[-1]
     most = (table["ours_s"] / table["floor_s"])[table.index >= 1024].max()
     return (
-        f"At D = {D:,}, SS_rate and its gradient take {last['ours_s']:.2g} s, "
+        f"Measured on {', '.join(sorted(set(table['machine'])))}: at D = {D:,}, SS_rate and its "
+        f"gradient take {last['ours_s']:.2g} s, "
         f"{last['ours_s'] / last['floor_s']:.1f} times the floor, and {last['ours_MB']:,.0f} MB; "
         f"the matrix of distances alone would be {4e-6 * D**2:,.0f} MB. From D = 1,024 on, the "
         f"time is at most {most:.1f} times the floor."
@@ -42,7 +44,8 @@ def cost(outcome: Cost | None) -> str:
         return "The constraint in a training step: **not run**."
     machines = ", ".join(map(plain.text, outcome.machines))
     return (
-        f"The constraint costs {outcome.share:.2%} of a step at most; written down plainly it "
+        f"The constraint costs {percent(outcome.share, 2)} of a step at most; written down plainly "
+        "it "
         f"would cost at least {outcome.plain_over_ours:.1f} times as much. Measured on "
         f"{len(outcome.machines)} machine{'s' * (len(outcome.machines) > 1)}: "
         f"{machines}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")

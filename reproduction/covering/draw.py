@@ -23,6 +23,7 @@ _COVER_MARKS = {
     "colouring": ("o", "#0072B2"),
     "burning": ("x", "#D55E00"),
     "growing": ("+", "#009E73"),
+    "greedy": (".", "#CC79A7"),
 }
 
 

@@ -20,6 +20,7 @@ from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name
 from reproduction.stats_groups import RankCorrelation, rank_correlation
 from reproduction.table_1 import TABLE_1, find
+from reproduction.words import percent
 
 #: The bounds on the true number of boxes.
 BOUNDS = ("lower", "upper")
@@ -327,7 +328,7 @@ def component_table(runs: pd.DataFrame) -> pd.DataFrame:
             claimed=("reason", lambda reasons: (reasons == "").sum()),
         )
     )
-    table.index = [f"{share:.0%} of pairs" for share in table.index]
+    table.index = [f"{percent(share)} of pairs" for share in table.index]
     return table.astype({"nodes": int}).rename(columns={"claimed": "power laws"})
 
 

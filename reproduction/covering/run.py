@@ -39,6 +39,9 @@ GRAPHS = "box-covering-graphs"
 # search.
 _COVER_THRESHOLDS = 33
 
+# Ways to cover a graph by balls around a node.
+_BALLS = ("growing", "greedy")
+
 
 def rate_of_boxes(boxes: Values, D: int, *, formula: str = "released") -> float:
     """SS_rate of any box numbers, such as true covering numbers, by ``area`` (Eq. 3).
@@ -88,9 +91,8 @@ def adjacency_covers(
     """
     rows = []
     for density in densities:
-        hops = hop_distances(adjacency_at(pair_distances(F), density))
-        within = np.isfinite(hops[np.isfinite(hops).sum(1).argmax()])
-        hops = hops[np.ix_(within, within)]
+        A = adjacency_at(pair_distances(F), density)
+        hops = hop_distances(A, component="largest")
         found = covers(hops, box_sizes(hops), methods=["colouring"])["colouring"]
         rows.append({"density": density, "nodes": len(hops), "diameter": int(hops.max())} | found)
     return rows
@@ -167,7 +169,7 @@ def covers(
     found = {}
     for method in methods:
         # balls hold no more at even sizes than at the odd ones below
-        used = [size for size in sizes if size % 2] if method == "growing" else sizes
+        used = [size for size in sizes if size % 2] if method in _BALLS else sizes
         boxes = box_counts(hops, used, method=method, passes=passes)
         fit = box_dimension(used, boxes)
         found[method] = {

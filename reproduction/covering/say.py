@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reproduction.covering.read import Accuracy, Dimensions
+from reproduction.words import percent
 
 _NOT_RUN = "This study was **not run**."
 
@@ -63,7 +64,7 @@ def answer(
         f"{within.loc['lower', 'printed']:.2f} and {within.loc['upper', 'printed']:.2f} by the "
         "printed one (median over networks).\n"
         "> - **Box covering itself works where there is something to find**: d_B of "
-        f"{dimensions.graphs} graphs with a known dimension within {dimensions.off:.0%} by "
+        f"{dimensions.graphs} graphs with a known dimension within {percent(dimensions.off)} by "
         f"colouring (standard errors {dimensions.error[0]:.2f} to {dimensions.error[1]:.2f}); "
         f"power laws claimed on graphs that have none: {dimensions.claimed}."
     )

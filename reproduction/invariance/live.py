@@ -1,4 +1,4 @@
-"""What notebooks 04 and 05 compute while they run: one network on a few pictures."""
+"""What the pages on invariance compute while they run: one network on a few pictures."""
 
 from __future__ import annotations
 

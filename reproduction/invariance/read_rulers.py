@@ -11,6 +11,7 @@ import pandas as pd
 
 from reproduction.invariance.known import KNOWN_SETS, SET_NAMES
 from reproduction.invariance.read import ESTIMATORS
+from reproduction.words import percent
 
 
 def exponents_known(found: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +24,7 @@ def exponents_known(found: pd.DataFrame) -> pd.DataFrame:
     cells = found.assign(
         found=[f"{row.mean:.2f} ± {row.std:.2f}" for row in found.itertuples()],
         error=found["standard_error"].map("{:.2f}".format),
-        within=found["within"].map("{:.0%}".format),
+        within=found["within"].map(percent),
     )
     shown = _beside(cells, "exponent", ("found", "error", "within"))
     return shown.rename(index="γ = {:.1f}".format)

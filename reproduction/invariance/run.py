@@ -38,7 +38,7 @@ from reproduction.paths import RESULTS
 from reproduction.table_1 import Architecture, find, weights_label
 from sslib.dimension import CorrelationDimension, geometric_invariance, umap_points
 from sslib.grams import Gram, gram_distances, grams_and_features
-from sslib.noise import noise_gram
+from sslib.noise import noise_matrix
 from sslib.powerlaw import PowerLaw, gram_spectrum, null_exponent, scale_invariance, spectrum
 
 
@@ -338,3 +338,16 @@ def run_noise(
     device = device or default_device()
     cells = noise_jobs(names, seeds, n_images=n_images, device=device)
     return grid.run(cells, root, device=device)
+
+
+def noise_gram(D: int, B: int, *, seed: int = 0) -> Gram:
+    """The Gram matrix of Gaussian noise: B samples of D features each, without ever holding them.
+
+    What a layer of that size, D >= 1 and B >= 3, would give if it knew nothing of the images.
+
+    >>> gram = noise_gram(3_000_000, 64)
+    >>> bool(abs(gram.products[0, 0] / 3_000_000 - 1) < 0.01), gram.features
+    (True, 3000000)
+    """
+    F = torch.from_numpy(noise_matrix(D, B, seed))
+    return Gram(F.T @ F, D, D * B)

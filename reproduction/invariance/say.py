@@ -12,6 +12,7 @@ from reproduction.invariance.cells import N_IMAGES
 from reproduction.invariance.read import ESTIMATORS, Distance, Exponents, chance_span
 from reproduction.invariance.read_rulers import Recovery
 from reproduction.paper.tables import DATASETS
+from reproduction.words import percent
 
 if TYPE_CHECKING:
     from reproduction.invariance.live import Agreement, Pixels, Repeats
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 def same_spectrum(found: Agreement) -> str:
     """Whether the two products of Eq. 10's matrix agree in their largest eigenvalues."""
-    agree = "agree to a millionth" if found.worst < 1e-6 else f"differ by up to {found.worst:.1%}"
+    agree = (
+        "agree to a millionth"
+        if found.worst < 1e-6
+        else f"differ by up to {percent(found.worst, 1)}"
+    )
     return (
         f"In {found.module} above, with D = {found.D} and B = {found.B}, the {found.n} largest "
         f"eigenvalues of both {agree}."
@@ -30,7 +35,7 @@ def distance(found: Distance | None) -> str:
     """How far the measured σ are from the printed ones."""
     if found is None:
         return "Untrained networks: **not run**."
-    neither = "**Neither road leads to the printed numbers from random weights.** "
+    neither = "**Neither estimator gives the printed numbers from random weights.** "
     return (
         f"{neither * found.neither}Half of the {found.cells} cells measured (network and data set) "
         f"differ from the paper by a factor of {found.factors['released']:.1f} or more (released) "
@@ -86,8 +91,8 @@ def gain(claim: Mapping[str, str]) -> str:
     )
 
 
-def exponents(found: Exponents | None, pixels: Pixels) -> str:
-    """What the fits behind σ are worth, beside a fit to the input itself."""
+def exponents(found: Exponents | None) -> str:
+    """What the fits behind σ are worth."""
     if found is None:
         return "Untrained networks: **not run**."
     lines = [
@@ -104,15 +109,20 @@ def exponents(found: Exponents | None, pixels: Pixels) -> str:
             f"In {found.within} of {found.measurements} measurements (network, data set and seed) "
             "the released σ is no larger than the median standard error of its layers' exponents: "
             "differences of that size may be errors of the fits.",
-            f"If every layer were noise, the released σ would be {found.null_sigma:.0f} (median). "
-            f"Images are no noise: the pixels of the {pixels.pictures} pictures above, without any "
-            f"network, have a released exponent of {pixels.exponent:.2f} ± "
-            f"{pixels.standard_error:.2f} (KS {pixels.ks_distance:.2f}, {pixels.n_tail} "
-            "eigenvalues). So a power law in an untrained layer may be no more than that of its "
-            "input.",
+            f"If every layer were noise, the released σ would be {found.null_sigma:.0f} (median).",
             "Non-zero activations, which the released code counts as sparsity, make up "
-            f"{low:.0%} to {high:.0%} of a layer.",
+            f"{percent(low)} to {percent(high)} of a layer.",
         ]
+    )
+
+
+def pixels(found: Pixels) -> str:
+    """The power law of pictures themselves, without a network."""
+    return (
+        f"Images are no noise: the pixels of the {found.pictures} pictures used here, without any "
+        f"network, have a released exponent of {found.exponent:.2f} ± {found.standard_error:.2f} "
+        f"(KS {found.ks_distance:.2f}, {found.n_tail} eigenvalues). So a power law in an untrained "
+        "layer may be no more than that of its input."
     )
 
 
@@ -138,8 +148,9 @@ def exponents_known(scatter: pd.DataFrame) -> str:
         return "Spectra of known exponent: **not run**."
     within, ratio = scatter["within"], scatter["ratio"]
     return (
-        f"**On true power laws both work**: at least {within['printed']:.0%} (printed) and "
-        f"{within['released']:.0%} (released) of the draws lie within three standard errors. The "
+        f"**On true power laws both work**: at least {percent(within['printed'])} (printed) and "
+        f"{percent(within['released'])} (released) of the draws lie within three standard errors. "
+        "The "
         f"released estimates scatter {ratio['released']:.1f} times as much as their standard error "
         f"says (printed: {ratio['printed']:.1f}), because it does not know that the start of the "
         "tail was chosen to fit."
@@ -174,10 +185,11 @@ def repeats(found: pd.DataFrame, few: Repeats) -> str:
         f"**{way}**: Δ of one layer over {row['seeds']} seeds of UMAP is {row['low']:.2f} to "
         f"{row['high']:.2f} ({row['layers']} layers of {row['networks']}, {N_IMAGES} images; "
         f"{few.delta[way]:.2f} on {few.pictures} images, live, {few.seeds} seeds). The untrained "
-        f"ResMLP's, over its twelve blocks, is {row['resmlp']:.2f}. {row['printed']:.0%} of the "
+        f"ResMLP's, over its twelve blocks, is {row['resmlp']:.2f}. {percent(row['printed'])} of "
+        "the "
         f"values of Table 5, {row['paper_low']:.2f} to {row['paper_high']:.2f}, are no larger than "
         "the largest of these, which is nothing but UMAP's random numbers, and "
-        f"{row['ours']:.0%} of ours."
+        f"{percent(row['ours'])} of ours."
         for way, row in found.iterrows()
     ]
     return "\n\n".join(lines) or "Repeats under several seeds of UMAP: not run."
@@ -207,8 +219,10 @@ def dimensions_known(found: Recovery) -> str:
     if found.moved >= 1e-6:
         unit = f"units move it by {found.moved:.0e} at most"
     return (
-        f"**The printed estimator measures dimension.** Its largest error is {found.chosen:.1%} on "
-        f"the sets the rule was chosen on and {found.held_out:.1%} on those held out (the 5-ball, "
+        "**The printed estimator measures dimension.** Its largest error is "
+        f"{percent(found.chosen, 1)} on "
+        f"the sets the rule was chosen on and {percent(found.held_out, 1)} on those held out (the "
+        "5-ball, "
         f"where edges make every such estimate too low in high dimensions), and {unit}.\n\n"
         f"**The released one does not**: {found.off} of its {found.values} values are off by more "
         "than a tenth or do not exist. Its radii are fixed, so the unit decides which part of the "

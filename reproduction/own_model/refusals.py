@@ -1,16 +1,20 @@
-"""Modules whose features cannot be read, and what is answered: the page's table is made by this."""
+"""What cannot be read or measured, and what is answered: the page's tables are made by this."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 import sslib
+from sslib.covering import BoxDimension, box_counts, box_dimension, box_sizes, hop_distances
+from sslib.powerlaw import spectrum
 
 
 class Case(NamedTuple):
@@ -119,3 +123,82 @@ def refusals(cases: tuple[Case, ...] = CASES) -> pd.DataFrame:
         except ValueError as error:
             rows[what] = True, str(error)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["refused", "answer"])
+
+
+def _channels(seed: int = 0) -> Tensor:
+    return torch.rand(40, 30, generator=torch.Generator().manual_seed(seed))
+
+
+def _points(n: int = 300, d: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).random((n, d))
+
+
+def _path(n: int, alone: int = 0, component: str = "all") -> BoxDimension:
+    A = np.zeros((n + alone, n + alone))
+    A[:n, :n] = np.eye(n, k=1) + np.eye(n, k=-1)
+    hops = hop_distances(A, component=component)
+    sizes = box_sizes(hops)
+    return box_dimension(sizes, box_counts(hops, sizes, passes=2))
+
+
+#: Input that an estimator has no number for, by what it is of; then some that looks like it.
+DEGENERATE: Mapping[tuple[str, str], Callable[[], Any]] = {
+    ("SS_rate", "dead channels"): lambda: sslib.ss_rate(torch.zeros(40, 30)),
+    ("SS_rate", "channels that differ in the last digit"): lambda: sslib.ss_rate(
+        1e4 + 1e-4 * _channels()
+    ),
+    ("SS_rate", "channels all equally far apart"): lambda: sslib.ss_rate(0.37 * torch.eye(40)),
+    ("SS_rate", "float32 near its end"): lambda: sslib.ss_rate(3e38 * _channels()),
+    ("SS_rate", "half precision past its end"): lambda: sslib.ss_rate((1e6 * _channels()).half()),
+    ("exponent", "eigenvalues equal but for rounding"): lambda: sslib.powerlaw_exponent(
+        1 + 1e-15 * np.arange(40)
+    ),
+    ("exponent", "channels in four directions"): lambda: sslib.powerlaw_exponent(
+        spectrum(_points(40, 4) @ _points(4, 30))
+    ),
+    ("exponent", "features of 1e160"): lambda: spectrum(1e160 * _points(40, 30)),
+    ("dimension", "every point twice"): lambda: sslib.correlation_dimension(
+        np.repeat(_points(), 2, axis=0)
+    ),
+    ("dimension", "points that differ in the last digit"): lambda: sslib.correlation_dimension(
+        (1e4 + 1e-4 * _points()).astype(np.float32)
+    ),
+    ("dimension", "points all equally far apart"): lambda: sslib.correlation_dimension(np.eye(80)),
+    ("box dimension", "a path and twenty nodes alone"): lambda: _path(300, 20),
+    ("box dimension", "a path too short for a slope"): lambda: _path(9),
+    ("SS_rate", "channels of 1e30, in float32"): lambda: sslib.ss_rate(1e30 * _channels()),
+    ("dimension", "points on a line through space"): lambda: sslib.correlation_dimension(
+        _points(500, 1) @ np.ones((1, 3))
+    ),
+    ("dimension", "distances of 1e155"): lambda: sslib.correlation_dimension(1e155 * _points()),
+    ("box dimension", "the path alone, as the largest component"): lambda: _path(
+        300, 20, "largest"
+    ),
+}
+
+
+def degenerate(cases: Mapping[tuple[str, str], Callable[[], Any]] = DEGENERATE) -> pd.DataFrame:
+    """What estimators answer to input outside their model.
+
+    >>> degenerate()["refused"].sum()
+    np.int64(13)
+
+    Returns:
+        A row per case: refused, and the answer: the error's words, NaN and its reason, or a number.
+    """
+    rows = {}
+    for case, call in cases.items():
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                found = call()
+            except ValueError as error:
+                rows[case] = True, str(error)
+                continue
+        number = float(found)
+        reason = getattr(found, "reason", "") or "; ".join(str(one.message) for one in said)
+        none = reason if "NaN" in reason else f"NaN: {reason}"
+        rows[case] = math.isnan(number), none if math.isnan(number) else f"{number:.2f}"
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["refused", "answer"])
+    table.index = [f"{of}: {what}" for of, what in rows]
+    return table

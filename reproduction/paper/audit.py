@@ -186,8 +186,10 @@ def invariance_correlation(number: int, dataset: str | None = None) -> Estimate:
 def invariance_summary() -> pd.DataFrame:
     """What Tables 4 and 5 say of the gains: a row per table, by its number.
 
-    Columns: rho and p of `invariance_correlation` on the averages; "before", the models that are
-    not marked and yet stand before the last of the marked ones, in the table's order.
+    Columns: rho and p of `invariance_correlation` on the averages; "separated", whether all marked
+    models lie below all others, and "p of ranks", exact and one-sided, of a rank sum as small;
+    "before", the models that are not marked and yet stand before the last of the marked ones, in
+    the table's order.
 
     >>> invariance_summary().loc[4, "before"]
     ('PoolFormer', 'ResNet')
@@ -197,7 +199,9 @@ def invariance_summary() -> pd.DataFrame:
         test, table = invariance_correlation(number), invariance_against_gain(number)
         last = table.loc[table["marked"], "rank"].max()
         before = tuple(table.index[~table["marked"] & (table["rank"] < last)])
+        separated, p = apart(table["rank"], table.index[table["marked"]])
         rows[number] = {"rho": test.estimate, "p": test.p, "before": before}
+        rows[number] |= {"separated": separated, "p of ranks": p}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -28,6 +28,7 @@ from reproduction.ss_rate.cells import FIGURE_2
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
 from reproduction.training.read import read_runs, table_3
+from reproduction.words import percent
 
 NOT_RUN = "not run"
 
@@ -36,11 +37,11 @@ COLUMNS = ("part", "element", "column", "printed", "ours", "small", "code", "whe
 #: Table of the paper -> page that shows it, and command that makes our values.
 TABLES: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
-        1: ("notebooks/02_ss_rate_averages", ""),
-        2: ("notebooks/02_ss_rate_averages", "python -m reproduction ss-rate --seeds 0 1 2 3 4"),
-        3: ("notebooks/03_regularization", "python -m reproduction train --recipe paper --dataset"),
-        4: ("notebooks/04_scale_invariance", "python -m reproduction invariance --seeds 0 1 2"),
-        5: ("notebooks/05_geometric_invariance", "python -m reproduction invariance --seeds 0 1 2"),
+        1: ("notebooks/nine_models", ""),
+        2: ("notebooks/nine_models", "python -m reproduction ss-rate --seeds 0 1 2 3 4"),
+        3: ("notebooks/training", "python -m reproduction train --recipe paper --dataset"),
+        4: ("notebooks/invariance", "python -m reproduction invariance --seeds 0 1 2"),
+        5: ("notebooks/invariance", "python -m reproduction invariance --seeds 0 1 2"),
     }
 )
 
@@ -176,8 +177,8 @@ def _small_worlds(read_all: Callable[[str], pd.DataFrame]) -> str:
     if found is None:
         return NOT_RUN
     return (
-        f"σ above 1 in {found.features:.0%} of {found.n} graphs of untrained networks, in "
-        f"{found.noise:.0%} of noise"
+        f"σ above 1 in {percent(found.features)} of {found.n} graphs of untrained networks, in "
+        f"{percent(found.noise)} of noise"
     )
 
 

@@ -15,9 +15,9 @@ from reproduction.invariance.known import KNOWN_SETS, known_points
 from reproduction.models import features_of
 from reproduction.paper.tables import FORMULAS
 from reproduction.sensitivity.cells import ONE_PER_FAMILY, layer_name, middle
+from reproduction.sensitivity.nulls import null_features
 from reproduction.sensitivity.run import one_factor
 from reproduction.table_1 import find
-from sslib.noise import null_features
 from sslib.rate import ss_rate
 
 

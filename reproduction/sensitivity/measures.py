@@ -31,13 +31,33 @@ PROPERTIES: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
+def participation_ratio(F: Tensor) -> float:
+    """How many directions the D channels of G_M spread over: (sum λ)^2 / sum λ^2.
+
+    The eigenvalues λ are those of the covariance of the channels, taken as D points in B dimensions
+    around their mean. 1 is a line; min(D - 1, B) a cloud as wide in every direction. NaN where all
+    channels of F (D, B) are equal, but for rounding.
+
+    >>> round(participation_ratio(torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]])), 6)
+    1.0
+    """
+    C = pair_distances(F).cpu().double()
+    if not C.max() > 2 * checks.precision(F) * torch.as_tensor(F).abs().max():
+        return math.nan
+    squared = (C / checks.unit(C)).square()
+    # the Gram matrix of the centred channels, from their distances (classical scaling)
+    row = squared.mean(1)
+    gram = (row[:, None] + row - squared - row.mean()) / 2
+    return float(gram.trace() ** 2 / gram.square().sum())
+
+
 def effective_rank(F: Tensor) -> float:
     """How many directions the D channels spread over: exp of the entropy of their singular values'
     shares.
 
     The singular values are those of the channels as D points around their mean (Roy and Vetterli
     2007); 1 is a line, min(D - 1, B) a cloud as wide in every direction. Weak directions count for
-    more than in ``sslib.graph.participation_ratio``. NaN where all channels are equal.
+    more than in ``participation_ratio``. NaN where all channels are equal.
 
     >>> round(effective_rank(torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]])), 6)
     1.0

@@ -38,7 +38,7 @@ def small_world_table(graphs: pd.DataFrame) -> pd.DataFrame:
     """The table of ``graphs`` at three densities: mean over the networks of a family, and over all
     networks for noise; "–" where there is none.
     """
-    shares = {0.02: "2% of pairs", 0.1: "10% of pairs", 0.5: "50% of pairs"}
+    shares = {0.02: "2 % of pairs", 0.1: "10 % of pairs", 0.5: "50 % of pairs"}
     if graphs.empty:
         return pd.DataFrame()
     used = graphs[graphs["asked"].isin(shares)]

@@ -36,6 +36,7 @@ from reproduction.sensitivity.measures import (
     linear_cka,
     two_nn,
 )
+from reproduction.sensitivity.nulls import NULLS, null_features
 from reproduction.ss_rate.layer import layer_metrics
 from reproduction.table_1 import TABLE_1, find
 from reproduction.training.matrices import read_matrices, trained_runs
@@ -44,7 +45,6 @@ from reproduction.training.recipes import RECIPES, Run, network_of
 from sslib.boxes import AXES, FORMULAS, scale_free_rate
 from sslib.distances import pair_distances
 from sslib.grams import activation_grams
-from sslib.noise import NULLS, null_features
 from sslib.rate import ss_rate
 
 

@@ -9,6 +9,7 @@ from reproduction.sensitivity.read import NoiseComparison, Order, clear
 from reproduction.sensitivity.read_cka import Reference
 from reproduction.sensitivity.read_factors import Comparability
 from reproduction.sensitivity.read_graphs import SmallWorlds
+from reproduction.words import percent
 
 _NOT_RUN = "This study was **not run**."
 
@@ -33,12 +34,15 @@ def explained(layers: pd.DataFrame, fits: pd.DataFrame) -> str:
     )
     return (
         f"These are {len(layers):,} layers of {layers['model'].nunique()} networks, over all seeds "
-        f"and draws. Scale and shape of the histogram explain {shape['r2']:.0%} of the released "
-        f"SS_rate's variance [{shape['low']:.0%}, {shape['high']:.0%}], scale alone "
-        f"{scale['r2']:.0%}; with squares and products it is {best['r2']:.0%}, and a standard "
+        f"and draws. Scale and shape of the histogram explain {percent(shape['r2'])} of the "
+        "released "
+        f"SS_rate's variance [{percent(shape['low'])}, {percent(shape['high'])}], scale alone "
+        f"{percent(scale['r2'])}; with squares and products it is {percent(best['r2'])}, and a "
+        "standard "
         f"deviation of {best['left']:.3f} is left of {layers['released'].std():.3f}. For the "
-        f"printed formula these are {printed.loc['scale and shape', 'r2']:.0%} and "
-        f"{printed.loc['and squares, products', 'r2']:.0%}. The intervals are wide and the fits "
+        f"printed formula these are {percent(printed.loc['scale and shape', 'r2'])} and "
+        f"{percent(printed.loc['and squares, products', 'r2'])}. The intervals are wide and the "
+        "fits "
         "carry over poorly to an unseen network: so few networks say little. What is left is the "
         "finer shape of the same histogram and the number of channels, as nothing else enters "
         "SS_rate."
@@ -53,10 +57,11 @@ def noise(comparison: NoiseComparison | None) -> str:
         "The paper reads a small SS_rate as strong self-similarity. By that reading Gaussian noise "
         f"is self-similar too: its SS_rate is {comparison.low:.2f} to {comparison.high:.2f}. "
         "Layers of one network are alike, so networks are counted: on average "
-        f"{comparison.below:.0%} of a network's layers lie below the noise of their own shape, in "
+        f"{percent(comparison.below)} of a network's layers lie below the noise of their own "
+        "shape, in "
         f"{comparison.most} of {comparison.networks} networks more than half "
         f"({comparison.n} layers in all); on average they differ by {comparison.gap:.2f}. "
-        f"{comparison.below_line:.0%} lie below the same channels put on one line."
+        f"{percent(comparison.below_line)} lie below the same channels put on one line."
     )
 
 
@@ -123,10 +128,11 @@ def small_worlds(found: SmallWorlds | None) -> str:
     if found is None:
         return _NOT_RUN
     return (
-        f"σ is above 1 in {found.features:.0%} of the {found.n} graphs of features, and in "
-        f"{found.noise:.0%} of those of noise: **joining near points gives a small world of any "
+        f"σ is above 1 in {percent(found.features)} of the {found.n} graphs of features, and in "
+        f"{percent(found.noise)} of those of noise: **joining near points gives a small world of "
+        "any "
         "cloud of points**, so σ alone says nothing about a network. Features have the larger σ in "
-        f"{found.larger:.0%}."
+        f"{percent(found.larger)}."
     )
 
 
@@ -154,6 +160,7 @@ def comparability(found: Comparability | None, comparison: NoiseComparison | Non
         "unit. `scale_free_rate` on both sides tells.\n"
         "> - A value below that of Gaussian noise of the same shape "
         f"({comparison.low:.2f} to {comparison.high:.2f} here) is no proof of self-similarity, nor "
-        f"one above it of its absence: {comparison.below:.0%} of a network's layers are below, on "
+        f"one above it of its absence: {percent(comparison.below)} of a network's layers are "
+        "below, on "
         "average."
     )

@@ -13,10 +13,11 @@ from torch import Tensor
 from reproduction import models
 from reproduction.images import ImageSet
 from reproduction.models import features_of
+from reproduction.sensitivity.measures import participation_ratio
 from reproduction.ss_rate.cells import FIGURE_2, N_IMAGES
 from reproduction.table_1 import find
 from sslib.distances import pair_distances
-from sslib.graph import mds, participation_ratio
+from sslib.graph import mds
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from reproduction.paper.tables import FORMULAS
+from reproduction.sensitivity.measures import participation_ratio
 from sslib.boxes import box_curve
 from sslib.distances import pair_distances
-from sslib.graph import participation_ratio
 
 
 def layer_metrics(F: Tensor) -> dict[str, float]:

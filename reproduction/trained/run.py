@@ -17,7 +17,8 @@ from reproduction import models, records
 from reproduction.covering.run import cover_curves
 from reproduction.grid import default_device, written
 from reproduction.images import ImageSet, load_images
-from reproduction.sensitivity.measures import linear_cka
+from reproduction.sensitivity.measures import linear_cka, participation_ratio
+from reproduction.sensitivity.nulls import null_features
 from reproduction.sensitivity.run import layer_measures
 from reproduction.ss_rate.run import _union, layer_metrics
 from reproduction.table_1 import Architecture
@@ -26,8 +27,7 @@ from reproduction.trained.weights import OTHER_NAME, Weights, trained
 from sslib.boxes import FORMULAS, scale_free_rate
 from sslib.distances import pair_distances
 from sslib.features import feature_matrices
-from sslib.graph import mds, participation_ratio
-from sslib.noise import null_features
+from sslib.graph import mds
 from sslib.rate import ss_rate
 
 _CROP = {"vit_tiny_patch16_224": 0.9}  # of the check; else the usual 0.875

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reproduction.trained.read import ABOVE, BELOW, FORMULAS, WITHIN
+from reproduction.words import percent
 
 _VERBS = {ABOVE: "rises", BELOW: "falls", WITHIN: "does not change beyond chance"}
 _SIGMA_DELTA = {"sigma": "σ", "delta": "Δ"}
@@ -20,10 +21,6 @@ def listed(words: list[str]) -> str:
     ('one', 'one and two', 'one, two and three')
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _number(n: int) -> str:
@@ -157,7 +154,7 @@ def weights(check: pd.DataFrame) -> str:
         return _NOT_RUN
     best = check.groupby("network", sort=False).first()
     told = [
-        f"{name} {_percent(row.top1)} top-1 and {_percent(row.top5)} top-5"
+        f"{name} {percent(row.top1, 1)} top-1 and {percent(row.top5, 1)} top-5"
         for name, row in best.iterrows()
     ]
     worse = check[check.duplicated("network")]
@@ -169,7 +166,7 @@ def weights(check: pd.DataFrame) -> str:
         top = best.loc[row.network]
         text += (
             f" Under timm's name {row._2} the same weights of {row.network} reach "
-            f"{_percent(row.top1)} only: they "
+            f"{percent(row.top1, 1)} only: they "
             f"belong to {top['timm name']}, with TensorFlow's padding and epsilon."
         )
     return text

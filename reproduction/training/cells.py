@@ -26,7 +26,7 @@ from reproduction.training.recipes import RECIPES, Penalty, Recipe, Run
 
 
 class Trainable:
-    """What ``run.job`` can train: `Cell`, and the cells of the plans."""
+    """What ``run.jobs`` can train: `Cell`, and the cells of the plans."""
 
     experiment: str
     dataset: str

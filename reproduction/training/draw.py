@@ -151,8 +151,7 @@ def plot_doses(doses: pd.DataFrame) -> Figure:
             "label": f"{model}, {penalty}",
         }
         axes[0].plot(alpha, -part["nearer"], **style)
-        error = np.abs(part[["low", "high"]].to_numpy().T - part["top-1"].to_numpy())
-        axes[1].errorbar(alpha, part["top-1"], yerr=error, capsize=2, linewidth=1, **style)
+        axes[1].errorbar(alpha, part["top-1"], part["std"], capsize=2, linewidth=1, **style)
     labels = r"distance from $\gamma$ against baseline", "top-1 against baseline, points"
     for axis, label in zip(axes, labels, strict=True):
         axis.axhline(0, color=GREY, linestyle="--", linewidth=1)

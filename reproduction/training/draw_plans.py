@@ -14,6 +14,7 @@ from reproduction.stats import mean_interval
 from reproduction.style import FAMILY_COLOURS, GREY, INK
 from reproduction.table_1 import find
 from reproduction.training.confirm import Results
+from reproduction.words import percent
 
 
 def plot_plan(found: Results) -> Figure:
@@ -44,7 +45,7 @@ def _plot_delivery(axis: Axes, delivery: pd.DataFrame, share: float) -> None:
         yticks=range(len(delivery)),
         yticklabels=list(delivery.index[::-1]),
         ylim=(-0.6, len(delivery) - 0.4),
-        xlabel=f"share of the distance to γ that is closed, % (asked for: {share:.0%})",
+        xlabel=f"share of the distance to γ that is closed, % (asked for: {percent(share)})",
     )
     axis.grid(False, axis="y")
 

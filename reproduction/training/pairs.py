@@ -260,8 +260,8 @@ def dose_response(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: family; n pairs; "gamma", mean over runs; "SS_rate" at the end, as the penalty sees it;
     "with", "without" and "nearer" of `closing_in`, means over pairs; "top-1" difference to the
-    baseline of the same seed in points with "low" and "high" of its 95 % interval; "gradient" (mean
-    ratio over training).
+    baseline of the same seed in points, and "std", its standard deviation over all pairs, whatever
+    their batch: described, not tested; "gradient" (mean ratio over training).
     """
     rows = {}
     for (model, text), part in runs.groupby(["model", "arm"], sort=False):
@@ -270,16 +270,13 @@ def dose_response(runs: pd.DataFrame) -> pd.DataFrame:
             penalty, alpha = str(replace(arm, alpha=None)), float(part["alpha"].iloc[0])
             rows[model, penalty, alpha] = _dose(runs[runs["model"] == model], part, text)
     index = _index(rows, ["model", "penalty", "alpha"])
-    columns = ["n", "gamma", "SS_rate", "with", "without", "nearer", "top-1", "low", "high"]
-    columns += ["gradient"]
+    columns = ["n", "gamma", "SS_rate", "with", "without", "nearer", "top-1", "std", "gradient"]
     table = pd.DataFrame(list(rows.values()), index=index, columns=["family", *columns])
     return table.sort_index(level="alpha", sort_remaining=False)
 
 
 def _dose(runs: pd.DataFrame, part: pd.DataFrame, arm: str) -> dict[str, Any]:
-    gains = paired(runs, arm)["difference"]
-    nothing = stats.Interval(math.nan, math.nan, math.nan, 0)
-    interval = stats.mean_interval(gains) if len(gains) else nothing
+    gains = paired(runs, arm)["difference"].astype(float)
     ratios = [ratio for history in part["history"] for ratio in history["gradient_ratio"]]
     return {
         "family": part["family"].iloc[0],
@@ -287,9 +284,8 @@ def _dose(runs: pd.DataFrame, part: pd.DataFrame, arm: str) -> dict[str, Any]:
         "gamma": part["gamma"].astype(float).mean(),
         "SS_rate": part["ss_rate_train"].mean(),
         **closing_in(runs, arm)[["with", "without", "nearer"]].mean(),
-        "top-1": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
+        "top-1": gains.mean(),
+        "std": gains.std(),
         "gradient": pd.Series(ratios, dtype=float).mean(),
     }
 

@@ -278,7 +278,7 @@ def doses_table(doses: pd.DataFrame) -> pd.DataFrame:
         "γ": "{gamma:.2f}",
         "SS_rate": "{SS_rate:.3f}",
         "from γ": "{with:.3f} ({without:.3f})",
-        "top-1, points": "{top-1:+.1f} ({low:+.1f}, {high:+.1f})",
+        "top-1, points": "{top-1:+.1f} ± {std:.1f}",
         "gradient": "{gradient:.0e}",
     }
     rows = doses.reset_index().to_dict("records")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reproduction.training.confirm import Results
+from reproduction.words import percent
 
 
 def plan_table(found: Results) -> pd.DataFrame:
@@ -73,7 +74,7 @@ def p_value(p: float) -> str:
 
 
 def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.0%}"
+    return "–" if math.isnan(value) else percent(value)
 
 
 def _points(value: float) -> str:

@@ -10,17 +10,21 @@ from reproduction.training.arms import ALPHA
 from reproduction.training.pairs import networks
 from reproduction.training.read import above_chance
 from reproduction.training.recipes import RECIPES
+from reproduction.words import percent
 
 
-def what_was_run(every: pd.DataFrame, runs: pd.DataFrame) -> str:
+def what_was_run(every: pd.DataFrame, runs: pd.DataFrame, progress: pd.DataFrame) -> str:
     """How the runs were trained, and whether any was at 224 pixels.
 
     Args:
-        every: all runs there are.
+        every: all runs there are but those of plans.
         runs: those of recipe "cpu" on CIFAR-10.
+        progress: of the plan on the authors' own form, of `confirm.progress`.
     """
     full = every["recipe"].isin(["short", "paper"]).sum()
-    text = f"{full} runs at 224 px are among the records" if full else "**Not run at 224 px**"
+    text = "**Not run at 224 px**"
+    if full:
+        text = f"{full} run{'s are' if full > 1 else ' is'} among the records at 224 px"
     if runs.empty:
         return f"{text}. Small networks on small images: not run. CIFAR-100: not run."
     models, size = networks(runs), RECIPES["cpu"]
@@ -30,7 +34,18 @@ def what_was_run(every: pd.DataFrame, runs: pd.DataFrame) -> str:
         f"architectures ({', '.join(models)}) on {size.train_images:,} CIFAR-10 training images (a "
         "tenth of them held out; JPEG copies, drawn with seed 0) and "
         f"{size.test_images:,} test images at {size.size} px, {epochs} epochs, AdamW, on "
-        f"{', '.join(sorted(set(runs['device'])))}. CIFAR-100: not run."
+        f"{', '.join(sorted(set(runs['device'])))}.{_planned_runs(progress)} CIFAR-100: not run."
+    )
+
+
+def _planned_runs(progress: pd.DataFrame) -> str:
+    done = progress[progress["done"] > 0]
+    if done.empty:
+        return ""
+    return (
+        f" Besides, {done['done'].sum()} runs of a plan on the authors' own form "
+        f"({', '.join(dict.fromkeys(done['network']))}), trained alike and tested on all 10,000 "
+        "test images; they have a section of their own."
     )
 
 
@@ -44,7 +59,8 @@ def baselines(table: pd.DataFrame) -> str:
     return (
         f"The small baselines reach {own.min():.1f} to {own.max():.1f} % where chance is 10 %, and "
         f"stand {below.min():.0f} to {below.max():.0f} points below the paper's: they are trained "
-        f"on {size.train_images * 0.9 / 50000:.0%} of the images for {size.epochs} epochs instead "
+        f"on {percent(size.train_images * 0.9 / 50000)} of the images for {size.epochs} epochs "
+        "instead "
         "of 200."
     )
 
@@ -84,7 +100,7 @@ def planned(contrasts: pd.DataFrame) -> str:
     )
     return (
         f"The batch of {first['model']} that was planned beforehand, arm “{first['arm']}”, has "
-        f"{differences}: **what led to it is {first['outcome']}.**"
+        f"{differences}: **the result that led to it is {first['outcome']}.**"
     )
 
 
@@ -175,8 +191,9 @@ def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> 
         for model, row in usual.iterrows()
     )
     sentences = [
-        f"With α = 0.0001 the gradient of the penalty is {ratios.median():.0e} of the task's "
-        f"(median over networks, seeds and epochs; at most {ratios.max():.0e}), and {ends}."
+        f"With α = 0.0001 the gradient of the penalty is {percent(ratios.median(), 2)} of the "
+        "task's "
+        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}), and {ends}."
     ]
     real = raised[raised.index.get_level_values("penalty") == "constrained"]
     for (model, _, alpha), row in real.groupby(level="model").tail(1).iterrows():
@@ -231,22 +248,6 @@ def choices(table: pd.DataFrame) -> str:
         f"average, and the held-out choice {added['held-out']:+.2f}. The difference between the "
         f"arms moves by up to {moved['best test']:.2f} points with the best test epoch and by up "
         f"to {moved['held-out']:.2f} with the held-out choice."
-    )
-
-
-def answers(acts: str, helps: str, placebo: str, rates: str, choices: str, runs: int) -> str:
-    """The chapter's three answers, of the sentences above, and their limits.
-
-    Args:
-        runs: how many they rest on.
-    """
-    return (
-        f"**Does the constraint act?** {acts}\n\n**Does it help?** {helps} {placebo}\n\n**Would "
-        f"the protocol show a gain without it?** {rates} {choices}\n\n**Limits.** {runs} short "
-        "runs of small networks on small images: an effect that needs 200 epochs, 224 pixels or "
-        "the full-size networks would not show here, and neither would one smaller than the "
-        "scatter allows. The paper's own numbers can only be tested by the paper's own runs, which "
-        "the command below starts where a GPU is at hand."
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pandas as pd
 
 from reproduction.training import say_plans
 from reproduction.training.arms import ALPHA
 from reproduction.training.confirm import Results
+from reproduction.words import percent
 
 
 def three_lines(
@@ -27,8 +29,9 @@ def three_lines(
         rates: of ``pairs.rate_alone``.
         choices: of ``pairs.choices``.
     """
+    own = partial(say_plans.delivered, subject="the constraint")
     lines = {
-        "Does the constraint act?": [acts(doses), authors_form(found, say_plans.delivered)],
+        "Does the constraint act?": [acts(doses), authors_form(found, own)],
         "Does it help?": [helps(groups), authors_form(found, say_plans.helped)],
         "Would the protocol show a gain without it?": [protocol(rates, choices)],
     }
@@ -45,10 +48,10 @@ def acts(doses: pd.DataFrame) -> str:
         return "The printed form (α = 0.0001): not run."
     nearer = own["nearer"]
     return (
-        f"As printed (α = 0.0001) its gradient is at most {own['gradient'].max():.0e} of the "
-        f"task's, and the modules end nearer to γ by {nearer.min():+.3f} to {nearer.max():+.3f} on "
-        f"average, from {own['without'].min():.3f} to {own['without'].max():.3f} away "
-        f"({_networks(len(own))})."
+        f"As printed (α = 0.0001), its gradient is at most {percent(own['gradient'].max(), 2)} of "
+        f"the task's. Without it the modules end {own['without'].min():.3f} to "
+        f"{own['without'].max():.3f} from γ; with it they end nearer by {nearer.min():+.3f} to "
+        f"{nearer.max():+.3f} ({_networks(len(own))})."
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reproduction.training.confirm import Results
 from reproduction.training.read_plans import p_value
+from reproduction.words import percent
 
 #: Says something of a finished plan.
 Say = Callable[[Results], str]
@@ -20,8 +21,8 @@ _OUTCOMES = {
     "the opposite": "does not hold: the difference is the other way round",
     "open": "is left open",
     "described": "is described only",
-    "not tested: stopped": "is not tested: nothing was delivered to its network",
-    "not tested: not delivered": "is not tested: too little was delivered to its network",
+    "not tested: stopped": "is not tested, as the constraint did not act on its network",
+    "not tested: not delivered": "is not tested, as the constraint did too little to its network",
 }
 
 _AGAINST = {
@@ -43,7 +44,7 @@ def outcome(found: Results) -> str:
         if row["outcome"] in _AGAINST
     ]
     against = "; ".join(printed) or "no network was tested"
-    return f"{delivered(found)} {' '.join(tested)} **Against Table 3** — {against}."
+    return f"{delivered(found)} {' '.join(tested)} **Against Table 3**: {against}."
 
 
 def outcomes(plans: Iterable[Results]) -> str:
@@ -67,20 +68,21 @@ def progress(found: Results) -> str:
     return text + ". No accuracy is read from its records before the last run is done."
 
 
-def delivered(found: Results) -> str:
-    """H0 of a finished plan: where the constraint acts."""
+def delivered(found: Results, subject: str = "The constraint") -> str:
+    """H0 of a finished plan: where the constraint acts. subject: what the sentence begins with."""
     assert found.delivery is not None
     parts = []
     for network, row in found.delivery.iterrows():
         stopped = ", stopped" if row["outcome"] == "not delivered" else ""
-        share = f"{row['mean']:.0%}{_interval(row, '{:.0%}')}"
+        share = f"{percent(row['mean'])}{_interval(row, percent)}"
         parts.append(f"{share} in {network}, {_pairs(row['n'])}{stopped}")
     holds = list(found.delivery.index[found.delivery["outcome"] == "holds"])
     share = found.plan.text["delivery"]["share"]
-    where = f"in {_and(holds)}" if holds else "in no network"
+    where = f"acts in {_and(holds)}" if holds else "acts in no network"
     return (
-        f"**H0** holds {where}: of the baseline's distance to γ, the constraint closes "
-        f"{'; '.join(parts)} (asked for: {share:.0%})."
+        f"{subject} {where} (**H0**). Of the baseline's distance to γ, where the plan asks "
+        "for "
+        f"{percent(share)}, it closes {'; '.join(parts)}."
     )
 
 
@@ -90,7 +92,7 @@ def helped(found: Results) -> str:
     """
     assert found.hypotheses is not None and found.paper is not None
     told = [
-        f"{network} {row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])} "
+        f"{network} {row['mean']:+.2f} points{_interval(row, _points)}, {_pairs(row['n'])} "
         f"(paper {row['gain']:+.2f})"
         for network, row in found.paper.iterrows()
         if row["outcome"] != "not tested"
@@ -99,8 +101,8 @@ def helped(found: Results) -> str:
     for row in found.hypotheses.to_dict("records"):
         if row["comparison"].endswith("− W") and row["n"]:
             text += (
-                f" Against the same push in the wrong direction, {row['network']} stands "
-                f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}."
+                f" Against the same push in the wrong direction, {row['network']} gains "
+                f"{row['mean']:+.2f} points{_interval(row, _points)}."
             )
     return text
 
@@ -109,17 +111,21 @@ def _tested(row: Mapping[str, Any] | pd.Series) -> str:
     name = "" if row["hypothesis"] == "secondary" else f"**{row['hypothesis']}** "
     numbers = "no pairs"
     if row["n"]:
-        numbers = f"{row['mean']:+.2f} points{_interval(row, '{:+.2f}')}, {_pairs(row['n'])}"
+        numbers = f"{row['mean']:+.2f} points{_interval(row, _points)}, {_pairs(row['n'])}"
     if not math.isnan(row["p"]):
         p = p_value(row["p"])
         numbers += f", p {p}" if p.startswith("<") else f", p = {p}"
     return f"{name}({row['network']}, {row['comparison']}) {_OUTCOMES[row['outcome']]}: {numbers}."
 
 
-def _interval(row: Mapping[str, Any] | pd.Series, form: str) -> str:
+def _interval(row: Mapping[str, Any] | pd.Series, write: Callable[[float], str]) -> str:
     if math.isnan(row["low"]):
         return ""
-    return f" (95 % interval {form.format(row['low'])} to {form.format(row['high'])})"
+    return f" (95 % interval {write(row['low'])} to {write(row['high'])})"
+
+
+def _points(difference: float) -> str:
+    return f"{difference:+.2f}"
 
 
 def _pairs(n: float) -> str:

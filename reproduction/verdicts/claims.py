@@ -12,7 +12,7 @@ tables, ``say`` a sentence from the finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -96,7 +96,7 @@ def load_claims() -> list[Claim]:
     document = yaml.safe_load((PAPER / "claims.yml").read_text(encoding="utf-8"))
     claims = []
     for number, entry in enumerate(document["claims"], start=1):
-        rule = entry["rule"].format(**entry["limits"])
+        rule = entry["rule"].format(**entry["limits"]).replace("%", " %").replace("  %", " %")
         lists = {key: tuple(entry.get(key, ())) for key in ("evidence", "changes")}
         texts = {"rule": rule, "written": str(entry.get("written", document["written"]))}
         claims.append(Claim(number, **entry | texts | lists))
@@ -213,13 +213,25 @@ def findings(root: str | os.PathLike[str] = RESULTS) -> dict[str, tuple[Finding,
     >>> findings("no-such-folder")["cheap"][0].outcome
     'not run'
     """
-    # one reading of each experiment serves all claims
-    read_all = cache(partial(records.read_all, root=root))
-    found: dict[str, tuple[Finding, Finding | None]] = {}
+    found = findings_of([claim.key for claim in load_claims()], root)
+    return {key: (forms[FULL], forms.get(SMALL)) for key, forms in found.items()}
+
+
+def findings_of(
+    keys: Collection[str], root: str | os.PathLike[str] = RESULTS
+) -> dict[str, dict[str, Finding]]:
+    """What the records say of some claims: of each, a finding per form that it is judged in.
+
+    >>> {form: finding.outcome for form, finding in findings_of(["helps"], "none")["helps"].items()}
+    {'verdict': 'not run', 'in small': 'not run', 'released': 'not run'}
+    """
+    read_all, found = cache(partial(records.read_all, root=root)), {}
     for claim in load_claims():
-        forms = [form for form in (FULL, SMALL) if form in RULES[claim.key].forms()]
-        full, *small = (_judged(claim.key, form, claim.limits, read_all) for form in forms)
-        found[claim.key] = full, small[0] if small else None
+        if claim.key in keys:
+            found[claim.key] = {
+                form: _judged(claim.key, form, claim.limits, read_all)
+                for form in RULES[claim.key].forms()
+            }
     return found
 
 
@@ -297,9 +309,7 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
         row |= {"paper": told.paper or claim.printed, "in print": printed.verdict}
         row |= {"in print: fact": told.fact, "in print: why": told.why}
         row |= _words(claim.key, judged[FULL], able.get(FULL))
-        full = judged[FULL]
-        undecided = "undecided" if full.gated else "not testable here"
-        row["verdict"] = undecided if full.outcome == "undecided" else full.outcome
+        row["verdict"] = verdict(judged[FULL])
         for name in (SMALL, RELEASED):
             finding = judged.get(name, NOT_RUN)
             row[name] = IN_SMALL[finding.outcome] if name in judged else "–"
@@ -307,6 +317,16 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
             row |= {f"{name}: {word}": text for word, text in words.items()}
         rows.append(row | {"known": claim.known, "evidence": claim.evidence})
     return pd.DataFrame(rows).set_index("number")
+
+
+def verdict(finding: Finding) -> str:
+    """What a finding at the paper's settings is called: one of `VERDICTS`.
+
+    >>> verdict(Finding("undecided", {"untrained": True})), verdict(Finding("undecided"))
+    ('not testable here', 'undecided')
+    """
+    untestable = finding.outcome == "undecided" and bool(finding.values.get("untrained"))
+    return "not testable here" if untestable else finding.outcome
 
 
 def _words(key: str, finding: Finding, found: Power | None = None) -> dict[str, str]:

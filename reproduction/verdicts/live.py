@@ -18,10 +18,10 @@ from torch import Tensor
 
 from reproduction.invariance.known import KNOWN_SETS, SET_NAMES, known_points
 from reproduction.paths import ROOT
+from reproduction.sensitivity.nulls import null_features
 from reproduction.verdicts import effects
 from sslib.boxes import box_curve
 from sslib.dimension import correlation_dimension
-from sslib.noise import null_features
 from sslib.powerlaw import powerlaw_exponent
 from sslib.rate import ss_rate
 

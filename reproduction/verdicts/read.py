@@ -21,7 +21,7 @@ from reproduction.paper.tables import DATASETS, FORMULAS
 from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
 from reproduction.verdicts.finding import Evidence, Limits, Reader, devices
-from reproduction.verdicts.read_training import training_pairs, training_runs
+from reproduction.verdicts.read_training import baselines, training_pairs
 
 SS_RATE, INVARIANCE, COVERING = "ss-rate", "invariance", "box-covering"
 
@@ -104,8 +104,7 @@ def rises_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """How much SS_rate rose in our own training without the constraint: model and change, a row per
     run; no rows if no record says so.
     """
-    runs = training_runs(read_all)
-    runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
+    runs = baselines(read_all)
     if runs.empty:
         return None
     after, before = (

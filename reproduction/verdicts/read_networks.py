@@ -13,7 +13,7 @@ from reproduction.ss_rate.read import full_scale, table_2
 from reproduction.table_1 import find
 from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
 from reproduction.verdicts.read import SS_RATE, invariances
-from reproduction.verdicts.read_training import training_runs
+from reproduction.verdicts.read_training import baselines, training_runs
 
 PAIR = ["recipe", "dataset", "model", "family", "seed"]
 
@@ -52,8 +52,7 @@ def depth(read_all: Reader, limits: Limits) -> Evidence | None:
 
 def depth_in_small(read_all: Reader, limits: Limits) -> Evidence | None:
     """The same of our own training without the constraint, a row per run."""
-    runs = training_runs(read_all)
-    runs = runs[runs["arm"] == "baseline"] if len(runs) else runs
+    runs = baselines(read_all)
     probes = ["metrics.ss_rate_probe_before", "metrics.ss_rate_probe"]
     if runs.empty or not set(probes) <= set(runs):
         return None

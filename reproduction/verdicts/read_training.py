@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from reproduction.table_1 import find
+from reproduction.training.arms import RELEASED
 from reproduction.training.confirm import delivery
 from reproduction.training.due import finished, runs_of, share_closed
 from reproduction.training.pairs import judged
-from reproduction.training.plans import load
+from reproduction.training.plans import Plan, load
 from reproduction.training.read import one_gamma, plan
 from reproduction.verdicts.finding import DEVICE, Evidence, Limits, Reader, devices
 
@@ -60,12 +61,13 @@ def plan_pairs(read_all: Reader) -> pd.DataFrame:
     """R minus B of each seed of the plan `small-confirm`; no rows before the plan is finished.
 
     Returns:
-        As `training_pairs`, and acts, whether H0 holds for the network.
+        As `training_pairs`, and acts, whether H0 holds for the network, and own settings, whether
+        alpha and gamma are those of the network's own released command, if it has one.
     """
     plan, table = load(PLAN), read_all(PLAN)
     runs = runs_of(plan, table)
     if not finished(plan, runs):
-        return pd.DataFrame(columns=[*COLUMNS, "batch", "acts"])
+        return pd.DataFrame(columns=[*COLUMNS, "batch", "acts", "own settings"])
     acts = delivery(plan, runs)["outcome"] == "holds"
     rows = []
     for record in table[table["config.plan"] == plan.fingerprint].to_dict("records"):
@@ -78,10 +80,17 @@ def plan_pairs(read_all: Reader) -> pd.DataFrame:
         row = {"recipe": plan.text["recipe"]["name"], "dataset": plan.dataset, "model": own.name}
         row |= {"family": own.family, "seed": record["seed"], "batch": "planned"}
         row |= {"gain": with_["top1_last"] - without["top1_last"], "acts": acts[own.name]}
+        row["own settings"] = _own_settings(plan, record["config.model"], constrained)
         row |= {"share": share_closed(without, with_)} | {key: record[key] for key in DEVICE}
         row["share_eval"] = _share(_probe(without), _probe(with_), with_["gamma"])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _own_settings(plan: Plan, model: str, arm: str) -> bool:
+    """Whether an arm has the alpha and gamma of the network's released command, if it has one."""
+    command, settings = RELEASED.get((model, plan.dataset)), plan.arms[arm] or {}
+    return command is None or command[1:] == (settings.get("alpha"), settings.get("gamma"))
 
 
 def _pairs(part: pd.DataFrame) -> Evidence | None:
@@ -149,3 +158,18 @@ def training_runs(read_all: Reader) -> pd.DataFrame:
     runs = runs.assign(model=[a.name for a in found], family=[a.family for a in found])
     runs = runs.assign(**{key: runs[f"config.{key}"] for key in ("recipe", "dataset", "arm")})
     return one_gamma(runs[runs["recipe"] != "quick"])
+
+
+def baselines(read_all: Reader) -> pd.DataFrame:
+    """The runs without the constraint: those of `training_runs`, and of the plan `small-confirm`
+    once it is finished; with model and family.
+    """
+    runs, plan, planned = training_runs(read_all), load(PLAN), read_all(PLAN)
+    parts = [runs[runs["arm"] == "baseline"]] if len(runs) else []
+    if finished(plan, runs_of(plan, planned)):
+        own = planned[planned["config.plan"] == plan.fingerprint]
+        first = {network.model: network.arms[0] for network in plan.networks.values()}
+        found = [find(name) for name in own["config.model"]]
+        own = own.assign(model=[a.name for a in found], family=[a.family for a in found])
+        parts.append(own[own["config.arm"] == own["model"].map(first)])
+    return pd.concat(parts, ignore_index=True) if parts else runs

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from reproduction.paper.tables import FORMULAS, MARKED, load_table, mean_of_others, verdict
 from reproduction.stats import pearson_exact, spearman_exact
@@ -33,15 +32,18 @@ EVEN = ("resnet34", "vgg11", "pvt_v2_b1")
 
 
 def in_range(limits: Limits, rates: pd.DataFrame, sets: pd.DataFrame) -> Finding:
-    """Whether SS_rate stays within 0…1, and is smaller for self-similar sets than for noise."""
-    held = bool(((rates >= 0) & (rates <= 1)).all(axis=None))
-    ordered = bool((sets["own"] < sets["low"]).all()) if len(sets) else None
-    values = {"low": rates.min(axis=None), "high": rates.max(axis=None), "ordered": ordered}
+    """Whether SS_rate is smaller for self-similar sets than for noise. That it stays within 0…1 is
+    arithmetic, once Eq. 3 and 9 are corrected, and decides nothing.
+    """
+    values: dict[str, Any] = {"low": rates.min(axis=None), "high": rates.max(axis=None)}
     values["sets"] = {row.Index: (row.own, row.low, row.high) for row in sets.itertuples()}
-    # As printed, the equations cannot be evaluated at the largest distance: "reproduced" is out of
-    # reach.
-    outcome = "partly" if held or ordered else "not reproduced"
-    return Finding(outcome, values, {"layer": len(rates)})
+    below = values["below"] = int((sets["own"] < sets["low"]).sum())
+    n = {"set": len(sets), "layer": len(rates)}
+    if not len(sets):
+        return Finding("undecided", values, n)
+    if below == len(sets):
+        return Finding("reproduced", values, n)
+    return Finding("partly" if below else "not reproduced", values, n)
 
 
 def cheap(limits: Limits, costs: pd.DataFrame) -> Finding:
@@ -226,19 +228,19 @@ def boxes(limits: Limits, covers: pd.DataFrame) -> Finding:
     """Whether N_θ comes near the numbers of true covers, and ranks the layers of a network as they
     do. Networks are the units.
     """
-    covers = covers.assign(covering=(covers["rate: lower"] + covers["rate: upper"]) / 2)
     n = {"layer": len(covers), "network": covers["model"].nunique()}
     values, good, bad = {}, [], []
     for formula in sorted(FORMULAS):
         off = covers.groupby("model")[[f"{formula}: worst", f"{formula}: typical"]].median()
-        ranks = _ranks_within(covers, f"rate: {formula}")
-        if len(ranks) < FEWEST_OF_INTERVAL:
+        ranks = orders_within(covers, f"rate: {formula}")
+        if min(len(off), len(ranks)) < FEWEST_OF_INTERVAL:
             return Finding("undecided", n=n)
-        worst, rank = mean_of(np.log(off[f"{formula}: worst"])), mean_of(ranks)
+        worst, rank = mean_of(np.log(off[f"{formula}: worst"])), mean_of(list(ranks.values()))
         values[formula] = {
             "off": off[f"{formula}: worst"].median(),
             "typical": off[f"{formula}: typical"].median(),
-            "rank": (rank.value, rank.low(), min(1.0, rank.high())),
+            "rank": (rank.value, max(-1.0, rank.low()), min(1.0, rank.high())),
+            "ranked": len(ranks),
         }
         most = math.log(limits["factor"])
         good.append(int(worst.high() <= most) + int(rank.low() >= limits["rank"]))
@@ -248,14 +250,19 @@ def boxes(limits: Limits, covers: pd.DataFrame) -> Finding:
     return Finding("not reproduced" if all(bad) else "undecided", values, n)
 
 
-def _ranks_within(covers: pd.DataFrame, rate: str) -> list[float]:
-    """Spearman's correlation of a rate with that of true covers, of each network in which there is
-    an order: three layers or more.
+def orders_within(covers: pd.DataFrame, rate: str) -> dict[str, float]:
+    """How a rate orders the layers of each network, beside true covers: Kendall's τ over the pairs
+    of layers whose brackets of SS_rate by covering are apart, so that their order is known.
+
+    Networks with fewer than three such pairs say nothing, and are left out.
     """
-    found, columns = [], covers[[rate, "covering"]].to_numpy(dtype=float)
-    for rows in covers.groupby("model").indices.values():
-        own = columns[rows]
-        if len(own) > 2 and np.ptp(own, axis=0).all():
-            a, b = rankdata(own, axis=0).T
-            found.append(float(np.corrcoef(a, b)[0, 1]))
+    found, ends = {}, ["rate: lower", "rate: upper"]
+    low, high = covers[ends].min(axis=1).to_numpy(), covers[ends].max(axis=1).to_numpy()
+    rates = covers[rate].to_numpy(dtype=float)
+    for model, rows in covers.groupby("model", sort=False).indices.items():
+        i, j = (rows[part] for part in np.triu_indices(len(rows), 1))
+        true = (high[i] < low[j]).astype(int) - (high[j] < low[i])
+        apart = true != 0
+        if apart.sum() >= FEWEST_OF_INTERVAL:
+            found[str(model)] = float((true * np.sign(rates[j] - rates[i]))[apart].mean())
     return found

@@ -77,13 +77,18 @@ def _printed_gains() -> dict[Any, Mean]:
 def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     """Whether the marked models gain what Table 3 prints for them, cell by cell and pooled, and the
     convolutional ones do not. Where one network gains and another loses, nothing is pooled.
+
+    Pairs whose column "own settings" says no are given beside it, and not judged.
     """
+    own = pairs["own settings"].astype(bool) if "own settings" in pairs else pairs["gain"].notna()
+    aside, pairs = pairs[~own], pairs[own]
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
     marked, cnn = groups.values()
     judged = sum(len(cell.gains) for cell in marked.values())
     values: dict[str, Any] = {"too few": judged < FEWEST, "short": (), "gain": (), "lose": ()}
     values |= {name: _group(part, groups[name]) for name, part in parts.items()}
+    values["aside"] = _group(aside, cells(aside))
     n = _pairs(pairs)
     if values["too few"]:
         return Finding("undecided", values, n)
@@ -109,12 +114,11 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
     falls_short = lacks.high() < 0
     if not gaining:
         return Finding("not reproduced" if falls_short else "undecided", values, n)
-    still = _still(list(cnn.values()), limits["margin"])
     if lose:
         return Finding("undecided", values, n)
-    if falls_short or short or still == OUTSIDE:
-        return Finding("partly", values, n)
-    return Finding("reproduced" if still == INSIDE else "undecided", values, n)
+    still = _still(list(cnn.values()), limits["margin"]) == INSIDE
+    whole = still and not falls_short and not short
+    return Finding("reproduced" if whole else "partly", values, n)
 
 
 def _still(cnn: Sequence[Cell], margin: float) -> str:

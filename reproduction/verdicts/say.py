@@ -39,15 +39,15 @@ def counts(finding: Finding) -> str:
 
 
 def in_range(values: Values) -> str:
-    """Smallest and largest SS_rate; each known set with its noise."""
-    told = f"{values['low']:.2f} to {values['high']:.2f} once corrected"
-    if values["ordered"] is None:
-        return told
+    """How many known sets lie below noise, each with its own; smallest and largest SS_rate."""
+    layers = f"layers {values['low']:.2f} to {values['high']:.2f}, with the equations corrected"
+    if not values["sets"]:
+        return f"no set of known self-similarity was measured; {layers}"
     sets = ", ".join(
         f"{name} {own:.2f} (noise {low:.2f}–{high:.2f})"
         for name, (own, low, high) in sorted(values["sets"].items())
     )
-    return f"{told}; {'ordered' if values['ordered'] else 'not ordered'}: {sets}"
+    return f"{values['below']} of {len(values['sets'])} sets lie below noise: {sets}; {layers}"
 
 
 def cheap(values: Values) -> str:
@@ -122,7 +122,10 @@ def boxes(values: Values) -> str:
     """By formula, how far N_θ is off at worst and typically, and how its ranks agree."""
     return "; ".join(
         f"{formula}: off by {found['off']:.1f}× at the worst θ, {found['typical']:.1f}× at the "
-        "median θ, ranks within networks {:+.2f} ({:+.2f} to {:+.2f})".format(*found["rank"])
+        "median θ; τ with the covers, inside a network, {:+.2f} ({:+.2f} to {:+.2f}".format(
+            *found["rank"]
+        )
+        + f", {found['ranked']} networks)"
         for formula, found in values.items()
     )
 

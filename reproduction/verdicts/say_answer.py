@@ -70,7 +70,7 @@ QUESTIONS = {
     },
     "Can I use the measure?": {
         "cheap": "SS_rate is cheap and has a usable gradient",
-        "range": "It lies in 0…1 and is small for what is self-similar",
+        "range": "It is small for what is self-similar",
         "boxes": "It counts boxes",
     },
     "Should I use the constraint?": {

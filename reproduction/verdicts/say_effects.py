@@ -5,10 +5,11 @@ A function per effect: the numbers of ``effects`` or ``live`` in, a sentence out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reproduction.paper.tables import DATASETS
+from reproduction.words import percent
 
 Values = Mapping[str, Any]
 
@@ -92,8 +93,10 @@ def surrogate(v: Values) -> str:
 def precision(v: Values) -> str:
     """Half and single precision."""
     return (
-        f"released float32 gradient against ours in float64: {v['error']:.0%} of its norm in the "
-        f"worst of six reference cases ({v['worst']}), at most {v['others']:.1%} in the others; "
+        f"released float32 gradient against ours in float64: {percent(v['error'])} of its norm in "
+        "the "
+        f"worst of six reference cases ({v['worst']}), at most {percent(v['others'], 1)} in the "
+        "others; "
         f"whole network in bfloat16: {factor(v['bfloat16'])}"
     )
 
@@ -161,10 +164,11 @@ def damping(v: Values | None) -> str:
     if v["epochs"] is not None:
         share = (
             "; in our released arms the mean penalty is above 0 in "
-            f"{v['epochs']:.0%} of the epochs after the first"
+            f"{percent(v['epochs'])} of the epochs after the first"
         )
     return (
-        f"of the modules that are drawn from, {_shares(v['close'], '.0%')} lie within 5 % of their "
+        f"of the modules that are drawn from, {_shares(v['close'], percent)} lie within 5 % of "
+        "their "
         f"network's mean over layers, untrained: for the others the penalty vanishes{share}"
     )
 
@@ -255,12 +259,12 @@ def sparsity(v: Values | None) -> str:
     """What is called sparsity."""
     if v is None:
         return NOT_RUN
-    return f"the two add up to 1; the share that is not zero is {_shares(v, '.2f')}"
+    return f"the two add up to 1; the share that is not zero is {_shares(v, '{:.2f}'.format)}"
 
 
-def _shares(v: Values, form: str) -> str:
+def _shares(v: Values, write: Callable[[float], str]) -> str:
     """A share in the median network, and its range over networks."""
-    median, low, high = (format(v[name], form) for name in ("median", "low", "high"))
+    median, low, high = (write(v[name]) for name in ("median", "low", "high"))
     return f"{median} in the median of {v['networks']} networks ({low} to {high})"
 
 

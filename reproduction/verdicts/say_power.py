@@ -11,6 +11,7 @@ import pandas as pd
 from reproduction.verdicts.finding import Finding
 from reproduction.verdicts.power import MORE_WRONG, WRONG, Power, Shares, faults
 from reproduction.verdicts.simulate import TRUTHS
+from reproduction.words import percent as to_percent
 
 #: The forms of runs that a claim is judged in, as they are called here.
 FORMS = {
@@ -61,13 +62,13 @@ def percent(share: float) -> str:
     """A share in per cent; "" for none at all.
 
     >>> percent(0.002), percent(0.998), percent(0.25), percent(0.0)
-    ('below 1%', 'over 99%', '25%', '')
+    ('below 1 %', 'over 99 %', '25 %', '')
     """
     if not share:
         return ""
     if share < 0.01:
-        return "below 1%"
-    return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"
+        return "below 1 %"
+    return "over 99 %" if 0.99 < share < 1 else to_percent(share)
 
 
 def count(n: int, unit: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reproduction.paper.tables import DATASETS
+from reproduction.words import percent
 
 Values = Mapping[str, Any]
 
@@ -19,19 +20,27 @@ def helps(values: Values) -> str:
     if values["gain"] and values["lose"]:
         gain, lose = (" and ".join(values[side]) for side in ("gain", "lose"))
         groups.append(f"signs differ: {gain} gains, {lose} loses")
-    for group in (values["marked"], values["cnn"]):
-        if group and group["each"]:
-            groups += [
-                f"{model} {_gain(mean, half)} (paper {printed:+.2f})"
-                for model, (mean, half, printed) in group["each"].items()
-            ]
-        elif group:
-            gain = _gain(group["mean"], group["half"])
-            printed = "" if group["printed"] is None else f" (paper {group['printed']:+.2f})"
-            groups.append(f"{' and '.join(group['models'])} {gain}{printed}")
+    groups += [text for name in ("marked", "cnn") for text in _gains(values[name])]
     if values["cnn"] is None:
         groups.append("no convolutional network is judged")
+    aside = ", ".join(_gains(values["aside"]))
+    if aside:
+        groups.append(f"with another α and γ than its own script's, and so not judged: {aside}")
     return "; ".join([TOO_FEW] * values["too few"] + groups)
+
+
+def _gains(group: Mapping[str, Any] | None) -> list[str]:
+    """The gain of each model of a group, or of all where there are too few pairs."""
+    if not group:
+        return []
+    if group["each"]:
+        return [
+            f"{model} {_gain(mean, half)} (paper {printed:+.2f})"
+            for model, (mean, half, printed) in group["each"].items()
+        ]
+    gain = _gain(group["mean"], group["half"])
+    printed = "" if group["printed"] is None else f" (paper {group['printed']:+.2f})"
+    return [f"{' and '.join(group['models'])} {gain}{printed}"]
 
 
 def average_gain(values: Values) -> str:
@@ -51,17 +60,18 @@ def toward(values: Values) -> str:
     mode.
     """
     shares = [
-        f"{model} {mean:.0%} ± {half:.0%} ({n} pairs{_in_eval(own)})"
+        f"{model} {percent(mean)} ± {percent(half)} ({n} pairs{_in_eval(own)})"
         for (model, *_), (mean, half, n, own) in values["shares"].items()
     ]
     return (
-        f"{values['closed']} of {values['of']} networks close {values['least']:.0%} or more of the "
+        f"{values['closed']} of {values['of']} networks close {percent(values['least'])} or more "
+        "of the "
         f"gap to γ: {', '.join(shares)}"
     )
 
 
 def _in_eval(share: float) -> str:
-    return "" if math.isnan(share) else f"; {share:.0%} in eval mode"
+    return "" if math.isnan(share) else f"; {percent(share)} in eval mode"
 
 
 def _gain(mean: float, half: float | None) -> str:

@@ -19,19 +19,15 @@ from reproduction.verdicts.simulate import Draw, Sampler, Tables, around, more
 # --- SS_rate ---
 
 
-def bounded(limits: Limits, tables: Tables, times: int) -> Sampler:
-    """Layers as measured, inside 0…1, and sets of known self-similarity at 0; none: layers scatter
-    without a bound, and a set is one more cloud.
-    """
+def known_sets(limits: Limits, tables: Tables, times: int) -> Sampler:
+    """Sets of known self-similarity at 0; none: each is one more cloud."""
     rates, sets = tables
-    inside = rates.clip(0, 1)
     # of ten values, the range is on average 3.08 standard deviations wide
     middle, spread = (sets["low"] + sets["high"]) / 2, (sets["high"] - sets["low"]) / 3.08
 
     def sample(share: float, random: np.random.Generator) -> Tables:
-        without = random.exponential(1.0, rates.shape)
         own = random.normal((1 - share) * middle, spread)
-        return share * inside + (1 - share) * without, sets.assign(own=own)
+        return rates, sets.assign(own=own)
 
     return sample
 
@@ -104,14 +100,14 @@ def depths(limits: Limits, tables: Tables, times: int) -> Sampler:
 
 
 def covers(limits: Limits, tables: Tables, times: int) -> Sampler:
-    """N_θ is a covering number and ranks layers as covers do; none: its largest factor is the
-    square of the allowed one, and its ranks know nothing of the covers. Factors scatter over
-    networks as measured.
+    """N_θ is a covering number, anywhere in its bracket, and ranks layers so; none: its largest
+    factor is the square of the allowed one, and its ranks know nothing of the covers. Factors
+    scatter over networks as measured.
     """
     (table,) = tables
     parts = [table.assign(model=table["model"] + "′" * k) for k in range(times)]
     table = pd.concat(parts, ignore_index=True)
-    truth, groups = (table["rate: lower"] + table["rate: upper"]) / 2, table.groupby("model")
+    ends, groups = [table["rate: lower"], table["rate: upper"]], table.groupby("model")
     of, names = pd.factorize(table["model"])
     spread = {f: np.log(groups[f"{f}: worst"].median()).std() for f in FORMULAS}
     layers = [np.flatnonzero(of == k) for k in range(len(names))]
@@ -123,6 +119,7 @@ def covers(limits: Limits, tables: Tables, times: int) -> Sampler:
             off = np.abs(random.normal(middle, spread[formula], len(names)))
             columns[f"{formula}: worst"] = np.exp(off)[of]
             columns[f"{formula}: typical"] = np.exp(off / 2)[of]
+            truth = ends[0] + random.random(len(table)) * (ends[1] - ends[0])
             dealt = truth.to_numpy(copy=True)
             for rows in layers:
                 dealt[rows] = random.permutation(dealt[rows])
@@ -232,9 +229,7 @@ def _deal(
 _AT_RANDOM = "values are dealt at random"
 
 DRAWS: Mapping[str, Draw] = {
-    "range": Draw(
-        bounded, "layers stay in 0…1, sets are at 0", "no bound, sets are clouds", "layer", False
-    ),
+    "range": Draw(known_sets, "self-similar sets are at 0", "sets are clouds", "set", False),
     "cheap": Draw(costs, "it costs nothing", "it costs a step", "machine", False),
     "table2-untrained": Draw(rates, "Table 2's values", "all networks alike", "seed"),
     "table2-trained": Draw(rates, "Table 2's values", "all networks alike", "network", False),

@@ -113,15 +113,15 @@ def browser() -> Iterator:
 def visits(html, browser) -> dict[str, Visit]:
     """Every page, opened once: on a phone's width, then wider, in both colour modes.
 
-    Of the pages of source code, which one template makes, the three largest stand for all.
+    Of the pages of source code and of records, which one template makes, the largest stand for all.
     """
     made = pages(html)
-    source = [page for page in made if "_modules" in page.parts]
-    largest = sorted(source, key=lambda page: page.stat().st_size)[-3:]
+    left_out: set[Path] = set()
+    for folder in ("_modules", "records"):
+        many = [page for page in made if folder in page.parts]
+        left_out |= set(sorted(many, key=lambda page: page.stat().st_size)[:-3])
     return {
-        str(page.relative_to(html)): visit(browser, page)
-        for page in made
-        if page not in source or page in largest
+        str(page.relative_to(html)): visit(browser, page) for page in made if page not in left_out
     }
 
 
@@ -184,7 +184,6 @@ def test_the_book_has_its_pages(html):
         "index.html",
         "book/index.html",
         "book/method.html",
-        "book/explorer.html",
         "book/glossary.html",
         "book/api.html",
         "book/elements.html",
@@ -330,7 +329,7 @@ def explorer_page(browser, html) -> Iterator:
     seen = Visit()
     page = watched(browser, seen)
     page.set_viewport_size(DESK)
-    page.goto((html / "book/explorer.html").as_uri())
+    page.goto((html / "book/method.html").as_uri())
     page.wait_for_selector("#layer-explorer:not([hidden]) [data-layer=a] [data-x=curves] path")
     yield page
     assert not seen.problems
@@ -446,7 +445,7 @@ def test_the_explorer_fits_a_small_screen_with_its_table(explorer_page, address)
     root = explorer_page.locator("#layer-explorer")
     if address:
         explorer_page.locator("[data-layer=b]").wait_for()
-        root.evaluate("root => root.scrollIntoView()")
+    root.evaluate("root => root.scrollIntoView()")
     table = explorer_page.locator(".x-table:visible").last.bounding_box()
     assert root.bounding_box()["y"] >= 0 and table["y"] + table["height"] <= 800
 
@@ -476,7 +475,7 @@ def test_a_far_channel_leaves_the_others_their_room(explorer_page):
 def test_without_scripts_the_explorer_shows_a_still_picture(browser, html):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto((html / "book/explorer.html").as_uri())
+    page.goto((html / "book/method.html").as_uri())
     assert (
         page.locator(".explorer-still img").is_visible()
         and not page.locator("#layer-explorer").is_visible()

@@ -58,18 +58,20 @@ BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
 
 def test_the_line_says_where_a_number_comes_from(provenance):
     build = provenance.Build(*BUILD)
-    live = provenance.line("02_x", ["live"], build, {})
+    live = provenance.line("chapter", ["live"], build, {})
     assert (
-        live == "02_x · commit abc1234 · 2026-01-01 · computed in this build on CPU (x), 2 threads"
+        live
+        == "chapter · commit abc1234 · 2026-01-01 · computed in this build on CPU (x), 2 threads"
     )
     known = {"ss-rate": "70, 2026-01-01, CPU"}
-    from_records = provenance.line("02_x", ["records:ss-rate"], build, known)
-    assert from_records.endswith("records ss-rate: 70, 2026-01-01, CPU")
+    from_records = provenance.line("chapter", ["records:ss-rate"], build, known)
+    link = '<a href="../records/ss-rate/index.html">ss-rate</a>'
+    assert from_records.endswith(f"records {link}: 70, 2026-01-01, CPU")
     assert "computed" not in from_records
-    both = provenance.line("02_x", ["records:ss-rate", "live"], build, known)
-    assert "records ss-rate" in both and "computed in this build" in both
-    assert "printed tables" in provenance.line("02_x", ["paper"], build, {})
-    assert "earlier build" in provenance.line("02_x", ["live"], build, {}, ran=False)
+    both = provenance.line("chapter", ["records:ss-rate", "live"], build, known)
+    assert "ss-rate</a>: 70" in both and "computed in this build" in both
+    assert "printed tables" in provenance.line("chapter", ["paper"], build, {})
+    assert "earlier build" in provenance.line("chapter", ["live"], build, {}, ran=False)
 
 
 def test_figures_and_tables_get_a_line_and_prose_none(provenance):
@@ -90,9 +92,9 @@ def test_figures_and_tables_get_a_line_and_prose_none(provenance):
             cell("table", outputs=[TABLE], mystnb={"figure": {"caption": "**Numbers.**"}}),
         ]
     )
-    provenance.stamp(notebook, "02_x", provenance.Build(*BUILD), {})
+    provenance.stamp(notebook, "chapter", provenance.Build(*BUILD), {})
     caption = notebook.cells[0].metadata["mystnb"]["figure"]["caption"]
-    assert caption.startswith('**Title.**\n\n<span class="provenance">02_x')
+    assert caption.startswith('**Title.**\n\n<span class="provenance">chapter')
     assert len(notebook.cells[0].outputs) == 1
     assert [len(c.outputs) for c in notebook.cells[1:]] == [2, 1, 2, 1, 1, 1]
     assert "provenance" in notebook.cells[1].outputs[1].data["text/html"]
@@ -165,10 +167,10 @@ def test_the_first_page_opens_with_three_answers_and_counts(scorecard):
     assert re.findall(r"^\*\*(.*\?)\*\*$", text, flags=re.MULTILINE) == list(QUESTIONS)
     counts = claims.scorecard()["verdict"].value_counts()
     assert all(f"**{n} {word}**" in text for word, n in counts.items())
-    text = scorecard.scorecard(["notebooks/10_audit", "book/verdicts"])
+    text = scorecard.scorecard({"notebooks/paper_numbers": "8", "book/verdicts": ""})
     rows = re.findall(r"^\| \d+ \|", text, flags=re.MULTILINE)
     assert len(rows) == len(load_claims())
-    assert "../notebooks/10_audit.ipynb" in text and "03_regularization" not in text, (
+    assert "[8](../notebooks/paper_numbers.ipynb)" in text and "training.ipynb" not in text, (
         "links only to pages that exist"
     )
 
@@ -176,7 +178,7 @@ def test_the_first_page_opens_with_three_answers_and_counts(scorecard):
 def test_the_first_page_changes_with_the_records(scorecard, tmp_path):
     nothing = f"**{len(load_claims())} not run**"
     assert nothing in scorecard.answers(tmp_path) and nothing not in scorecard.answers()
-    assert scorecard.scorecard([], tmp_path) != scorecard.scorecard([])
+    assert scorecard.scorecard({}, tmp_path) != scorecard.scorecard({})
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +232,7 @@ def test_the_answer_is_above_the_table_that_it_is_about(scorecard, measured):
     above = text.split("improves MLPs and ViTs, not CNNs: ")[1].split(".\n")[0]
     assert above.startswith(VERDICT[row["verdict"]])
     assert IN_SMALL[row["in small"]] in above and IN_SMALL[row["released"]] in above
-    table = scorecard.scorecard([])
+    table = scorecard.scorecard({})
     line = next(line for line in table.splitlines() if line.startswith("| 8 |"))
     for word in (row["verdict"], row["in small"], row["released"]):
         assert f'title="{word}"' in line
@@ -268,9 +270,9 @@ def test_the_first_page_has_no_verdict_of_its_own():
 
 
 def test_the_first_page_says_what_other_networks_show_with_n(scorecard, tmp_path):
-    text = scorecard.beyond(["notebooks/11_trained_networks"])
+    text = scorecard.beyond(["notebooks/trained_networks"])
     assert "(n = 2)" in text and "107 designs" in text and "95 % interval" in text
-    assert "11_trained_networks.ipynb" in text and "12_architectures" not in text
+    assert "trained_networks.ipynb" in text and "architectures.ipynb" not in text
     empty = scorecard.beyond([], tmp_path)
     assert empty.count("Not run.") == 2
 
@@ -313,13 +315,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def test_status_lists_notebooks_records_and_files(fragments, provenance):
     runs = [
-        fragments.NotebookRun("02_x", 12.3, ("ss-rate",)),
-        fragments.NotebookRun("10_audit", None, ()),
+        fragments.NotebookRun("chapter", 12.3, ("ss-rate",)),
+        fragments.NotebookRun("paper_numbers", None, ()),
     ]
     text = fragments.status(provenance.Build("abc1234+", "2026-01-01", "CPU"), runs, "quick")
     assert "| 12 s | ss-rate |" in text and "| run in an earlier build | – |" in text
     assert "files differed" in text and "torch" in text
-    assert all(f"| {experiment} |" in text for experiment in fragments.experiments())
+    assert all(f">{experiment}</a> |" in text for experiment in fragments.experiments())
     assert text.count("data/paper/") == len(
         [*(ROOT / "data/paper").glob("*.csv"), *(ROOT / "data/paper").glob("*.yml")]
     )
@@ -343,7 +345,7 @@ def test_the_page_of_verdicts_says_what_the_rules_can_tell(scorecard, tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) >= 20 and all(len(row.split(" | ")) == 7 for row in rows)
     row = next(row for row in rows if row.startswith("| 12. "))
-    assert "| reproduced 100% |" in row and "not reproduced " in row
+    assert "| reproduced 100 % |" in row and "not reproduced " in row
     row = next(row for row in rows if row.startswith("| 6. "))
     assert "**partly " in row  # a toss of a coin
     assert "- 8. " in text and "Table 3's gains; none: no network gains." in text

@@ -54,9 +54,9 @@ def test_scaling_is_by_size_in_seconds(runs):
     assert drawn == {"sslib": [384, 768], "floor": [384, 768], "pdist": [384, 768], "plain": [384]}
     table.index = [1024, 65536]
     assert say.scaling(table) == (
-        "At D = 65,536, SS_rate and its gradient take 0.01 s, 2.0 times the floor, and 20 MB; the "
-        "matrix of distances alone would be 17,180 MB. From D = 1,024 on, the time is at most 4.0 "
-        "times the floor."
+        "Measured on CPU (1 thread): at D = 65,536, SS_rate and its gradient take 0.01 s, 2.0 "
+        "times the floor, and 20 MB; the matrix of distances alone would be 17,180 MB. From D = "
+        "1,024 on, the time is at most 4.0 times the floor."
     )
     assert read.scaling(pd.DataFrame()).empty and "**not run**" in say.scaling(pd.DataFrame())
 

@@ -159,7 +159,7 @@ def test_the_head_of_the_chapter_has_the_networks_in_which_it_acts(tmp_path):
     text = say_plans.helped(results(plan, tmp_path))
     assert text.count("points") == 4 and "ResMLP" not in text
     assert "ViT (small) +0." in text and "(paper +0.51)" in text
-    assert "Against the same push in the wrong direction, ViT (small) stands +1." in text
+    assert "Against the same push in the wrong direction, ViT (small) gains +1." in text
 
 
 def test_holm_is_over_h1_and_h2_alone(tmp_path):
@@ -298,6 +298,6 @@ def test_a_finished_plan_takes_the_place_of_earlier_pairs(tmp_path, monkeypatch)
     assert card()["negligible"]["released"] == "agrees"
     toward = card()["toward-target"]
     assert toward["released: n"] == "84 pairs, cpu"
-    assert "3 of 4 networks close 25% or more" in toward["released: ours"]
+    assert "3 of 4 networks close 25 % or more" in toward["released: ours"]
     next((tmp_path / "small-confirm").glob("r-*seed110-*.json")).unlink()
     assert card()["helps"]["released: n"] == "6 pairs, cpu"  # unfinished: the earlier ones

@@ -239,8 +239,8 @@ def test_the_table_of_graphs_claims_none_without_a_power_law(dimensions):
 
 def test_the_table_of_components_counts_claims(runs):
     table = read.component_table(runs)
-    assert list(table.index) == ["2% of pairs", "10% of pairs"]
-    assert table.loc["2% of pairs"].to_dict() == {
+    assert list(table.index) == ["2 % of pairs", "10 % of pairs"]
+    assert table.loc["2 % of pairs"].to_dict() == {
         "networks": 3,
         "nodes": 10,
         "diameter": 2,
@@ -256,7 +256,7 @@ def test_the_answer_has_three_parts_or_was_not_run(runs, dimensions):
     assert "within a factor of 2.00 in all 3 layers" in said
     assert "off by 2.0 to 2.0 times at its worst θ in the median layer of a network (2.0 in" in said
     assert f"by true boxes by {rhos.loc['lower', 'released']} (lower bound)" in said
-    assert "d_B of 2 graphs with a known dimension within 10% by colouring" in said
+    assert "d_B of 2 graphs with a known dimension within 10 % by colouring" in said
     assert said.endswith("power laws claimed on graphs that have none: 0.")
     assert say.answer(accuracy, rhos, None) == NOT_RUN
     assert say.answer(None, rhos, read.colouring(dimensions)) == NOT_RUN

@@ -135,7 +135,8 @@ WAYS = {"metric": "sigma", "one": 0.5, "other": 0.75, "networks": 9, "rank": -0.
         ),
         (
             say_effects.damping({"close": NINE, "epochs": None}),
-            "of the modules that are drawn from, 25% in the median of 9 networks (0% to 60%) lie "
+            "of the modules that are drawn from, 25 % in the median of 9 networks (0 % to 60 %) "
+            "lie "
             "within 5 % of their network's mean over layers, untrained: for the others the penalty "
             "vanishes; in released arms of ours: not run",
         ),

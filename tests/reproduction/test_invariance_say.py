@@ -47,7 +47,7 @@ def test_the_spectra_of_both_products_are_compared(worst, expected):
 def test_the_distance_to_the_paper_is_told_with_its_outcome():
     found = Distance({"printed": 4.0, "released": 2.0}, True, 14, (0.1, 0.8), (1e-5, 0.5), "ResMLP")
     told = say.distance(found)
-    assert told.startswith("**Neither road leads") and "Half of the 14 cells" in told
+    assert told.startswith("**Neither estimator gives") and "Half of the 14 cells" in told
     assert "2.0 or more (released) and 4.0 or more (printed)" in told and "0.000010 to" in told
     assert say.distance(found._replace(neither=False)).startswith("Half of the 14")
     assert say.distance(None) == "Untrained networks: **not run**."
@@ -59,7 +59,7 @@ def test_the_gain_is_told_as_the_claim_found_it():
     assert "Untrained: **not run**. Random" in say.gain({"ours": "", "n": ""})
 
 
-def test_the_worth_of_the_exponents_is_told_beside_the_pixels():
+def test_the_worth_of_the_exponents_and_the_pixels():
     columns = ["exponent", "exponent_error", "n_tail", "ks_distance", "null_exponent"]
     medians = pd.DataFrame(
         [[1.2, 0.01, 640.0, 0.2, 1.5], [2.3, 0.1, 90.0, 0.05, 40.0]],
@@ -67,12 +67,13 @@ def test_the_worth_of_the_exponents_is_told_beside_the_pixels():
         columns=columns,
     )
     found = Exponents(medians, 3, 42, 17.4, (0.5, 1.0))
-    told = say.exponents(found, Pixels(112, 1.9, 0.2, 0.04, 50)).split("\n\n")
+    told = say.exponents(found).split("\n\n")
     assert len(told) == 5 and told[1].startswith("**released**, medians over layers: exponent 2.30")
     assert told[2].startswith("In 3 of 42 measurements") and "would be 17 (median)" in told[3]
-    assert "112 pictures" in told[3] and "1.90 ± 0.20 (KS 0.04, 50 eigenvalues)" in told[3]
-    assert "50% to 100%" in told[4]
-    assert say.exponents(None, Pixels(1, 1.0, 1.0, 1.0, 1)) == "Untrained networks: **not run**."
+    pixels = say.pixels(Pixels(112, 1.9, 0.2, 0.04, 50))
+    assert "112 pictures" in pixels and "1.90 ± 0.20 (KS 0.04, 50 eigenvalues)" in pixels
+    assert "50 % to 100 %" in told[4]
+    assert say.exponents(None) == "Untrained networks: **not run**."
 
 
 def test_known_exponents_are_told():
@@ -80,7 +81,7 @@ def test_known_exponents_are_told():
         {"within": [1.0, 0.84], "ratio": [1.0, 2.04]}, index=["printed", "released"]
     )
     told = say.exponents_known(scatter)
-    assert "at least 100% (printed) and 84% (released)" in told
+    assert "at least 100 % (printed) and 84 % (released)" in told
     assert "scatter 2.0 times as much as their standard error says (printed: 1.0)" in told
     assert "not run" in say.exponents_known(scatter.iloc[:0])
 
@@ -115,7 +116,7 @@ def test_repeats_are_told_per_estimator():
     found = pd.DataFrame.from_dict({"printed": row, "released": row}, orient="index")
     told = say.repeats(found, Repeats({"printed": 0.15, "released": 0.6}, 96, 8)).split("\n\n")
     assert len(told) == 2 and "(4 layers of ResNet34 on CIFAR-10, 640 images; 0.60 on" in told[1]
-    assert "50% of the values of Table 5, 0.14 to 0.64" in told[0] and "75% of ours" in told[0]
+    assert "50 % of the values of Table 5, 0.14 to 0.64" in told[0] and "75 % of ours" in told[0]
     nothing = say.repeats(found.iloc[:0], Repeats({}, 96, 8))
     assert nothing == "Repeats under several seeds of UMAP: not run."
 
@@ -132,7 +133,7 @@ def test_dimensions_are_told_beside_what_chance_gives():
 def test_known_dimensions_are_told_by_half_and_unit():
     found = Recovery(0.02, 0.08, 1e-12, 20, 24)
     told = say.dimensions_known(found)
-    assert "2.0% on the sets the rule was chosen on and 8.0% on those held out" in told
+    assert "2.0 % on the sets the rule was chosen on and 8.0 % on those held out" in told
     assert "units do not move it." in told and "20 of its 24 values" in told
     assert "units move it by 1e-03 at most." in say.dimensions_known(found._replace(moved=1e-3))
 

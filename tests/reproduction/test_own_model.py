@@ -159,6 +159,19 @@ def test_what_is_refused_and_what_is_read():
         assert "pass layout='BCHW' or layout='BHWC'" in shown.to_string()
 
 
+def test_what_no_estimator_has_a_number_for():
+    table = refusals.degenerate()
+    refused, read_rightly = table[table["refused"]], table[~table["refused"]]
+    assert (len(refused), len(read_rightly)) == (13, 4)
+    assert refused["answer"].str.contains("NaN|expected").all()
+    numbers = read_rightly["answer"].astype(float)
+    expected = {"line through space": 1, "distances of 1e155": 2, "path alone": 1}
+    for what, dimension in expected.items():
+        (number,) = numbers[numbers.index.str.contains(what)]
+        assert number == pytest.approx(dimension, abs=0.1)
+    assert "21 components of 320 nodes" in read.refused(table).to_string(max_colwidth=None)
+
+
 def test_a_model_is_loaded_by_its_name_or_from_a_file(tmp_path):
     state = torch.get_rng_state()
     one, other = (live.load_model("torchvision:squeezenet1_1", seed=seed) for seed in (0, 1))

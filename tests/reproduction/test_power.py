@@ -234,9 +234,9 @@ def test_what_is_wrong_is_in_bold():
     shares |= {"none": Shares({"partly": 0.3, "undecided": 0.699, "reproduced": 0.001}, 60)}
     found = power.Power(shares, "so", "not so", (6, "pair"), None, 96)
     row = say_power.table({(1, "A claim", "released"): found}).iloc[0]
-    assert row["paper"] == "reproduced 80%, **not reproduced 20%**"
-    assert row["half"] == "not reproduced 100%"
-    assert row["none"] == "reproduced below 1%, **partly 30%**, undecided 70%"
+    assert row["paper"] == "reproduced 80 %, **not reproduced 20 %**"
+    assert row["half"] == "not reproduced 100 %"
+    assert row["none"] == "reproduced below 1 %, **partly 30 %**, undecided 70 %"
     assert row["runs"] == "in small, released form"
 
 
@@ -364,7 +364,7 @@ def test_what_is_dealt_keeps_its_values_and_goes_where_the_claim_says():
 MADE_UP = {
     "range": (
         pd.DataFrame({"released": [0.1, 0.2] * 50, "printed": [0.7, 0.6] * 50}),
-        pd.DataFrame({"own": [0.2], "low": [0.18], "high": [0.32]}, index=["Cantor set"]),
+        pd.DataFrame({"own": [0.2] * 2, "low": 0.18, "high": 0.32}, index=["Cantor set", "other"]),
     ),
     "cheap": (pd.DataFrame({"plain": [0.02], "ours": [0.01]}),),
     "table2-untrained": (table_2(),),

@@ -17,13 +17,13 @@ from reproduction.sensitivity.measures import (
     effective_rank,
     graph_statistics,
     linear_cka,
+    participation_ratio,
     two_nn,
 )
+from reproduction.sensitivity.nulls import NULLS, null_features
 from reproduction.sensitivity.read_cka import cka_of_noise
 from sslib import pair_distances, ss_rate
 from sslib.boxes import AXES, FORMULAS, scale_free_rate
-from sslib.graph import participation_ratio
-from sslib.noise import NULLS, null_features
 
 AXIS_OF = {
     f"scale_free_rate, {axis}, {formula}": (axis, formula) for axis in AXES for formula in FORMULAS

@@ -65,7 +65,7 @@ def test_gradient_ratios_leave_out_what_has_no_penalty():
 
 def test_doses_have_a_mark_per_kind_of_arm():
     keys = [("ResMLP", kind, 0.05) for kind in ("constrained", "released", "wrong", "placebo")]
-    row = {"family": "mlp", "nearer": 0.01, "top-1": 1.0, "low": 0.5, "high": 1.5}
+    row = {"family": "mlp", "nearer": 0.01, "top-1": 1.0, "std": 0.5}
     index = pd.MultiIndex.from_tuples(keys, names=["model", "penalty", "alpha"])
     figure = plot_doses(pd.DataFrame([row] * len(keys), index=index))
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}

@@ -135,7 +135,7 @@ def test_batches_as_they_are_shown():
 
 
 DOSE = {"family": "cnn", "n": 3, "gamma": 0.3, "SS_rate": 0.2111, "with": 0.057, "without": 0.033}
-DOSE |= {"nearer": -0.024, "top-1": -0.12, "low": -2.4, "high": 2.1, "gradient": 0.03}
+DOSE |= {"nearer": -0.024, "top-1": -0.12, "std": 2.2, "gradient": 0.03}
 DOSES = pd.DataFrame(
     [DOSE, DOSE],
     index=pd.MultiIndex.from_tuples(
@@ -148,7 +148,7 @@ def test_doses_as_they_are_shown():
     shown = read.doses_table(DOSES)
     names = [name.replace("\u00a0", " ") for name in shown.index]
     assert names == ["VGG constrained, α = 0.01", "VGG placebo, α = 1"]
-    cells = ["3", "0.30", "0.211", "0.057 (0.033)", "-0.1 (-2.4, +2.1)", "3e-02"]
+    cells = ["3", "0.30", "0.211", "0.057 (0.033)", "-0.1 ± 2.2", "3e-02"]
     assert shown.iloc[0].tolist() == cells
     assert read.doses_table(DOSES.iloc[:0]).empty
 

@@ -12,13 +12,17 @@ RUNS = pd.DataFrame([RUN, {**RUN, "model": "PVT", "arm": "constrained"}])
 
 
 def test_what_was_run():
-    text = say.what_was_run(RUNS, RUNS)
+    nothing = pd.DataFrame({"network": ["VGG"], "done": [0]})
+    text = say.what_was_run(RUNS, RUNS, nothing)
     assert text.startswith("**Not run at 224 px**. What was run instead: 2 runs of small versions")
     assert "2 of the architectures (PVT, VGG) on 8,000 CIFAR-10 training images" in text
     assert text.endswith("at 32 px, 10 epochs, AdamW, on a CPU. CIFAR-100: not run.")
     full = pd.concat([RUNS, pd.DataFrame([{**RUN, "recipe": "paper"}])])
-    assert say.what_was_run(full, RUNS).startswith("1 runs at 224 px are among the records.")
-    assert "Small networks on small images: not run" in say.what_was_run(full, RUNS.iloc[:0])
+    assert say.what_was_run(full, RUNS, nothing).startswith("1 run is among the records at 224 px.")
+    none = say.what_was_run(full, RUNS.iloc[:0], nothing)
+    assert "Small networks on small images: not run" in none
+    planned = say.what_was_run(RUNS, RUNS, nothing.assign(done=3))
+    assert "Besides, 3 runs of a plan on the authors' own form (VGG), trained alike" in planned
 
 
 def test_baselines():
@@ -31,7 +35,7 @@ def test_baselines():
     )
     text = say.baselines(table)
     assert "reach 44.0 to 50.0 % where chance is 10 %, and stand 40 to 50 points below" in text
-    assert "on 14% of the images for 10 epochs instead of 200" in text
+    assert "on 14 % of the images for 10 epochs instead of 200" in text
     assert say.baselines(table.iloc[2:]) == "The small baselines: not run."
 
 
@@ -66,7 +70,7 @@ def test_planned(outcome):
     assert say.planned(CONTRASTS.assign(outcome=outcome)) == (
         "The batch of VGG that was planned beforehand, arm “constrained”, has +0.50 points against "
         "the baseline (+0.10 to +0.90, p = 0.031) and +0.40 points against the placebo (-0.10 to "
-        f"+0.90, p = 0.125): **what led to it is {outcome}.**"
+        f"+0.90, p = 0.125): **the result that led to it is {outcome}.**"
     )
 
 
@@ -130,8 +134,9 @@ RATIOS = pd.DataFrame(
 def test_acts():
     text = say.acts(DOSES, DOSES, RATIOS)
     assert text == (
-        "With α = 0.0001 the gradient of the penalty is 2e-04 of the task's (median over networks, "
-        "seeds and epochs; at most 2e-03), and VGG's modules end 0.020 from γ instead of 0.022. "
+        "With α = 0.0001 the gradient of the penalty is 0.02 % of the task's (median over "
+        "networks, seeds and epochs; at most 0.20 %), and VGG's modules end 0.020 from γ instead "
+        "of 0.022. "
         "With α = 1 VGG's penalty pulls 0.87 times as hard as the task; its modules end 0.004 from "
         "γ instead of 0.026, and accuracy changes by -3.0 points (placebo: -13.1)."
     )
@@ -173,12 +178,6 @@ def test_choices():
     assert say.choices(table.iloc[:0]) == "The choice of the epoch: not run."
 
 
-def test_answers():
-    text = say.answers("A.", "B.", "C.", "D.", "E.", 7)
-    assert text.startswith("**Does the constraint act?** A.\n\n**Does it help?** B. C.\n\n")
-    assert "without it?** D. E.\n\n**Limits.** 7 short runs of small networks" in text
-
-
 def test_the_first_lines_say_what_was_not_run():
     doses = pd.DataFrame(
         {"gradient": [], "nearer": [], "without": []},
@@ -200,8 +199,9 @@ def test_the_first_lines_say_the_numbers():
         ),
     )
     assert say_first.acts(doses) == (
-        "As printed (α = 0.0001) its gradient is at most 2e-04 of the task's, and the modules end "
-        "nearer to γ by -0.001 to +0.002 on average, from 0.100 to 0.200 away (2 networks)."
+        "As printed (α = 0.0001), its gradient is at most 0.02 % of the task's. Without it the "
+        "modules end 0.100 to 0.200 from γ; with it they end nearer by -0.001 to +0.002 "
+        "(2 networks)."
     )
     helped = say_first.helps({"networks": effects(differences(1, 2, 1, 2, 1, 2))})
     assert helped == "As printed: networks +1.50 points (95 % interval +0.93 to +2.07, 6 pairs)."

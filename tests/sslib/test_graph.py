@@ -173,10 +173,140 @@ def test_more_passes_never_take_more_boxes():
         assert (np.diff(counts, axis=0) <= 0).all(), method
 
 
-def test_components_never_share_a_box():
-    hops = hop_distances(nx.to_numpy_array(nx.disjoint_union(nx.path_graph(4), nx.path_graph(4))))
-    for method in COVERS:
-        assert box_counts(hops, [9], method=method)[0] == 2
+def compact_box_burning(hops, size, rng):
+    """Song et al. 2007, section 3.1, step by step in sets."""
+    uncovered, boxes = set(range(len(hops))), 0
+    while uncovered:
+        candidates = set(uncovered)
+        while candidates:
+            p = int(rng.choice(sorted(candidates)))
+            candidates -= {q for q in candidates if hops[p, q] >= size or q == p}
+            uncovered.discard(p)
+        boxes += 1
+    return boxes
+
+
+def excluded_mass_burning(hops, radius, rng):
+    """Song et al. 2007, section 3.2: the centres, which are as many as the boxes."""
+    uncovered, centres = set(range(len(hops))), []
+    while uncovered:
+        mass = [len({q for q in uncovered if hops[p, q] <= radius}) for p in range(len(hops))]
+        p = int(rng.choice([p for p in range(len(hops)) if mass[p] == max(mass)]))
+        uncovered -= {q for q in uncovered if hops[p, q] <= radius}
+        centres.append(p)
+    return len(centres)
+
+
+@pytest.mark.parametrize(
+    ("method", "naive"),
+    [
+        ("burning", compact_box_burning),
+        ("greedy", lambda hops, size, rng: excluded_mass_burning(hops, (size - 1) // 2, rng)),
+    ],
+)
+@pytest.mark.parametrize("size", [3, 5])
+def test_covers_are_those_of_the_literature(method, naive, size):
+    # Random boxes: the same law of their number, over sixty draws of each.
+    hops = hop_distances(flower(2, 3, 3))
+    rng = np.random.default_rng(0)
+    ours = [box_counts(hops, [size], method=method, passes=1, seed=k)[0] for k in range(60)]
+    theirs = [naive(hops, size, rng) for _ in range(60)]
+    error = math.hypot(np.std(ours), np.std(theirs)) / math.sqrt(60)
+    assert abs(np.mean(ours) - np.mean(theirs)) <= 3.5 * error
+    assert np.std(ours) == pytest.approx(np.std(theirs), rel=0.5, abs=0.1)
+
+
+def test_burning_is_no_colouring_of_one_order():
+    # Boxes that are all filled in one order are those of first fit in it, to the last one.
+    hops = hop_distances(flower(2, 3, 3))
+    colouring, burning = (
+        [box_counts(hops, [4], method=method, passes=1, seed=seed)[0] for seed in range(20)]
+        for method in ("colouring", "burning")
+    )
+    assert burning != colouring
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        lambda: known_points("ball", 300),
+        lambda: known_points("sierpinski", 300),
+        lambda: np.random.default_rng(1).standard_normal((200, 40)),
+    ],
+    ids=["ball", "Sierpinski triangle", "noise"],
+)
+def test_the_upper_bound_is_as_low_as_ten_passes_of_colouring(points):
+    # In hundredths of the diameter, so that box_counts covers the same: whole numbers, 1 or more.
+    C = distances(points())
+    hops = np.ceil(100 * C / C.max())
+    sizes = [5, 10, 20, 40, 70]
+    upper = covering_numbers(hops, [size - 1 for size in sizes]).upper
+    assert (upper <= box_counts(hops, sizes)).all()
+
+
+SCATTERED = {
+    "a path and isolated nodes": (
+        lambda: nx.union(nx.path_graph(300), nx.empty_graph(range(300, 320))),
+        21,
+        300,
+    ),
+    "two paths": (lambda: nx.disjoint_union(nx.path_graph(9), nx.path_graph(4)), 2, 9),
+    "a sparse random graph": (lambda: nx.gnm_random_graph(60, 40, seed=0), None, None),
+    "a lattice and a triangle": (
+        lambda: nx.disjoint_union(nx.grid_2d_graph(6, 6), nx.complete_graph(3)),
+        2,
+        36,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCATTERED)
+def test_a_graph_in_pieces_has_no_box_dimension_and_its_largest_piece_is_named(name):
+    make, pieces, nodes = SCATTERED[name]
+    graph = make()
+    parts = [*nx.connected_components(graph)]
+    assert pieces in (None, len(parts))
+    hops = hop_distances(graph)
+    said = rf"distances: expected one connected .*'largest'\), got {len(parts)} components of"
+    for call in (box_sizes, lambda hops: box_counts(hops, [2])):
+        with pytest.raises(ValueError, match=said):
+            call(hops)
+    largest = hop_distances(graph, component="largest")
+    assert len(largest) == max(map(len, parts)) and nodes in (None, len(largest))
+    assert box_counts(largest, [len(graph)]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        nx.to_scipy_sparse_array,
+        lambda graph: nx.to_scipy_sparse_array(graph, format="coo"),
+        lambda graph: torch.from_numpy(nx.to_numpy_array(graph)).to_sparse(),
+        lambda graph: nx.relabel_nodes(graph, str),
+        lambda graph: (nx.set_edge_attributes(graph, 0, "weight"), graph)[1],
+    ],
+    ids=["csr", "coo", "torch", "names", "weights of 0"],
+)
+def test_a_graph_is_taken_as_it_comes(form):
+    graph = nx.cycle_graph(9)
+    dense = hop_distances(nx.to_numpy_array(graph))
+    assert (hop_distances(form(graph)) == dense).all()
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (lambda: nx.DiGraph([(0, 1), (1, 2)]), "A: expected a symmetric"),
+        (lambda: nx.Graph([(0, 0), (0, 1)]), "0 on the diagonal"),
+        (lambda: nx.to_scipy_sparse_array(nx.DiGraph([(0, 1)])), "A: expected a symmetric"),
+        (lambda: nx.empty_graph(1), r"n >= 2.*got shape \(1, 1\)"),
+    ],
+)
+def test_a_graph_that_is_none_is_refused(graph, message):
+    with pytest.raises(ValueError, match=message):
+        hop_distances(graph())
+    with pytest.raises(ValueError, match="component: expected one of all, largest, got 'first'"):
+        hop_distances(np.ones((2, 2)) - np.eye(2), component="first")
 
 
 # With d_B, in generations for which the window of the fit spans two octaves. The last two were

@@ -521,7 +521,7 @@ def test_unchecked_overflow_gives_nan_and_zero_gradient(bad, host, monkeypatch, 
     F.requires_grad_()
     rate = ss_rate(F, check=False)
     rate.backward()
-    if math.isfinite(bad) and not host:  # float64 products hold it
+    if math.isfinite(bad):  # the products are of numbers near 1, or in float64
         assert 0 <= rate.item() <= 1 and F.grad.isfinite().all()
     else:
         assert rate.isnan()

@@ -314,10 +314,12 @@
       state.formula = button.value;
       keep();
     });
-  window.addEventListener("hashchange", () => {
+  // An address that keeps a choice leads to the explorer, which is no heading of the page.
+  function arrive() {
     fromAddress();
     if (location.hash.startsWith("#a=")) root.scrollIntoView();
-  });
+  }
+  window.addEventListener("hashchange", arrive);
 
   $("origin").textContent =
     `Worked out ${record.date.slice(0, 10)} at commit ${record.commit.slice(0, 7)}; weights seed ${record.seed}; ` +
@@ -325,5 +327,5 @@
   root.hidden = false;
   document.querySelector(".explorer-still").hidden = true;
   show();
-  fromAddress();
+  arrive();
 })();

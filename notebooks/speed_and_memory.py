@@ -42,7 +42,7 @@ from reproduction import records
 from reproduction.benchmarks import draw, read, say
 from reproduction.settings import start
 
-settings = start("09_speed_and_memory", globals())
+settings = start("speed_and_memory", globals())
 runs, steps = records.read_all(read.SPEED), records.read_all(read.STEP)
 scaling = read.scaling(records.read_all(read.SCALING))
 
@@ -53,7 +53,7 @@ scaling = read.scaling(records.read_all(read.SCALING))
 # memory above the inputs. Milliseconds are those of one machine, which is named below the table; whether the ratios carry over to
 # others has not been measured.
 
-# %% tags=["hide-input", "nbval-check-output", "records:benchmark-ss-rate"] mystnb={"figure": {"caption": "**Time and memory of SS_rate with its gradient on one machine**, by number of channels D and of images B: ours in milliseconds and megabytes, and its time over that of the floor; then what plain and pdist take, as multiples of ours; -: does not fit into memory. What to see: both rivals take tens to hundreds of times as much of both, and the larger B, the nearer ours comes to the floor.", "name": "tab-speed"}}
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-ss-rate"] mystnb={"figure": {"caption": "**Both rivals take tens to hundreds of times as much time and memory.** SS_rate with its gradient on one machine: ours in milliseconds and megabytes and over the floor, the rivals as multiples of ours. -: does not fit.", "name": "tab-speed"}}
 read.speed(runs)
 
 # %% tags=["hide-input", "nbval-check-output"]
@@ -69,7 +69,7 @@ Markdown(say.speed(read.speed_at(runs)))
 # {numref}`fig-scaling` goes from 512 channels up, with 64 images. The rivals hold tensors of thresholds times pairs and
 # stop where 2.5 GB do not hold one; above 8,192 channels the floor is made in blocks of rows as well.
 
-# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"image": {"alt": "Time and memory of SS_rate from 512 to 65,536 channels on logarithmic axes."}, "figure": {"caption": "**Time grows with D², memory with D.** Seconds (left) and megabytes above the inputs (right) of SS_rate with its gradient at B = 64, against the number of channels D: sslib, the floor of two products and a pass, and the two rivals as far as they fit into memory. Dotted: the matrix of distances alone. What to see: from some thousand channels on, sslib takes a small multiple of the floor, and its memory stays behind the dotted line where the distances are no longer kept.", "name": "fig-scaling"}}
+# %% tags=["hide-input", "records:benchmark-scaling"] mystnb={"image": {"alt": "Time and memory of SS_rate from 512 to 65,536 channels on logarithmic axes."}, "figure": {"caption": "**Time grows with D\u00b2, memory with D.** SS_rate with its gradient at B = 64: sslib, the floor of two products and a pass, and two rivals while they fit. Dotted: the matrix of distances alone.", "name": "fig-scaling"}}
 draw.plot_scaling(scaling);
 
 # %% tags=["hide-input", "nbval-check-output"]
@@ -78,11 +78,11 @@ Markdown(say.scaling(scaling))
 # %% [markdown]
 # ## In a training step
 #
-# {numref}`tab-step` has what the constraint adds to a step of ViT-S/16 at 224 pixels (forward, backward, AdamW), from the hooks to the gradient of
-# the tapped output, measured on a stand-in so that the step's own noise does not drown it. "In the step" is the whole
-# step with the constraint against the one without, noise included.
+# {numref}`tab-step` has what the constraint adds to a step of ViT-S/16 at 224 pixels (forward, backward, AdamW), from the
+# hooks to the gradient of the tapped output. It is measured on a stand-in, so that the step's own noise does not drown
+# it. "In the step" compares whole steps with and without the constraint, noise included.
 
-# %% tags=["hide-input", "nbval-check-output", "records:benchmark-constraint"] mystnb={"figure": {"caption": "**What the constraint adds to a training step** of ViT-S/16, on the machines named below: the time of a step without it, and by device and batch size the cost of the constraint in per cent of that step, as `sslib` computes it (ours) and as the two rivals do. What to see: all three are small beside the step, ours the smallest.", "name": "tab-step"}}
+# %% tags=["hide-input", "nbval-check-output", "records:benchmark-constraint"] mystnb={"figure": {"caption": "**The constraint adds little to a training step, least in sslib.** ViT-S/16: time of a step without it and, by device and batch size, the constraint's cost in per cent for sslib and two rivals.", "name": "tab-step"}}
 read.step(steps)
 
 # %% tags=["hide-input"]
