@@ -34,11 +34,7 @@ def measure(model, recipe, dataset, device, steps):
     run = Run(model, replace(recipe, epochs=2, test_last=True), 0)
     rates = {"training": train(run, pictures, device=device)["images_per_second"]}
     rates["resident"] = recipe.batch / resident(run, pictures, device, steps)
-    return rates, {
-        "name": dataset,
-        "n": len(pictures.train[0]),
-        "fingerprint": pictures.fingerprint,
-    }
+    return rates, pictures.data
 
 
 def resident(run, pictures, device, steps):

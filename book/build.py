@@ -40,14 +40,16 @@ AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cor
 
 
 def run_notebook(source: Path, target: Path, scale: str) -> float | str:
-    """Run one notebook into target, with a log beside it of the records that it read.
+    """Run one notebook into target, with a log beside it of the records that it read. Both appear
+    there when it is run: what a killed build leaves is taken for no notebook.
 
     Returns:
         The seconds, or what went wrong.
     """
-    command = [sys.executable, "-m", "papermill", str(source), str(target), "-p", "scale", scale]
+    running = target.with_name(f"running-{target.name}")
+    command = [sys.executable, "-m", "papermill", str(source), str(running), "-p", "scale", scale]
     command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
-    log = target.with_suffix(".reads")
+    log = running.with_suffix(".reads")
     log.unlink(missing_ok=True)
     start = time.perf_counter()
     # Two notebooks whose threads outnumber the cores wait for each other: a training loop then
@@ -58,13 +60,18 @@ def run_notebook(source: Path, target: Path, scale: str) -> float | str:
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
     if done.returncode:
-        return f"{source.name} failed (as far as it came: {target})\n{done.stdout}"
-    notebook = nbformat.read(target, as_version=4)
+        return f"{source.name} failed (as far as it came: {running})\n{done.stdout}"
+    notebook = nbformat.read(running, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     if errors := [output for output in outputs if output.output_type == "error"]:
         return f"{source.name} shows an error: {errors[0].ename}: {errors[0].evalue}"
     if wrong := provenance.complaints(notebook, provenance.experiments_read(log)):
         return "\n".join([f"{source.name} says the wrong thing about its sources:", *wrong])
+    if log.exists():
+        log.replace(target.with_suffix(".reads"))
+    else:
+        target.with_suffix(".reads").unlink(missing_ok=True)
+    running.replace(target)
     seconds = time.perf_counter() - start
     print(f"  {source.name}: {seconds:.0f} s", flush=True)
     return seconds

@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import plain
 from provenance import Build
 from record_pages import address
 
-from reproduction import machine, records
+from reproduction import machine, plain, records
 from reproduction.paper import errata as paper_errata
 from reproduction.paths import PAPER, RESULTS
 from reproduction.verdicts.differences import differences as point_by_point

@@ -156,10 +156,9 @@ def main() -> None:
         "weights": "untrained",
     }
     config |= {"trained": sorted({layer["record"] for layer in layers if "record" in layer})}
-    data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     seconds = round(time.perf_counter() - start, 1)
     record = records.new_record(
-        "explorer", config, SEED, {"layers": layers}, data=data, seconds=seconds
+        "explorer", config, SEED, {"layers": layers}, data=images.data, seconds=seconds
     )
     explorer.write(record)
     still(layers[0], explorer.DATA.with_name("still.svg"))

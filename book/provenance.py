@@ -17,11 +17,10 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
-import plain
 from record_pages import address
 from tables import CLASS
 
-from reproduction import machine
+from reproduction import machine, plain
 
 #: Tags of cells whose outputs no reader sees.
 UNSEEN = {"remove-output", "remove-cell", "hide-output"}

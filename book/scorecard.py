@@ -8,9 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
-import plain
 
-from reproduction import records
+from reproduction import plain, records
 from reproduction.architectures import read as architectures
 from reproduction.architectures import say as say_architectures
 from reproduction.architectures.designs import designs
@@ -108,6 +107,8 @@ def beyond(pages: Collection[str], root: Path = RESULTS) -> str:
     if runs.empty:
         return f"{first} {said}\n\n{second} Not run."
     table = architectures.table(runs, designs())
+    if why := architectures.too_few(table):
+        return f"{first} {said}\n\n{second} No answers: {why}."
     contrasts = architectures.contrasts(table)
     asked = [say_architectures.decided(contrasts, question) for question in QUESTIONS]
     answers = " ".join(say_architectures.contrast(row) for row in asked)

@@ -9,11 +9,12 @@ import itertools
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduction import machine, records, stop
+from reproduction import inputs, machine, records, stop
 from reproduction.covering.run import run_covers
 from reproduction.grid import GO_ON_LATER, Elsewhere
 from reproduction.invariance.cells import MODELS, N_IMAGES, RELEASED_UMAP, UMAP_SETTINGS
@@ -98,6 +99,7 @@ def train(add: Add) -> Make:
     add("--gamma", metavar="GAMMA", help=f"of constrained: {', '.join(GAMMAS)}, a number (model)")
     add("--minutes", type=float, default=math.inf, help="stop then; call again to go on")
     add("--list", action="store_true", help="show what is done and what is not, and stop")
+    add("--anew", action="store_true", help="begin a run anew where its checkpoint is damaged")
     add(
         "--plan", metavar="NAME", help="run a plan of data/results/plan.yml, or what is named of it"
     )
@@ -105,6 +107,12 @@ def train(add: Add) -> Make:
 
     def make(asked: argparse.Namespace) -> Made:
         given = {name: value for name in GRID if (value := getattr(asked, name)) is not None}
+        how = {
+            "device": asked.device,
+            "root": asked.results,
+            "minutes": asked.minutes,
+            "anew": asked.anew,
+        }
         if asked.plan:
             if said := given.keys() - {"models", "arms", "seeds"}:
                 raise ValueError(f"--{min(said)}: not allowed with argument --plan, which says it")
@@ -114,9 +122,7 @@ def train(add: Add) -> Make:
                 cells = plans.chosen(due(plan, asked.results), **given)
                 print(progress(cells, asked.results).to_string(index=False))
                 return None
-            return run_plan(
-                plan, device=asked.device, root=asked.results, minutes=asked.minutes, only=given
-            )
+            return run_plan(plan, **how, only=given)
         if asked.rehearse:
             raise ValueError("--rehearse: expected together with --plan")
         chosen = {**GRID, **given}
@@ -124,8 +130,7 @@ def train(add: Add) -> Make:
         if asked.list:
             print(progress(cells, asked.results).to_string(index=False))
             return None
-        device = processes.join(asked.device)
-        return run_grid(cells, device=device, root=asked.results, minutes=asked.minutes)
+        return run_grid(cells, **how | {"device": processes.join(asked.device)})
 
     return make
 
@@ -203,6 +208,32 @@ def measures(add: Add) -> Make:
     return make
 
 
+def check(add: Add) -> Make:
+    """Compare the images of records with those here; exit code 1 where some are others."""
+    add("experiments", nargs="*", metavar="EXPERIMENT", help="folders of records; default: all")
+
+    def make(asked: argparse.Namespace) -> Made:
+        there = sorted(path.name for path in asked.results.iterdir() if path.is_dir())
+        if unknown := sorted(set(asked.experiments) - set(there)):
+            raise ValueError(f"{unknown[0]}: {asked.results} has only {', '.join(there)}")
+        counts: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for what, (state, why) in inputs.states(asked.experiments or there, asked.results):
+            counts[state] += 1
+            if state == inputs.CHANGED:
+                print(f"{state}: {what}: {why}")
+            elif why:
+                reasons[why] += 1
+        for why, count in reasons.items():
+            print(f"{inputs.UNKNOWN}: {count} records: {why}")
+        print(", ".join(f"{counts[s]} {s}" for s in (inputs.SAME, inputs.CHANGED, inputs.UNKNOWN)))
+        if counts[inputs.CHANGED]:
+            sys.exit(1)
+        return None
+
+    return make
+
+
 #: Name of the command -> the function that adds its options and gives what makes the records.
 COMMANDS = {
     "ss-rate": ss_rate,
@@ -210,6 +241,7 @@ COMMANDS = {
     "train": train,
     "invariance": invariance,
     "measures": measures,
+    "check": check,
 }
 
 

@@ -6,6 +6,7 @@ folder, do it twice. None waits for another; what another holds is left to it.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import uuid
@@ -14,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from reproduction import records
+from reproduction.inputs import check_finished
 from reproduction.paths import RESULTS
 
 Asked = tuple[Mapping[str, Any], int]
@@ -75,13 +78,16 @@ class Elsewhere(RuntimeError):
     """All was done but the cells that other processes hold, or that need one of those."""
 
 
-def run(jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu") -> Iterator[Path]:
+def run(
+    jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu", until: float = math.inf
+) -> Iterator[Path]:
     """Measure what has no record yet, and write a record of each cell as soon as it is there.
 
     Args:
         jobs: taken one after another; a job that is done costs nothing.
         root: folder of the records.
         device: where the networks run, for the record.
+        until: a ``time.time()`` after which no job is begun.
 
     Returns:
         The paths of new records. The seconds in a record are those since the one before it, unless
@@ -89,9 +95,22 @@ def run(jobs: Iterable[Job], root: Path = RESULTS, *, device: str = "cpu") -> It
 
     Raises:
         Elsewhere: at the end, if cells were left to other processes.
+        ValueError: what is finished was made from other images than those here; see ``inputs``.
     """
+    jobs = list(jobs)
+    _check(jobs, root)
+    yield from _measured(jobs, root, device, until)
+
+
+def _check(jobs: Iterable[Job], root: Path) -> None:
+    check_finished([(job.experiment, *cell) for job in jobs for cell in job.cells], root)
+
+
+def _measured(
+    jobs: Iterable[Job], root: Path, device: str, until: float = math.inf
+) -> Iterator[Path]:
     left: list[str] = []
-    for job in jobs:
+    for job in takewhile(lambda _: time.time() < until, jobs):
         with ExitStack() as held:
             ours = []
             for config, seed in job.lacking(root):
@@ -133,10 +152,11 @@ def complete(jobs: Iterable[Job], root: Path = RESULTS, *, device: str | None = 
     from tqdm import tqdm
 
     jobs = list(jobs)
+    _check(jobs, root)
     lacking = sum(len(job.lacking(root)) for job in jobs)
     if not lacking:
         return 0
-    done = run(jobs, root, device=device or default_device())
+    done = _measured(jobs, root, device or default_device())
     # On stderr, and even where that is no terminal: hours without a word look like a hang.
     return sum(1 for _ in tqdm(done, total=lacking, unit="cell", file=sys.stderr))
 

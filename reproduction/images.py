@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from http.client import HTTPException
-from numbers import Integral, Real
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from reproduction.image_files import MAX_PIXELS, NotReadable, read_image, shown
-from reproduction.image_folders import image_folder, skipped_line
-from reproduction.paths import data_root, existing_folder, looked_for
+from reproduction.image_files import MAX_PIXELS, NotReadable
+from reproduction.image_folders import skipped_line
+from reproduction.image_sources import Drawn, content_of, draw, label, whole
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-NAMES = ("photographs", "digits", "cifar10", "cifar100", "imagenette", "imagenet-sample")
-
-_SPLITS = ("train", "test")
-
-_IMAGENETTE_FILES = {"train": 9469, "test": 3925}
-
-_CROP = 224  # of the photographs, whatever the size asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +36,7 @@ class ImageSet:
         description: one sentence for captions.
         classes: the names of all classes, the same for every split; of photographs, the pictures.
         skipped: what was left out of a folder because it is no image by its name.
+        drawn: which images these are, as a `Drawn`.
     """
 
     name: str
@@ -54,9 +46,25 @@ class ImageSet:
     description: str
     classes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    drawn: Drawn | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What a record says of them: name, how many, the pixels' fingerprint, what was drawn.
+
+        >>> sorted(load_images("digits", 4, size=8).data)
+        ['drawn', 'fingerprint', 'n', 'name']
+        """
+        drawn = [asdict(self.drawn)] if self.drawn else []
+        return {
+            "name": label(self.name),
+            "n": len(self),
+            "fingerprint": self.fingerprint,
+            "drawn": drawn,
+        }
 
     def normalised(
         self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
@@ -148,30 +156,11 @@ def load_images(
     # Imported here, and others below, so that importing this module costs little.
     from torchvision.transforms.v2 import InterpolationMode, functional
 
-    for argument, value, least in (
-        ("n", 1 if n is None else n, 1),
-        ("seed", seed, 0),
-        ("size", size, 1),
-    ):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise ValueError(
-                f"{argument} must be a whole number of at least {least}, got {value!r}"
-            )
+    whole("size", size, 1)
     if isinstance(crop_pct, bool) or not isinstance(crop_pct, Real) or not 0 < crop_pct <= 1:
         raise ValueError(f"crop_pct must be a number above 0 and at most 1, got {crop_pct!r}")
-    if split not in _SPLITS:
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    source = _source(name, split)
-    total = len(source.labels)
-    count = total if n is None else n
-    if count > total:
-        raise ValueError(f"n={n}, but {name} ({split}) holds {total} images; n=None takes them all")
-    order = (
-        np.arange(total)
-        if name == "photographs"
-        else np.random.default_rng(seed).permutation(total)
-    )
-    order = order[:count].tolist()
+    source, order = draw(name, n, seed, split)
+    count = len(order)
     short = round(size / crop_pct)
     pixels = np.empty((count, 3, size, size), np.uint8)
 
@@ -209,6 +198,7 @@ def load_images(
     fitted = f"shorter side {short}, centre crop " if source.centre else ""
     digest = hashlib.sha256(f"{pixels.shape}".encode())
     digest.update(pixels)
+    content = content_of(source, order)
     return ImageSet(
         name=name,
         pixels=torch.from_numpy(pixels),
@@ -217,6 +207,7 @@ def load_images(
         description=f"{count} {source.about}{drawn}; {fitted}{size} x {size} pixels.",
         classes=source.classes,
         skipped=source.skipped,
+        drawn=Drawn(split, int(seed), count, len(source.labels), content),
     )
 
 
@@ -227,133 +218,4 @@ def _refusal(refused: Sequence[str], count: int) -> str:
     return (
         f"{len(refused)} of the {count} images drawn cannot be used; restore or remove them: "
         f"{'; '.join(refused[:3])}{more}"
-    )
-
-
-@dataclass(frozen=True)
-class _Source:
-    labels: Sequence[int]
-    open: Callable[[int], Image.Image]
-    about: str
-    classes: tuple[str, ...]
-    centre: bool = True  # whether the images still need the centre crop
-    root: Path = Path()  # of the files, where there are some
-    files: Sequence[Path] = ()
-    skipped: tuple[str, ...] = ()
-
-    def name_of(self, index: int) -> str:
-        return shown(self.files[index]) if self.files else f"image {index}"
-
-
-def _source(name: str, split: str) -> _Source:
-    if not isinstance(name, str) or not (name in NAMES or name.startswith("imagefolder:")):
-        raise ValueError(
-            f"name must be one of {', '.join(NAMES)} or imagefolder:PATH, got {name!r}"
-        )
-    if name == "photographs":
-        return _photographs(split)
-    if name == "digits":
-        return _digits(split)
-    if name.startswith("imagefolder:"):
-        folder = existing_folder(name.removeprefix("imagefolder:"))
-        if folder is None:
-            raise FileNotFoundError(
-                f"name={name!r}: PATH in imagefolder:PATH must be an existing folder; "
-                f"{looked_for(name.removeprefix('imagefolder:'))}"
-            )
-        return _folder(shown(folder.name), folder, split)
-    root = data_root()
-    if root and (root / name).is_dir():
-        return _folder(name, root / name, split)
-    if name == "imagenet-sample":
-        looked = f"; {shown(root / name)} is not there" if root else ""
-        raise FileNotFoundError(
-            f"{name} is no download: set SSLIB_DATA to a folder with {name}/<wnid>/*.jpg{looked}"
-        )
-    return _download(name, split, root or Path.home() / ".cache" / "sslib")
-
-
-def _photographs(split: str) -> _Source:
-    from sklearn.datasets import load_sample_images
-
-    if split != "train":
-        raise ValueError(f"photographs has the split 'train' only, got split={split!r}")
-    pictures = [
-        Image.fromarray(picture) for picture in load_sample_images().images
-    ]  # china.jpg, flower.jpg
-    columns, rows = (
-        np.linspace(0, d - _CROP, 16).round().astype(int).tolist() for d in pictures[0].size
-    )
-
-    def crop(index: int) -> Image.Image:
-        # Reversed bits, dealt out to row and column: the first 4**m positions form a 2**m x 2**m
-        # grid.
-        bits = f"{index // 2:08b}"[::-1]
-        top, left = rows[int(bits[0::2], 2)], columns[int(bits[1::2], 2)]
-        return pictures[index % 2].crop((left, top, left + _CROP, top + _CROP))
-
-    about = (
-        f"overlapping {_CROP}-pixel crops of two photographs, "
-        "scikit-learn's china.jpg and flower.jpg"
-    )
-    return _Source([0, 1] * 256, crop, about, ("china", "flower"), centre=False)
-
-
-def _digits(split: str) -> _Source:
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    vectors, labels = load_digits(return_X_y=True)
-    parts = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
-    chosen = parts[0 if split == "train" else 1]
-    grey = (
-        (vectors[chosen].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-    )  # stored as 0 to 16
-    about = f"images of scikit-learn's digits ({split})"
-    return _Source(
-        labels[chosen],
-        lambda i: Image.fromarray(grey[i]).convert("RGB"),
-        about,
-        tuple("0123456789"),
-        centre=False,
-    )
-
-
-def _folder(name: str, folder: Path, split: str) -> _Source:
-    images = image_folder(folder, split)
-    return _Source(
-        images.labels,
-        lambda i: read_image(images.files[i]),
-        f"images of {name} ({split}), from image files",
-        images.classes,
-        root=folder,
-        files=images.files,
-        skipped=images.skipped,
-    )
-
-
-def _download(name: str, split: str, root: Path) -> _Source:
-    from torchvision import datasets
-
-    try:
-        if name == "imagenette":
-            part = {"train": "train", "test": "val"}[split]
-            datasets.Imagenette(root, part, size="320px", download=True)
-            source = _folder(name, root / "imagenette2-320", split)
-            if (
-                len(source.labels) != _IMAGENETTE_FILES[split]
-            ):  # torchvision takes half an archive for all
-                raise RuntimeError(f"{root / 'imagenette2-320'} is incomplete: delete that folder")
-            return source
-        kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
-        arrays = kind(root, train=split == "train", download=True)
-    except (OSError, RuntimeError, HTTPException) as error:
-        raise FileNotFoundError(
-            f"{name} is not in {root} and torchvision could not download it ({error}); "
-            "run once with a network, or set SSLIB_DATA to a folder with "
-            f"{name}/train/<class>/*.jpg and {name}/test/..."
-        ) from error
-    about = f"images of {name} ({split}), torchvision's copy"
-    return _Source(
-        arrays.targets, lambda i: Image.fromarray(arrays.data[i]), about, tuple(arrays.classes)
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from reproduction.covering.known import KNOWN_GRAPHS
+from reproduction.invariance.known import KNOWN_SETS
 from reproduction.table_1 import find
 from reproduction.trained import NAMES
 from reproduction.training.arms import Arm
@@ -42,6 +45,33 @@ def count(value: Any) -> str | None:
     return None if whole else "expected a whole number of at least 0"
 
 
+def several(value: Any) -> str | None:
+    some = isinstance(value, list) and value and not any(map(number, value))
+    return None if some else "expected a list of one or more numbers"
+
+
+def pair(value: Any) -> str | None:
+    both = isinstance(value, list) and len(value) == 2 and not any(map(number, value))
+    return None if both else "expected a list of two numbers"
+
+
+def name(value: Any) -> str | None:
+    """What is wrong with a value that should be a name of timm's, say."""
+    right = isinstance(value, str) and re.fullmatch(r"[\w.:@/-]{1,100}", value)
+    return None if right else "expected a name of letters, digits and ._:@/-"
+
+
+def one_of(names: Iterable[str]) -> Callable[[Any], str | None]:
+    """What is wrong with a value that should be one of some names."""
+    known = tuple(names)
+
+    def check(value: Any) -> str | None:
+        right = isinstance(value, str) and value in known
+        return None if right else f"expected one of {', '.join(known)}"
+
+    return check
+
+
 def size(value: Any) -> str | None:
     return "expected a whole number of at least 4" if count(value) or value < 4 else None
 
@@ -52,11 +82,6 @@ def model(value: Any) -> str | None:
 
 def arm(value: Any) -> str | None:
     return _parsed(Arm.parse, value)
-
-
-def trained_model(value: Any) -> str | None:
-    known = isinstance(value, str) and value in NAMES
-    return None if known else f"expected one of {', '.join(NAMES)}"
 
 
 def _parsed(parse: Callable[[Any], object], value: Any) -> str | None:
@@ -99,12 +124,21 @@ _CURVES = {
     }
 }
 _COVER = {
-    "boxes": [number],
-    "sizes": [number],
-    "window": [number],
+    "boxes": several,
+    "sizes": several,
+    "=": ("boxes", "sizes"),
+    "window": pair,
     "reason": text,
     **dict.fromkeys(("dimension", "error", "slope", "n"), number),
     **dict.fromkeys(("exponential_residual", "power_residual"), number),
+}
+_COMPONENT = dict.fromkeys(("density", "nodes", "diameter"), number)
+_COVERS = {f"{way}?": _COVER for way in ("colouring", "greedy", "burning", "growing")}
+_GRAPH = {
+    "of": one_of(("features", "gaussian")),
+    "asked": number,
+    **dict.fromkeys(("degree_cv", "clustering", "largest", "path", "sigma"), _MAYBE),
+    "+": (number, text),
 }
 _PROBE = {"512": {"+": number}}
 #: What every record of training has; those of a plan are read for this alone.
@@ -141,14 +175,14 @@ _ARCHITECTURE = (
     },
 )
 _TOP1 = {"top1": number, "top5": number}
-_TRAINED = {"model": trained_model, "weights": text, "images": text, "draw": count}
+_TRAINED = {"model": one_of(NAMES), "weights": text, "images": text, "draw": count}
 _TABLE_2 = {"model": model, "images": text, "weights": text, "n_images": count, "draw": count}
 
 #: Experiment -> the shapes of its configuration and of its metrics.
 SHAPES: dict[str, tuple[Shape, Shape]] = {
-    "architectures": ({"model": text, "images": text, "weights": text}, _ARCHITECTURE),
+    "architectures": ({"model": name, "images": text, "weights": text}, _ARCHITECTURE),
     "benchmark-constraint": (
-        {"model": text, "batch": count, "device": text},
+        {"model": name, "batch": count, "device": text},
         {
             **dict.fromkeys(("step_ms", "step_with_ms", "added_share"), number),
             **{f"{way}_ms": number for way in ("ours", "pdist", "plain")},
@@ -175,12 +209,12 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
         | {"plain_ms?": number, "plain_MB?": number},
     ),
     "box-covering": (
-        {"model?": model, "points?": text, "images?": text},
-        {"layers": _CURVES, "graph?": {"module": text, "covers": [_COVER]}},
+        ({"model": model, "images": text}, {"points": one_of(KNOWN_SETS), "n": count}),
+        {"layers": _CURVES, "graph?": {"module": text, "covers": [_COVER | _COMPONENT]}},
     ),
     "box-covering-graphs": (
-        {"graph": text},
-        {"nodes": number, "diameter": number, "dimension": number, "covers": {"+": _COVER}},
+        {"graph": one_of(KNOWN_GRAPHS)},
+        {"nodes": number, "diameter": number, "dimension": number, "covers": _COVERS},
     ),
     "cka-training": (
         {"model": model, "recipe": text, "dataset": text, "arm": arm},
@@ -192,7 +226,10 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
     ),
     "constraint": ({"model": model, "recipe": text, "dataset": text, "arm": arm}, _TRAINING),
     "invariance": (
-        {"model": model, "images": text, "n_images?": count, "weights?": text},
+        {
+            **{"model": model, "images": text, "n_images?": count, "weights?": text},
+            "arm?": (one_of(["untrained"]), arm),
+        },
         _INVARIANCES,
     ),
     "invariance-umap": (
@@ -224,7 +261,7 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
                     **{f"{form}, {axis}": number for form in _RATES for axis in ("linear", "log")},
                 }
             },
-            "graph": {"module": text, "statistics": [{"of": text, "+": (number, text)}]},
+            "graph": {"module": text, "statistics": [_GRAPH]},
         },
     ),
     "ss-rate-one-factor": (
@@ -281,13 +318,33 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
         {"layers": {"+": {"ratio": number, "cka": number, **dict.fromkeys(_RATES, {"+": number})}}},
     ),
     "weights-check": (
-        {"model": text, "weights": text},
+        {"model": name, "weights": text},
         {**_TOP1, "sha256": {"file": (text, null), "state": text}},
     ),
 }
 
 #: The same for the runs of a plan, whose folder has the plan's name.
-PLANNED: tuple[Shape, Shape] = ({"model": model, "dataset": text, "plan": text}, _PAIRED)
+PLANNED: tuple[Shape, Shape] = (
+    {"model": model, "dataset": text, "plan": text, "arm": name},
+    _PAIRED,
+)
+
+
+def at_odds(record: Mapping[str, Any]) -> str | None:
+    """What two parts of a record that has its shape do not agree on; None if all is well."""
+    config, metrics = record["config"], record["metrics"]
+    if record["experiment"] == "box-covering":
+        graph = metrics.get("graph", {})
+        if "points" not in config and not graph:
+            return "metrics.graph is missing"
+        module = config["points"] if "points" in config else graph["module"]
+        return None if module in metrics["layers"] else f"metrics.layers.{module} is missing"
+    if record["experiment"] == "ss-rate-one-factor":
+        if metrics["module"] not in find(config["model"]).modules:
+            return f"metrics.module is {short(metrics['module'])}, no module of {config['model']}"
+        if not any(row["factor"] == "scale" and row["value"] == 1 for row in metrics["rows"]):
+            return "metrics.rows: expected one of factor 'scale' and value 1"
+    return None
 
 
 def misfit(value: Any, shape: Shape, place: str) -> str | None:
@@ -305,14 +362,14 @@ def misfit(value: Any, shape: Shape, place: str) -> str | None:
         return (alike or wrong)[-1 if alike else 0]
     if isinstance(shape, list):
         if not isinstance(value, list):
-            return f"{place}: expected a list, got {_short(value)}"
+            return f"{place}: expected a list, got {short(value)}"
         entries = (misfit(entry, shape[0], f"{place}[{i}]") for i, entry in enumerate(value))
         return next((why for why in entries if why), None)
     if not isinstance(shape, dict):
         why = shape(value)
-        return f"{place}: {why}, got {_short(value)}" if why else None
+        return f"{place}: {why}, got {short(value)}" if why else None
     if not isinstance(value, Mapping):
-        return f"{place}: expected a dict, got {_short(value)}"
+        return f"{place}: expected a dict, got {short(value)}"
     named = {key.removesuffix("?") for key in shape} - {"*", "+", "="}
     lacking = [key for key in shape if key[-1:] not in ("?", "*", "+", "=") and key not in value]
     if lacking:
@@ -331,6 +388,6 @@ def misfit(value: Any, shape: Shape, place: str) -> str | None:
     return None
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

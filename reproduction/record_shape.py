@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from reproduction.record_metrics import PLANNED, SHAPES, count, misfit, null, number, text
+from reproduction.record_metrics import (
+    PLANNED,
+    SHAPES,
+    at_odds,
+    count,
+    misfit,
+    null,
+    number,
+    short,
+    text,
+)
 
 #: Version of the layout below; a record of another version is not read.
 SCHEMA = 1
@@ -62,8 +72,10 @@ def check_contents(record: Mapping[str, Any]) -> None:
     parts = {"seed": count, "seconds": number, "device": _DEVICE, "data": (_DATA, null)}
     parts |= {"config": config, "metrics": metrics, "date": _date}
     for field, shape in parts.items():
-        if why := misfit(record[field], shape, field):
+        if why := misfit(record[field], shape, field) or odd_key(record[field], field):
             raise ValueError(why)
+    if why := at_odds(record):
+        raise ValueError(why)
 
 
 def _is_of_a_plan(record: Mapping[str, Any]) -> bool:
@@ -71,7 +83,8 @@ def _is_of_a_plan(record: Mapping[str, Any]) -> bool:
 
 
 _DEVICE = {"type": text, "name": text, "threads": count}
-_DATA = {"name": text, "n": count, "fingerprint": text}
+_DRAWN = {"split": text, "seed": count, "n": count, "of": count, "content": text}
+_DATA = {"name": text, "n": count, "fingerprint": text, "drawn?": [_DRAWN]}
 
 
 def _date(value: str) -> str | None:
@@ -79,6 +92,29 @@ def _date(value: str) -> str | None:
         datetime.fromisoformat(value)
     except ValueError:
         return "expected a date"
+    return None
+
+
+#: Signs that HTML or Markdown read as their own: no key of a record has them.
+_MARKUP = re.compile(r"[<>&\"'`|\[\]{}$\\\n]")
+
+
+def odd_key(value: Any, place: str) -> str | None:
+    """The first key in a value that could be markup; None if there is none.
+
+    >>> odd_key({"layers": {"a<b>": 1}}, "metrics")
+    "metrics.layers has the key 'a<b>'"
+    """
+    if isinstance(value, list):
+        entries = (odd_key(entry, f"{place}[{i}]") for i, entry in enumerate(value))
+        return next((why for why in entries if why), None)
+    if not isinstance(value, Mapping):
+        return None
+    for key, entry in value.items():
+        if _MARKUP.search(key):
+            return f"{place} has the key {short(key)}"
+        if why := odd_key(entry, f"{place}.{key}"):
+            return why
     return None
 
 

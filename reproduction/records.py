@@ -18,12 +18,14 @@ from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from reproduction import json_text
+from reproduction.files import appear, put
 from reproduction.machine import describe_device, provenance
 from reproduction.paths import CHECKOUT, RESULTS
 from reproduction.record_shape import (
@@ -130,9 +132,9 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
     """Write a record to its file, whole or not at all, and return the path. Never overwrites.
 
     The text goes to a hidden file in the same folder, is flushed to disk, and appears under its
-    name in one step; of two writers one succeeds, by hard links or, where there are none, by the
-    lock that ``grid.run`` holds. Non-finite metrics are stored as "NaN", "Infinity" and
-    "-Infinity". Keys are sorted, except in the metrics, whose order is kept.
+    name in one step; of two writers one succeeds. Non-finite metrics are stored as "NaN",
+    "Infinity" and "-Infinity". Keys are sorted, except in the metrics, whose order is kept. Where
+    the file system has no hard links, an empty file takes the name first.
 
     >>> from tempfile import TemporaryDirectory
     >>> record = new_record("demo", {"model": "vgg11"}, 0, {"ss_rate": 0.1}, seconds=2.0)
@@ -142,7 +144,8 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
 
     Raises:
         FileExistsError: the run has a record already.
-        ValueError: `record` is not of the form that `new_record` gives.
+        ValueError: `record` is not of the form that `new_record` gives, or `read` would refuse it:
+            its metrics lack what tables take from a record of its experiment.
     """
     check(record)
     path = record_path(record["experiment"], record["config"], record["seed"], root)
@@ -152,38 +155,25 @@ def write(record: Mapping[str, Any], root: str | os.PathLike[str] = RESULTS) -> 
             f"root is {root}, which is in no checkout of the repository: pass a folder "
             "(--results FOLDER on the command line)"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    content = json_text.text(map_floats(stored)) + "\n"
     try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(json_text.text(map_floats(stored)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        _appear(temporary, path)
+        _record(content.encode("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path.name} could not be read again, so it is not written: {error}"
+        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        put(path, content)
     except FileExistsError:
         raise FileExistsError(
             f"{path} exists: this run has its record; delete it to run again"
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
-def _appear(temporary: Path, path: Path) -> None:
-    """Give a file its name, unless that is taken."""
-    try:
-        os.link(temporary, path)  # unlike a rename, refuses to replace
-    except FileExistsError:
-        raise
-    except OSError:  # no hard links here, as `check_folder` has said
-        if path.exists():
-            raise FileExistsError from None
-        os.replace(temporary, path)
-
-
 def check_folder(root: str | os.PathLike[str]) -> None:
-    """Whether records can be written to a folder, made if need be: tried with a small file. Warns
-    where there are no hard links.
+    """Whether records can be written to a folder, made if need be: tried with a small file.
 
     Raises:
         ValueError: naming the folder and what failed: no room, no right to write.
@@ -193,13 +183,7 @@ def check_folder(root: str | os.PathLike[str]) -> None:
     try:
         Path(root).mkdir(parents=True, exist_ok=True)
         name.write_bytes(b" " * 2**16)
-        try:
-            os.link(name, other)  # as `write` does
-        except OSError as error:
-            warnings.warn(
-                f"no hard links in {root} ({error}): only locks keep two writers apart there",
-                stacklevel=2,
-            )
+        appear(name, other)  # as `write` does
     except OSError as error:
         raise ValueError(f"no record can be written to {root}: {error}") from error
     finally:
@@ -217,18 +201,25 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             version. `write` shows it at work.
     """
     try:
-        record = parsed(_content(Path(path)))
-        check(record)
-        check_contents(record)
+        if not S_ISREG(Path(path).stat().st_mode):  # a pipe would never end
+            raise ValueError("it is no regular file")
+        with open(path, "rb") as file:
+            record = _record(file.read(LARGEST_FILE + 1))
     except ValueError as error:
         raise ValueError(f"{path} is not a record of version {SCHEMA}: {error}") from error
     return record | {"metrics": map_floats(record["metrics"], back=True)}
 
 
-def _content(path: Path) -> str:
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"it has {path.stat().st_size:,} bytes, at most {LARGEST_FILE:,} are read")
-    return path.read_text(encoding="utf-8")
+def _record(content: bytes) -> dict[str, Any]:
+    """The record in a file's content; ValueError that says what is wrong with it."""
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"it has more bytes than the {LARGEST_FILE:,} that are read")
+    if not content:
+        raise ValueError("it is empty, as a process was killed that put it there; delete it")
+    record = parsed(content.decode("utf-8"))
+    check(record)
+    check_contents(record)
+    return record
 
 
 def exists(
@@ -269,11 +260,11 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
     >>> read_all("no-such-experiment").empty
     True
     """
-    found, wrong = _sorted_out(experiment, root)
+    there, wrong = _sorted_out(experiment, root)
     for why in wrong:
         warnings.warn(f"left out: {why}", RecordWarning, stacklevel=2)
     rows = []
-    for path, record in found.items():
+    for path, record in there.items():
         row: dict[str, Any] = {}
         for field in FIELDS:
             value = record[field]
@@ -289,6 +280,15 @@ def read_all(experiment: str, root: str | os.PathLike[str] = RESULTS) -> pd.Data
         with open(log, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     return pd.DataFrame(rows, columns=None if rows else ["experiment", "seed", "path"])
+
+
+def found(experiment: str, root: str | os.PathLike[str] = RESULTS) -> dict[Path, dict[str, Any]]:
+    """The records that `read_all` gives, as `read` does, by path.
+
+    >>> found("no-such-experiment")
+    {}
+    """
+    return _sorted_out(experiment, root)[0]
 
 
 def left_out(experiment: str, root: str | os.PathLike[str] = RESULTS) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,8 +138,10 @@ def find(name: str | Architecture) -> Architecture:
 
 
 def weights_label(architecture: Architecture, weights: str) -> str:
-    """What a configuration calls the weights; known without loading them, so that finished cells
-    cost nothing.
+    """What a configuration calls the weights, a file's by its content; known without loading them,
+    so that finished cells cost nothing.
+
+    Raises ValueError if there is no such file.
     """
     if weights == "untrained":
         return weights
@@ -147,4 +150,9 @@ def weights_label(architecture: Architecture, weights: str) -> str:
 
         tag = architecture.weights or timm.get_pretrained_cfg(architecture.timm_name).tag
         return f"pretrained:{tag}"
-    return f"checkpoint:{Path(weights).name}"
+    path = Path(weights) / f"{architecture.timm_name}.safetensors"
+    if not path.is_file():
+        raise ValueError(f"weights: there is no file {str(path)!r}")
+    with open(path, "rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return f"checkpoint:{Path(weights).resolve().name}@{content}"

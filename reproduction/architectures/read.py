@@ -37,7 +37,9 @@ def table(runs: pd.DataFrame, designs: Iterable[Mapping[str, str]]) -> pd.DataFr
     cells = [_cell(run) for run in runs.to_dict("records") if _is_measured(run)]
     measured = pd.DataFrame([cell for cell in cells if cell is not None])
     if measured.empty:
-        return facts.iloc[:0]
+        numbers = ["millions", "depth", "width", "ss_rate", "printed", "scale_free", "directions"]
+        numbers += [*SHAPE, "seeds", "seed_variance"]
+        return facts.iloc[:0].assign(initialisation="", **dict.fromkeys(numbers, np.nan))
     by_design = measured.groupby("name")
     numbers = by_design.mean(numeric_only=True).drop(columns="seed")
     # The mean over seeds is of logarithms: a ratio's scale, on which the model works.
@@ -89,17 +91,42 @@ def left_out(runs: pd.DataFrame) -> dict[str, str]:
     return reasons
 
 
+#: Fewer designs, or lineages of either reach, than this give the plan's models nothing to fit.
+FEWEST_DESIGNS, FEWEST_LINEAGES = 20, 3
+
+
+def too_few(designs: pd.DataFrame) -> str:
+    """Why the plan's questions cannot be answered from these designs; "" where they can."""
+    if len(designs) >= FEWEST_DESIGNS:
+        lineages = designs.groupby("reach")["lineage"].nunique()
+        if min(lineages.get(reach, 0) for reach in ("global", "local")) >= FEWEST_LINEAGES:
+            return ""
+    return (
+        f"{len(designs)} designs are measured; the plan's models need at least {FEWEST_DESIGNS}, "
+        f"of {FEWEST_LINEAGES} lineages that mix globally and as many that do not"
+    )
+
+
+def _enough(designs: pd.DataFrame) -> None:
+    if why := too_few(designs):
+        raise ValueError(f"designs: {why}")
+
+
 def contrasts(designs: pd.DataFrame) -> pd.DataFrame:
     """Questions (a) and (d), and what is described beside them: global less local, a row each.
 
     Args:
         designs: what ``table`` gives.
 
+    Raises:
+        ValueError: there are `too_few`, here and below.
+
     Returns:
         Columns "question", "outcome", "designs" (whose contrast), "estimate", "low", "high" (a
         ratio where the outcome is the participation ratio), "n", "lineages", "model" and "answer"
         (by the plan's rule; "" where it decides nothing).
     """
+    _enough(designs)
     two = designs[designs["reach"] != "hybrid"]
     attention = two[two["family"] != "global MLP"]
     rows = [
@@ -195,6 +222,7 @@ def shares(designs: pd.DataFrame, rate: str = "ss_rate") -> pd.DataFrame:
         Indexed by factor, columns "share", "low", "high", "answer"; the last row, "all", is R2
         itself, without an answer.
     """
+    _enough(designs)
     found = fit.shapley(designs[rate], factors(designs), designs["lineage"])
     found["answer"] = np.select(
         [found["low"] >= GOOD_PART, found["high"] < GOOD_PART], ["a good part", "little"], "open"
@@ -254,6 +282,7 @@ def nine(designs: pd.DataFrame, rate: str = "ss_rate") -> dict[str, Any]:
         "estimate", the paper's difference; "low" and "high", between which 95 % of the draws lie;
         "answer", "like" or "unlike".
     """
+    _enough(designs)
     groups = {reach: designs[designs["reach"] == reach] for reach in ("global", "local")}
     paper = {reach: group.loc[group["paper"] != "", rate] for reach, group in groups.items()}
     estimate = float(paper["global"].mean() - paper["local"].mean())

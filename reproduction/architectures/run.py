@@ -14,6 +14,7 @@ from reproduction import grid, records
 from reproduction.architectures.modules import modules_of
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
+from reproduction.inputs import identity
 from reproduction.paths import RESULTS
 from reproduction.ss_rate.layer import layer_metrics
 from sslib.boxes import scale_free_rate
@@ -152,7 +153,6 @@ def jobs(
     def measurement(lacking: tuple[Asked, ...]) -> Iterator[Measurement]:
         ((config, seed),) = lacking
         shown = pictures()
-        data = {"name": shown.name, "n": len(shown), "fingerprint": shown.fingerprint}
         try:
             metrics = measure(untrained(config["model"], seed), shown, device=device)
         except torch.cuda.OutOfMemoryError:
@@ -160,11 +160,12 @@ def jobs(
         except _REFUSALS as error:
             reason = (str(error).strip().splitlines() or ["no reason given"])[0]
             metrics = {"skipped": f"{type(error).__name__}: {reason}"[:300]}
-        yield Measurement(config, seed, metrics, data)
+        yield Measurement(config, seed, metrics, shown.data)
 
+    named = identity(images, {"n": n_images})
     for seed in seeds:
         for name in names:
-            config = config_of(name, images=images, n_images=n_images)
+            config = config_of(name, images=images, n_images=n_images) | named
             yield Job(EXPERIMENT, ((config, seed),), measurement)
 
 

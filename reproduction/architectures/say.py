@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reproduction import plain
 from reproduction.words import percent
 
 _HEADS = {
@@ -176,18 +177,10 @@ def coverage(designs: pd.DataFrame, left_out: Mapping[str, str]) -> str:
     with_seeds = ", ".join(
         f"{n} with {seeds} seed{'s' if seeds > 1 else ''}" for seeds, n in counts.items()
     )
-    without = "; ".join(f"{name} ({_plain(reason)})" for name, reason in left_out.items())
+    without = "; ".join(f"{name} ({plain.text(reason)})" for name, reason in left_out.items())
     left = f" Left out: {without}." if without else " None was left out."
     lineages = designs["lineage"].nunique()
     return f"Measured: {len(designs)} designs of {lineages} lineages, {with_seeds}.{left}"
-
-
-def _plain(reason: str) -> str:
-    """A reason without what Markdown would read as its own."""
-    kind, _, message = reason.partition(": ")
-    return (
-        f"{kind}: {message}".rstrip(": ").replace("|", "/").replace("_", "\\_").replace("*", "\\*")
-    )
 
 
 def signed(number: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from reproduction import plain
 from reproduction.benchmarks.read import Cost, Speed
 from reproduction.words import percent
 
@@ -13,8 +14,9 @@ def speed(outcome: Speed | None) -> str:
     if outcome is None:
         return "Time and memory of SS_rate: **not run**."
     threads = f"{outcome.threads} thread{'' if outcome.threads == 1 else 's'}"
+    torch = plain.text(outcome.torch)
     return (
-        f"Measured on one machine: {outcome.device}, {threads}, torch {outcome.torch}. For "
+        f"Measured on one machine: {plain.text(outcome.device)}, {threads}, torch {torch}. For "
         f"D = {outcome.D} and B = {outcome.B}, `sslib` is "
         f"{outcome.plain_over_ours:.0f} times as fast as plain and takes "
         f"{outcome.ours_over_floor:.1f} times the floor."
@@ -40,10 +42,11 @@ def cost(outcome: Cost | None) -> str:
     """What the constraint costs in a training step."""
     if outcome is None:
         return "The constraint in a training step: **not run**."
+    machines = ", ".join(map(plain.text, outcome.machines))
     return (
         f"The constraint costs {percent(outcome.share, 2)} of a step at most; written down plainly "
         "it "
         f"would cost at least {outcome.plain_over_ours:.1f} times as much. Measured on "
         f"{len(outcome.machines)} machine{'s' * (len(outcome.machines) > 1)}: "
-        f"{', '.join(outcome.machines)}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")
+        f"{machines}" + ("." if outcome.on_gpu else "; **on a GPU: not run**.")
     )

@@ -77,7 +77,7 @@ def curves(runs: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
     """
     of_networks: dict[str, Mapping[str, Any]] = {}
     of_sets: dict[str, Mapping[str, Any]] = {}
-    if runs.empty:
+    if not {"config.model", "config.points"} <= {*runs}:  # a curve of each is drawn, or none
         return of_networks
     drawn = runs[runs["config.model"].isin(ONE_PER_FAMILY)]
     for run in drawn.sort_values("config.model", ascending=False).to_dict("records"):
@@ -94,6 +94,8 @@ def network_table(covers: pd.DataFrame) -> pd.DataFrame:
     """N_theta against the bounds, per network: the largest ratios over its layers, and the mean
     SS_rate with each number of boxes.
     """
+    if networks(covers).empty:
+        return pd.DataFrame()
     by_model = networks(covers).groupby("model")
     names = ("released", "printed", *BOUNDS)
     worst = by_model[["bracket", "released: worst", "printed: worst"]].max()
@@ -112,7 +114,7 @@ def correlations(covers: pd.DataFrame) -> pd.DataFrame:
     by each bound, a row; networks are the groups.
     """
     layers = networks(covers)
-    if layers.empty:
+    if layers.empty or layers["model"].nunique() < 3:  # of fewer groups there is no interval
         return pd.DataFrame()
     return pd.DataFrame(
         {
@@ -151,7 +153,7 @@ def slopes(runs: pd.DataFrame) -> pd.DataFrame:
         A row per set: "dimension", "thresholds", "lower", "upper", "released", "printed".
     """
     rows = {}
-    points = runs[runs["config.points"].notna()] if len(runs) else runs
+    points = runs[runs["config.points"].notna()] if "config.points" in runs else runs.iloc[:0]
     for run in points.to_dict("records"):
         name, n = run["config.points"], run["config.n"]
         curve = run["metrics.layers"][name]
@@ -169,6 +171,8 @@ def slopes(runs: pd.DataFrame) -> pd.DataFrame:
 
 def point_table(slopes: pd.DataFrame, covers: pd.DataFrame) -> pd.DataFrame:
     """The dimension of point sets by each number of boxes, and by what factor N_theta is off."""
+    if slopes.empty:
+        return pd.DataFrame()
     columns = ["dimension", "upper", "lower", *FORMULAS]
     found = slopes[columns].map("{:.2f}".format).rename(columns={"dimension": "true"})
     points = covers[covers["of"] == "points"].set_index("model").loc[slopes.index]
@@ -307,6 +311,8 @@ def component_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Boxes on A_epsilon of the middle layers: the largest component, and how many power laws are
     claimed, per share of pairs joined.
     """
+    if "config.model" not in runs:
+        return pd.DataFrame()
     rows = [
         {"model": run["config.model"], **row}
         for run in runs[runs["config.model"].notna()].to_dict("records")

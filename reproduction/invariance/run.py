@@ -22,6 +22,7 @@ from torch import Tensor
 from reproduction import grid, models
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
+from reproduction.inputs import identity
 from reproduction.invariance.cells import (
     DRAW,
     INVARIANCE,
@@ -179,6 +180,7 @@ def jobs(
     seeds = seeds if weights == "untrained" else [0]  # of random weights: there are none to draw
     names = list(names)
     pictures = cache(partial(load_images, n=n_images, seed=DRAW, size=size))
+    named = {source: identity(source, {"n": n_images, "seed": DRAW}) for source in images}
     for seed in seeds:
         for name in names:
             architecture = find(MODELS.get(name, name))
@@ -193,7 +195,10 @@ def jobs(
                     device=device,
                     memory=memory,
                 )
-                configs = [invariance_config(name, source, umap=u, **asked) for u in settings]
+                configs = [
+                    invariance_config(name, source, umap=u, **asked) | named[source]
+                    for u in settings
+                ]
                 for experiment in dict.fromkeys(map(experiment_of, configs)):
                     cells = [(c, seed) for c in configs if experiment_of(c) == experiment]
                     yield Job(experiment, tuple(cells), walk)
@@ -216,8 +221,7 @@ def _walk(
         network, batch, architecture.modules, device=device, memory=memory
     )
     del batch
-    data = {"name": found.name, "n": len(found), "fingerprint": found.fingerprint}
-    yield from measurements(asked, grams, features, data)
+    yield from measurements(asked, grams, features, found.data)
 
 
 def measurements(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reproduction import plain
 from reproduction.invariance.cells import N_IMAGES
 from reproduction.invariance.read import ESTIMATORS, Distance, Exponents, chance_span
 from reproduction.invariance.read_rulers import Recovery
@@ -243,5 +244,5 @@ def cost(runs: pd.DataFrame) -> str:
     return (
         f"Measured on {last['config.N']:,} points in {last['config.dimensions']} dimensions, on "
         f"one machine, with {threads} thread{'s' if threads > 1 else ''} of an "
-        f"{last['device.name']}."
+        f"{plain.text(last['device.name'])}."
     )

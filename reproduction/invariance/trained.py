@@ -10,6 +10,7 @@ from typing import Any
 
 from reproduction import grid
 from reproduction.grid import Asked, Job, Measurement, default_device
+from reproduction.inputs import identity
 from reproduction.invariance.cells import INVARIANCE, MODELS, RELEASED_UMAP
 from reproduction.invariance.run import measurements
 from reproduction.paths import RESULTS
@@ -67,10 +68,12 @@ def before_jobs(
     names, seeds = list(names), list(seeds)
     for source in images:
         pictures = load_pictures(source, RECIPES[recipe])
+        named = identity(source, *RECIPES[recipe].draws)
         measure = partial(_before, pictures=pictures, device=device or default_device())
         for seed in seeds:
             for name in names:
                 config = recipe_config(name, source, recipe, n_images=len(pictures.probe))
+                config |= named
                 yield Job(INVARIANCE, ((config, seed),), measure)
 
 
@@ -80,7 +83,7 @@ def _before(asked: tuple[Asked, ...], *, pictures: Pictures, device: str) -> Ite
     network, modules = network_of(run, pictures.classes)
     batch = normalise(pictures.probe, find(config["model"]))
     grams, features = grams_and_features(network, batch, modules, device=device)
-    data = {"name": config["images"], "n": len(pictures.probe), "fingerprint": pictures.fingerprint}
+    data = pictures.data | {"n": len(pictures.probe)}
     yield from measurements(asked, grams, features, data)
 
 
@@ -98,6 +101,8 @@ def trained_jobs(folder: str | os.PathLike[str], root: Path = RESULTS) -> Iterat
     for path, run in trained_runs(folder, root):
         asked = run["config"]
         config = recipe_config(asked["model"], asked["dataset"], asked["recipe"], arm=asked["arm"])
+        if "content" in asked:
+            config["content"] = asked["content"]
         measure = partial(_trained, path=path, data=run["data"])
         yield Job(INVARIANCE, ((config, run["seed"]),), measure)
 

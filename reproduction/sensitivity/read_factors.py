@@ -84,6 +84,8 @@ def setting_table(factors: pd.DataFrame) -> pd.DataFrame:
     """The table of other settings: a row per setting, a column per layer, released SS_rate with its
     change from the default; for other images, with its interval.
     """
+    if factors.empty:
+        return pd.DataFrame()
     few = factors[factors["factor"].isin(["thresholds", "precision", "mode", "images"])]
     named = few.assign(
         cell=few.apply(_setting_text, axis=1),
@@ -182,7 +184,10 @@ def _other_seeds(layers: pd.DataFrame, modules: pd.Series, formula: str) -> pd.D
     rows = []
     for model, module in modules.items():
         part = layers[(layers["model"] == model) & (layers["module"] == module)]
-        plain = part[(part["seed"] == 0) & (part["draw"] == 0)][formula].iloc[0]
+        own = part[(part["seed"] == 0) & (part["draw"] == 0)][formula]
+        if own.empty:  # the layer itself has no record
+            continue
+        plain = own.iloc[0]
         for factor, other in (("seed", "draw"), ("draw", "seed")):
             rates = part[(part[other] == 0) & (part[factor] != 0)][formula]
             rows += [
@@ -247,6 +252,8 @@ def comparability(comparable: pd.DataFrame, layers: pd.DataFrame) -> Comparabili
 
 def comparison_table(comparable: pd.DataFrame) -> pd.DataFrame:
     """The table of ``comparable``."""
+    if comparable.empty:
+        return pd.DataFrame()
     shift, low, high = (comparable[k].map("{:+.3f}".format) for k in ("moves by", "low", "high"))
     columns = {
         "shift": shift + " [" + low + ", " + high + "]",

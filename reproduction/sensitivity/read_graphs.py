@@ -36,9 +36,11 @@ def graphs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def small_world_table(graphs: pd.DataFrame) -> pd.DataFrame:
     """The table of ``graphs`` at three densities: mean over the networks of a family, and over all
-    networks for noise.
+    networks for noise; "–" where there is none.
     """
     shares = {0.02: "2 % of pairs", 0.1: "10 % of pairs", 0.5: "50 % of pairs"}
+    if graphs.empty:
+        return pd.DataFrame()
     used = graphs[graphs["asked"].isin(shares)]
     kinds = used["family"].map(FAMILY_LABELS).where(used["of"] == "features", "noise")
     groups = used.groupby([used["asked"].map(shares), kinds])
@@ -46,7 +48,8 @@ def small_world_table(graphs: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (share, kind) for share in shares.values() for kind in (*FAMILY_LABELS.values(), "noise")
     ]
-    return mean.loc[rows].map("{:.2f}".format).rename_axis([None, None])
+    shown = mean.reindex(rows).map("{:.2f}".format, na_action="ignore").fillna("–")
+    return shown.rename_axis([None, None])
 
 
 class SmallWorlds(NamedTuple):
@@ -69,6 +72,8 @@ def small_worlds(graphs: pd.DataFrame) -> SmallWorlds | None:
     if graphs.empty:
         return None
     pairs = graphs.pivot_table(index=["model", "asked"], columns="of", values="sigma").dropna()
+    if pairs.empty or not {"features", "gaussian"} <= {*pairs}:
+        return None
     features, noise = pairs["features"], pairs["gaussian"]
     return SmallWorlds(
         len(pairs), (features > 1).mean(), (noise > 1).mean(), (features > noise).mean()

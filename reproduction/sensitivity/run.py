@@ -16,6 +16,7 @@ from reproduction import grid, models
 from reproduction.covering import run as covering
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
+from reproduction.inputs import identity
 from reproduction.models import features_of
 from reproduction.paths import RESULTS
 from reproduction.sensitivity.cells import (
@@ -206,12 +207,6 @@ class Features:
         """The images, loaded when a record first needs them."""
         return load_images(self.name, self.n_images)
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """The images as a record names them."""
-        images = self.images
-        return {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
-
     def of(self, model: str, seed: int) -> dict[str, Tensor]:
         """Module of Table 1 -> (D, B)."""
         if self._kept is None or self._kept[0] != (model, seed):
@@ -271,9 +266,10 @@ def jobs(
         FileNotFoundError: when a job is run and the images are not there.
     """
     features = Features(images, n_images, device or default_device())
+    named = identity(images, {"n": n_images})
     for seed in seeds:
         for name in names:
-            asked = config(name, images, n_images)
+            asked = config(name, images, n_images) | named
             for experiment in _METRICS:
                 if experiment != ONE_FACTOR or asked["model"] in ONE_PER_FAMILY:
                     measure = partial(_measured, features, _METRICS[experiment])
@@ -287,7 +283,7 @@ def _measured(
 ) -> Iterator[Measurement]:
     for asked, seed in cells:
         found = metrics(features, asked["model"], seed)
-        yield Measurement(asked, seed, found, features.data)
+        yield Measurement(asked, seed, found, features.images.data)
 
 
 def run_measures(

@@ -59,7 +59,7 @@ def _measure(device: str, cells: tuple[Asked, ...]) -> Iterator[Measurement]:
             }
             for module, gram in grams[0].items()
         }
-        data = {"name": pictures.name, "n": len(probe), "fingerprint": pictures.fingerprint}
+        data = pictures.data | {"n": len(probe)}
         yield Measurement(asked, seed, {"layers": layers}, data)
 
 

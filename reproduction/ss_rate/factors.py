@@ -113,8 +113,7 @@ def measurement(config: Mapping[str, Any], seed: int, *, device: str) -> Measure
     names = groups["released" if factor == "modules" else "printed"]
     layers = {m: layer_metrics(features[m]) for m in names}
     metrics = {"mean": mean_rates(layers, names), "layers": layers}
-    data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
-    return Measurement(config, seed, metrics, data)
+    return Measurement(config, seed, metrics, images.data)
 
 
 def _initialised(architecture: Architecture, seed: int, scheme: str) -> nn.Module:

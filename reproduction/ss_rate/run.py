@@ -13,6 +13,7 @@ from torch import Tensor
 from reproduction import grid, models
 from reproduction.grid import Asked, Job, Measurement, default_device
 from reproduction.images import ImageSet, load_images
+from reproduction.inputs import identity
 from reproduction.models import features_of, modules_of
 from reproduction.paths import RESULTS
 from reproduction.ss_rate import factors
@@ -58,11 +59,12 @@ def jobs(
     device = device or default_device()
     seeds = seeds if weights == "untrained" else [0]  # of random weights: there are none to draw
     drawn = cache(lambda draw: load_images(images, n_images, seed=draw))
+    named = {draw: identity(images, {"n": n_images, "seed": draw}) for draw in draws}
     labels = [(find(name).timm_name, weights_label(find(name), weights)) for name in names]
     for seed in seeds:
         for name, label in labels:
             cells = tuple(
-                (ss_rate_config(name, images, n_images, draw, weights=label), seed)
+                (ss_rate_config(name, images, n_images, draw, weights=label) | named[draw], seed)
                 for draw in draws
             )
 
@@ -96,8 +98,7 @@ def measurements(
         layers = {module: layer_metrics(F[:, place]) for module, F in features.items()}
         means = {f"mean_{group}_modules": mean_rates(layers, groups[group]) for group in groups}
         metrics = means | {"modules": groups, "layers": layers}
-        data = {"name": drawn.name, "n": len(drawn), "fingerprint": drawn.fingerprint}
-        yield Measurement(config, seed, metrics, data)
+        yield Measurement(config, seed, metrics, drawn.data)
 
 
 def run_ss_rate(

@@ -341,14 +341,13 @@ def write(
     root: Path,
 ) -> Iterable[Path]:
     """Write a record unless another process was first; yields its path. start: ``perf_counter``."""
-    data = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     seconds = round(time.perf_counter() - start, 2)
     record = records.new_record(
         experiment,
         asked,
         seed,
         metrics,
-        data=data,
+        data=images.data,
         device=device or default_device(),
         seconds=seconds,
     )

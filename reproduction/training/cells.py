@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from shlex import quote
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from reproduction import records
+from reproduction.image_sources import label
+from reproduction.inputs import identity
 from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
@@ -158,6 +160,7 @@ class Cell(Trainable):
     model: str
     arm: str
     seed: int
+    content: str = field(default="", repr=False)  # of a folder of images
 
     def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
@@ -167,6 +170,9 @@ class Cell(Trainable):
         object.__setattr__(self, "arm", str(arm))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed: expected an integer of at least 0, got {self.seed!r}")
+        if not self.content:
+            named = identity(self.dataset, *self.protocol.draws)
+            object.__setattr__(self, "content", named.get("content", ""))
         if arm.released and (self.model, self._released_set) not in RELEASED:
             raise ValueError(
                 f"arm: the release has no command with a constraint for {self.model} on "
@@ -198,11 +204,13 @@ class Cell(Trainable):
 
     @property
     def config(self) -> dict[str, Any]:
+        own = {"content": self.content} if self.content else {}
         return {
             "recipe": self.recipe,
-            "dataset": self.dataset,
+            "dataset": label(self.dataset),
             "model": self.model,
             "arm": self.arm,
+            **own,
         }
 
     @property
@@ -333,8 +341,11 @@ def grid(
     aimed = [
         replace(arm, gamma=target) if arm.targets and arm.gamma is None else arm for arm in parsed
     ]
+    content = ""
+    if recipe in RECIPES:  # else the first cell refuses it
+        content = identity(dataset, *RECIPES[recipe].draws).get("content", "")
     cells = [
-        Cell(recipe, dataset, model, str(arm), seed)
+        Cell(recipe, dataset, model, str(arm), seed, content)
         for seed, model, arm in product(seeds, names, aimed)
     ]
     first = []

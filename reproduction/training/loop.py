@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ from tqdm import tqdm
 from reproduction import stop
 from reproduction.table_1 import find
 from reproduction.training import generators, processes
-from reproduction.training.checkpoint import load, save
+from reproduction.training.checkpoint import save, take_up
 from reproduction.training.matrices import keep
 from reproduction.training.pictures import Pictures, augment, normalise
 from reproduction.training.recipes import PROBE, WATCHED, Run, network_of
-from reproduction.training.watch import _Watch, constraint_of, dose, gradient_ratio, yoked
+from reproduction.training.watch import Steps, _Watch, constraint_of, dose, gradient_ratio, yoked
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import feature_matrices
 from sslib.rate import ss_rate
@@ -44,6 +45,7 @@ def train(
     deadline: float = math.inf,
     doses: Sequence[Sequence[float]] | None = None,
     matrices: Path | None = None,
+    anew: bool = False,
 ) -> dict[str, Any] | None:
     """Train one network and return what was measured; None if `deadline` came first.
 
@@ -56,19 +58,22 @@ def train(
             it.
         deadline: a ``time.time()``; looked at after every epoch.
         doses: for a yoked penalty, "doses" of the run that it is yoked to.
+        anew: begin from the beginning, with a warning, where the checkpoint cannot be gone on from.
         matrices: .npz file for what Tables 4 and 5 and Figure 2 need of the trained network (tens
             of MB).
 
     Returns:
         The metrics of a record. Accuracies are percentages: "top1_last" (last epoch, test set),
         "top1_best" (largest over the test epochs), "top1_heldout" (test accuracy of the epoch that
-        is best on the held-out images). "history" has a list per quantity, one entry an epoch.
+        is best on the held-out images). "history" has a list per quantity, one entry an epoch, the
+        number of CPU threads among them: a run may go on with another.
         "doses", where they are to be kept, has a list per epoch: the norm, over all parameters, of
         the penalty's gradient in each step, below 0 where SS_rate is below gamma. SS_rates are by
         the released formula.
 
     Raises:
-        ValueError: there are fewer training images than a batch, or not as many doses as steps.
+        ValueError: there are fewer training images than a batch, not as many doses as steps, or
+            a checkpoint that cannot be gone on from.
         RuntimeError: the loss is no longer finite.
     """
     if len(pictures.train[0]) < run.recipe.batch:
@@ -79,14 +84,14 @@ def train(
     with generators.own():
         loop = _Loop(run, pictures, device, doses)
         if checkpoint and checkpoint.exists():
-            state = load(checkpoint, run, device)
             try:
-                loop.load(state)
-            except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+                take_up(checkpoint, run, pictures.fingerprint, device, loop.load)
+            except ValueError as error:
                 loop.close()
-                raise ValueError(
-                    f"checkpoint {checkpoint} does not fit this run; delete it to begin anew"
-                ) from error
+                if not anew:
+                    raise
+                warnings.warn(f"begun anew, as {error}", stacklevel=2)
+                loop = _Loop(run, pictures, device, doses)
         try:
             while loop.epoch < run.recipe.epochs:
                 if processes.any_of(time.time() > deadline, device):
@@ -113,21 +118,8 @@ _HISTORY = (
     "penalty",
     "gradient_ratio",
     "seconds",
+    "threads",
 )
-
-
-@dataclass
-class _Steps:
-    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, doses
-    where they are kept, the penalty's gradient over the task's at the first step, and their time.
-    """
-
-    losses: list[Tensor] = field(default_factory=list)
-    penalties: list[Tensor] = field(default_factory=list)
-    rates: list[dict[str, float]] = field(default_factory=list)
-    doses: list[Tensor] = field(default_factory=list)
-    gradient_ratio: float = math.nan
-    seconds: float = 0.0
 
 
 class _Loop:
@@ -193,7 +185,7 @@ class _Loop:
         self.history: dict[str, list[float]] = {key: [] for key in _HISTORY}
         self.before = self._probe()
         self.by_module: dict[str, float] = {}
-        self.begun: _Steps | None = None  # of an epoch that is not over
+        self.begun: Steps | None = None  # of an epoch that is not over
         self.random: dict[str, Any] | None = None  # generators, where such an epoch goes on
 
     def close(self) -> None:
@@ -210,6 +202,7 @@ class _Loop:
     def state(self) -> dict[str, Any]:
         return {
             "run": repr(self.run),
+            "images": self.pictures.fingerprint,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "processes": processes.gather(self._own_state()),
@@ -238,7 +231,7 @@ class _Loop:
         self.doses = state["doses"]
         if begun := own["begun"]:
             self.random = begun["random"]
-            self.begun = _Steps(**{key: begun[key] for key in begun if key != "random"})
+            self.begun = Steps(**{key: begun[key] for key in begun if key != "random"})
         steps = self.epoch * self.steps + (len(self.begun.losses) if self.begun else 0)
         if self.run.recipe.by_epoch and self.epoch:
             self.scheduler.step(self.epoch - 1)
@@ -277,6 +270,7 @@ class _Loop:
             "penalty": penalty,
             "gradient_ratio": ratio,
             "seconds": steps.seconds,
+            "threads": torch.get_num_threads(),
         }
         for key in _HISTORY:
             self.history[key].append(entry[key])
@@ -287,7 +281,7 @@ class _Loop:
         self.epoch += 1
         self.begun = None
 
-    def _train_epoch(self) -> _Steps:
+    def _train_epoch(self) -> Steps:
         recipe, (pixels, labels) = self.run.recipe, self.pictures.train
         generators.seed_epoch(self.run.seed, self.epoch)
         order = torch.randperm(len(labels)).to(self.device)
@@ -297,7 +291,7 @@ class _Loop:
         if self.random:
             generators.set_state(self.random, self.device)
             self.random = None
-        steps = self.begun = self.begun or _Steps()
+        steps = self.begun = self.begun or Steps()
         start = time.perf_counter() - steps.seconds
         weights = [p for p in self.network.parameters() if p.requires_grad]
         description = f"epoch {self.epoch + 1}/{recipe.epochs}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from reproduction.image_sources import Drawn, label
 from reproduction.images import load_images
 from reproduction.table_1 import Architecture
 from reproduction.training.recipes import GRAM_IMAGES, Recipe
@@ -26,6 +28,7 @@ class Pictures:
         probe: (640, 3, size, size) training images as for evaluation; the first 512 are the probe.
         classes: how many.
         fingerprint: of the training and test images.
+        drawn: which these are.
     """
 
     name: str
@@ -35,6 +38,17 @@ class Pictures:
     probe: Tensor = field(repr=False)
     classes: int
     fingerprint: str
+    drawn: tuple[Drawn, ...] = ()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What a record says of them; see ``ImageSet.data``."""
+        return {
+            "name": label(self.name),
+            "n": len(self.train[0]),
+            "fingerprint": self.fingerprint,
+            "drawn": [asdict(one) for one in self.drawn],
+        }
 
 
 def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictures:
@@ -70,6 +84,7 @@ def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictu
         evaluated.pixels[:cut][:GRAM_IMAGES].to(device),
         len(stored.classes),
         f"{stored.fingerprint}-{test.fingerprint}",
+        tuple(one.drawn for one in (stored, test) if one.drawn),
     )
 
 

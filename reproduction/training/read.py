@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from reproduction import records
+from reproduction.image_sources import label
 from reproduction.paper.tables import load_table
 from reproduction.paths import RESULTS
 from reproduction.table_1 import find
@@ -37,8 +38,9 @@ def read_runs(
 ) -> pd.DataFrame:
     """The records of training, one row each; empty, with the same columns, if there is none.
 
-    Warns where runs of one recipe were trained under different settings: a recipe that was changed
-    under its old name.
+    Warns where runs of one recipe were trained under different settings, a recipe that was changed
+    under its old name, or on different numbers of CPU threads: pairs of such runs differ by more
+    than their arms.
 
     Args:
         root: the folder of records.
@@ -55,7 +57,7 @@ def read_runs(
     runs = pd.DataFrame(rows, columns=[*_COLUMNS, "settings"])
     for name, part in runs.groupby("recipe", sort=False):
         _warn_changed(str(name), part)
-    for column, value in (("recipe", recipe), ("dataset", dataset)):
+    for column, value in (("recipe", recipe), ("dataset", dataset and label(dataset))):
         runs = runs if value is None else runs[runs[column] == value]
     return runs[_COLUMNS]
 
@@ -79,8 +81,20 @@ def _run(record: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": settings["epochs"],
         "images_per_second": record["metrics.images_per_second"],
         "path": record["path"],
-        "settings": _LATER | {k: v for k, v in settings.items() if k not in ("penalty", "lr")},
+        "settings": _LATER
+        | {k: v for k, v in settings.items() if k not in ("penalty", "lr")}
+        | _threads(record),
     }
+
+
+def _threads(record: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The numbers of CPU threads of a run, as the order of its sums, and so its last digits, turn
+    on them; several where it went on after a stop with another one.
+    """
+    if record["device.type"] != "cpu":
+        return {}
+    own = record["metrics.history"].get("threads", [record["device.threads"]])
+    return {"threads": sorted(set(own))}
 
 
 def _warn_changed(recipe: str, runs: pd.DataFrame) -> None:

@@ -73,6 +73,11 @@ class Recipe:
     processes: int = 1
     gathered: bool = False
 
+    @property
+    def draws(self) -> tuple[dict[str, Any], ...]:
+        """What is drawn of a data set, as arguments of ``image_sources.drawn``."""
+        return ({"n": self.train_images}, {"n": self.test_images, "split": "test"})
+
 
 _LIGHT: dict[str, Any] = {
     "randaugment": 0,

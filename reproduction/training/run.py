@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
-from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +37,7 @@ def run_grid(
     root: Path = RESULTS,
     minutes: float = math.inf,
     matrices: bool = True,
+    anew: bool = False,
 ) -> Iterator[Path]:
     """Work through the cells that have no record, in their order; yields the paths of new records.
 
@@ -51,6 +51,7 @@ def run_grid(
         minutes: how long.
         matrices: keep the trained network's matrices in an .npz beside the record, for Tables 4
             and 5.
+        anew: begin a run from the beginning where its checkpoint cannot be gone on from.
 
     Raises:
         FileNotFoundError: images are missing, or runs that a cell needs and that are not among
@@ -61,16 +62,11 @@ def run_grid(
     if not minutes > 0:
         raise ValueError(f"minutes: expected a number above 0, got {minutes!r}")
     device, deadline = device or default_device(), time.time() + 60 * minutes
-    work = jobs(cells, root=root, device=device, deadline=deadline, matrices=matrices)
+    work = jobs(cells, root=root, device=device, deadline=deadline, matrices=matrices, anew=anew)
     if processes.rank():
         load = cache(partial(load_pictures, device=device))
-        return processes.followed(partial(_train, load, device, root, deadline, False))
-    return processes.led(run_jobs(_until(deadline, work), root, device=device))
-
-
-def _until(deadline: float, work: Iterable[Job]) -> Iterator[Job]:
-    """The jobs until the time is over; none after it that needs what was then left undone."""
-    return takewhile(lambda _: time.time() < deadline, work)
+        return processes.followed(partial(_train, load, device, root, deadline, False, anew))
+    return processes.led(run_jobs(work, root, device=device, until=deadline))
 
 
 def jobs(
@@ -80,6 +76,7 @@ def jobs(
     device: str,
     deadline: float = math.inf,
     matrices: bool = True,
+    anew: bool = False,
 ) -> list[Job]:
     """A job of ``reproduction.grid`` for each cell. Arguments and errors as for `run_grid`;
     deadline: a ``time.time()``.
@@ -97,7 +94,7 @@ def jobs(
         Job(
             cell.experiment,
             ((cell.config, cell.seed),),
-            partial(_trained, cell, pictures, device, root, deadline, matrices),
+            partial(_trained, cell, pictures, device, root, deadline, matrices, anew),
             ready=cell.ready,
         )
         for cell in cells
@@ -110,6 +107,7 @@ def _train(
     root: Path,
     deadline: float,
     matrices: bool,
+    anew: bool,
     cell: Trainable,
 ) -> dict[str, Any] | None:
     """What comes of one cell, from its checkpoint if there is one; None if the time was over."""
@@ -122,6 +120,7 @@ def _train(
         deadline=deadline,
         doses=cell.doses(root),
         matrices=path.with_suffix(".npz") if matrices else None,
+        anew=anew,
     )
 
 
@@ -136,18 +135,18 @@ def _trained(
     root: Path,
     deadline: float,
     matrices: bool,
+    anew: bool,
     _: tuple[Asked, ...],
 ) -> Iterator[Measurement]:
     """Train one cell; nothing if the time was over before."""
-    metrics = _train(load, device, root, deadline, matrices, processes.announce(cell))
+    metrics = _train(load, device, root, deadline, matrices, anew, processes.announce(cell))
     if metrics is None:
         return
     pictures, path = load(cell.dataset, cell.protocol), cell.path(root)
-    data = {"name": pictures.name, "n": len(pictures.train[0]), "fingerprint": pictures.fingerprint}
     # What all epochs took, those before a stop included.
     seconds = sum(metrics["history"]["seconds"])
     try:
-        yield Measurement(cell.config, cell.seed, metrics, data, seconds)
+        yield Measurement(cell.config, cell.seed, metrics, pictures.data, seconds)
     finally:
         if path.exists():
             _checkpoint(path).unlink(missing_ok=True)
@@ -159,6 +158,7 @@ def run_plan(
     device: str | None = None,
     root: Path = RESULTS,
     minutes: float = math.inf,
+    anew: bool = False,
     only: Mapping[str, Any] | None = None,
 ) -> Iterator[Path]:
     """Run what the plan still lacks; yields the paths of new records.
@@ -176,10 +176,10 @@ def run_plan(
         cells = chosen(due(plan, root), **(only or {}))
         if all(cell.done(root) for cell in cells):
             return
-        work = jobs(cells, root=root, device=device, deadline=deadline, matrices=False)
+        work = jobs(cells, root=root, device=device, deadline=deadline, matrices=False, anew=anew)
         new = None
         try:
-            for new in run_jobs(_until(deadline, work), root, device=device):
+            for new in run_jobs(work, root, device=device, until=deadline):
                 yield new
         except Elsewhere:
             if new is None:  # else the plan may ask for more by now

@@ -4,7 +4,9 @@ control that shuffles the constraint's gradient.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,20 @@ from reproduction.training.recipes import Run
 from sslib.constraint import SelfSimilarityConstraint
 from sslib.features import reduce_mean
 from sslib.rate import ss_rate
+
+
+@dataclass
+class Steps:
+    """What an epoch's steps leave: losses, penalties, SS_rates of the last batches by module, doses
+    where they are kept, the penalty's gradient over the task's at the first step, and their time.
+    """
+
+    losses: list[Tensor] = field(default_factory=list)
+    penalties: list[Tensor] = field(default_factory=list)
+    rates: list[dict[str, float]] = field(default_factory=list)
+    doses: list[Tensor] = field(default_factory=list)
+    gradient_ratio: float = math.nan
+    seconds: float = 0.0
 
 
 class _Shuffled(SelfSimilarityConstraint):

@@ -384,3 +384,37 @@ def test_one_setting_switches_the_links_on(address, on):
     settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert "links" in settings["sphinx"]["config"]["extensions"]
     assert not [name for name in links.BUTTONS if name in settings["html"]]
+
+
+def test_a_notebook_that_is_half_run_is_not_shown_again(tmp_path, monkeypatch):
+    """A build is killed while papermill writes; the next, with --reuse, finds the run before."""
+    build = importlib.import_module("build")
+    injected = nbformat.v4.new_code_cell(
+        'scale = "quick"', metadata={"tags": ["injected-parameters"]}
+    )
+    own = nbformat.v4.new_code_cell("1 + 1")
+    source, target = tmp_path / "a.ipynb", tmp_path / "run" / "a.ipynb"
+    target.parent.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[own]), source)
+
+    def papermill(killed):
+        def run(command, **options):
+            nbformat.write(nbformat.v4.new_notebook(cells=[injected, own]), command[4])
+            if killed:
+                raise KeyboardInterrupt
+            return SimpleNamespace(returncode=0, stdout="")
+
+        monkeypatch.setattr(build.subprocess, "run", run)
+
+    papermill(killed=True)
+    with pytest.raises(KeyboardInterrupt):
+        build.run_notebook(source, target, "quick")
+    assert not build.unchanged(source, target, "quick")
+    papermill(killed=False)
+    assert build.run_notebook(source, target, "quick") >= 0
+    assert build.unchanged(source, target, "quick")
+    whole = target.read_bytes()
+    papermill(killed=True)
+    with pytest.raises(KeyboardInterrupt):
+        build.run_notebook(source, target, "quick")
+    assert target.read_bytes() == whole

@@ -17,9 +17,10 @@ from reproduction.training.plans import names
 N = 1000  # damaged records in all
 
 
-def whole(experiment):
-    """A committed record of an experiment, as it stands in its file."""
-    return json.loads(min((RESULTS / experiment).glob("*.json")).read_text(encoding="utf-8"))
+def whole(experiment, path=None):
+    """A committed record of an experiment, the first unless named, as it stands in its file."""
+    path = path or min((RESULTS / experiment).glob("*.json"))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_every_committed_record_has_its_shape():
@@ -106,6 +107,20 @@ def damaged(record, draw):
     return text
 
 
+def damaged_file(experiment, record, draw, root):
+    """The path of a record that `damaged` has been at, in a folder of results."""
+    text = damaged(record, draw)
+    path = root / experiment / "a.json"
+    try:  # under the name that it claims, so that its contents are looked at
+        record = json.loads(text)
+        named = records.record_path(experiment, record["config"], record["seed"], root)
+        path = named if len(named.name) < 200 else path
+    except (ValueError, KeyError, TypeError):
+        pass
+    path.write_text(text)
+    return path
+
+
 def readers():
     """Experiment -> what makes a table of its records."""
     from reproduction.architectures import designs
@@ -156,17 +171,9 @@ def test_damaged_records_end_in_a_table_or_a_message(tmp_path):
     read = left = tabled = 0
     for k in range(N):
         experiment = draw.choice(list(tables if k % 2 else own))
-        text = damaged(own[experiment], draw)
         root = tmp_path / str(k)
         (root / experiment).mkdir(parents=True)
-        path = root / experiment / "a.json"
-        try:  # under the name that it claims, so that its contents are looked at
-            record = json.loads(text)
-            named = records.record_path(experiment, record["config"], record["seed"], root)
-            path = named if len(named.name) < 200 else path
-        except (ValueError, KeyError, TypeError):
-            pass
-        path.write_text(text)
+        path = damaged_file(experiment, own[experiment], draw, root)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found, wrong = records.read_all(experiment, root), records.left_out(experiment, root)

@@ -19,7 +19,7 @@ from torchvision import datasets
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from reproduction import images as data
+from reproduction import image_sources as data
 from reproduction.images import IMAGENET_MEAN, IMAGENET_STD, load_images
 
 REAL = os.environ.get("SSLIB_DATA")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from filled import filled
+from repeat import at_threads_of
 
 from reproduction import models, records
 from reproduction.covering.run import COVERING
@@ -467,11 +468,11 @@ def test_a_committed_record_of_a_network_is_recomputed(tmp_path):
     asked, images = config("resnet34"), load_images("imagenet-sample", 512)
     architecture = find("resnet34")
     batches = images.batches(architecture.mean, architecture.std)
-    features = features_of(
-        architecture, models.untrained("resnet34", 0), batches, modules=architecture.modules[:1]
-    )
-    layer = records.read(records.record_path(MEASURES, asked, 0))["metrics"]["layers"]["layer1"]
-    again = layer_measures(features["layer1"])
+    committed = records.read(records.record_path(MEASURES, asked, 0))
+    layer, network = committed["metrics"]["layers"]["layer1"], models.untrained("resnet34", 0)
+    with at_threads_of(committed):
+        features = features_of(architecture, network, batches, modules=architecture.modules[:1])
+        again = layer_measures(features["layer1"])
     assert {key: layer[key] for key in again} == pytest.approx(again, rel=2e-3, abs=2e-3)
 
 

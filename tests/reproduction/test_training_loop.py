@@ -274,7 +274,7 @@ def test_what_is_measured_of_the_trained_network(pictures, tmp_path):
     run = Run("mixer_b16_224", TINY, 0)
     metrics = train(run, pictures, checkpoint=checkpoint, matrices=kept)
     network, modules = network_of(run, 10)
-    network.load_state_dict(torch.load(checkpoint, weights_only=True)["network"])
+    network.load_state_dict(load(checkpoint, run, pictures.fingerprint, "cpu")["network"])
     architecture = find(run.model)
     network.eval()
     with torch.no_grad():

@@ -15,6 +15,7 @@ from dataclasses import replace
 import pytest
 import torch
 from filled import filled
+from repeat import at_threads_of
 
 from reproduction import records
 from reproduction.grid import Elsewhere, claim
@@ -519,13 +520,12 @@ def test_a_committed_cell_again(tmp_path):
     """The first epoch of a committed run, from its configuration: other machines may differ in the
     last digits.
     """
-    committed = records.read(Cell("cpu", "cifar10", "resnet34", "baseline", 0).path(RESULTS))[
-        "metrics"
-    ]
-    recipe = RECIPES["cpu"]
-    loop = _Loop(Run("resnet34", recipe, 0), load_pictures("cifar10", recipe), "cpu")
-    loop.run_epoch()
-    loop.close()
+    record = records.read(Cell("cpu", "cifar10", "resnet34", "baseline", 0).path(RESULTS))
+    committed, recipe = record["metrics"], RECIPES["cpu"]
+    with at_threads_of(record):
+        loop = _Loop(Run("resnet34", recipe, 0), load_pictures("cifar10", recipe), "cpu")
+        loop.run_epoch()
+        loop.close()
     assert loop.before["64"] == pytest.approx(committed["ss_rate_probe_before"]["64"], abs=2e-3)
     assert loop.history["train_loss"][0] == pytest.approx(
         committed["history"]["train_loss"][0], rel=0.02
@@ -547,7 +547,9 @@ def test_a_committed_quick_cell_again(arm, monkeypatch):
     committed = records.read(cell.path(RESULTS))
     run = cell.run(RESULTS)
     pictures = load_pictures("digits", run.recipe)
-    again = train(run, pictures, doses=cell.doses(RESULTS))
+    with at_threads_of(committed):
+        again = train(run, pictures, doses=cell.doses(RESULTS))
+    assert set(again["history"]["threads"]) == {committed["device"]["threads"]}
     assert committed["data"]["fingerprint"] == pictures.fingerprint
     before, first = committed["metrics"], committed["metrics"]["history"]
     assert again["ss_rate_probe_before"]["64"] == pytest.approx(
