@@ -127,7 +127,7 @@ def test_pages_of_records_with_markup_everywhere(marked, monkeypatch):
     monkeypatch.setattr(fragments.experiments, "__defaults__", (marked,))
     monkeypatch.setattr(fragments._origin, "__defaults__", (marked,))
     provenance = importlib.import_module("provenance")
-    pages = ["notebooks/02_ss_rate_averages", "book/status"]
+    pages = {"notebooks/nine_models": "3", "book/status": ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = {
