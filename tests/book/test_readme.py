@@ -98,6 +98,8 @@ def test_the_answer_is_what_the_verdicts_say():
     assert rows["helps"]["released"] == "agrees in part"
     assert "MLP-Mixer loses half a point, at another strength" in answer
     assert gains["mean"]["MLP-Mixer"] == pytest.approx(-0.5, abs=0.1)
+    assert "at theirs it ends with the same accuracy, to the last test image" in answer
+    assert (every_plan()["small-mixer"].differences["difference"] == 0).all()
     assert "not set those that gain apart" in answer
     assert rows["invariance"]["in print"] == "does not hold"
     assert "**Not run:**" in answer and {rows[key]["verdict"] for key in ("helps", "rises")} == {
