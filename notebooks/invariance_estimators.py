@@ -130,6 +130,10 @@ Markdown(say.repeats(read_umap.repeats(runs, others), live.repeats(layers)))
 
 # %% [markdown]
 # ### Noise in place of the layers
+#
+# Δ is a range, and a range grows with the number of values: of values that only scatter around one dimension, twelve
+# have on average 1.6 times the range of four. So networks of four or five layers and of twelve cannot be ranked by Δ
+# before that is taken off.
 
 # %% mystnb={"figure": {"caption": "**Noise, in which only the shape changes between layers, has a \u0394 as large as the untrained networks' or larger.** Gaussian noise of each network's layer shapes, same UMAP and fits; mean over records.", "name": "tab-delta-noise"}} tags=["hide-input", "nbval-check-output", "records:invariance"]
 read_umap.noise_table(runs)

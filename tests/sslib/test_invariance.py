@@ -370,6 +370,15 @@ def test_layers_without_an_exponent_are_named():
     assert math.isnan(float(result)) and result.skipped == ("dead",)
 
 
+def test_a_range_grows_with_the_number_of_layers():
+    """Layers that only scatter around one dimension: twelve fluctuate 1.6 times as much as four."""
+    random = np.random.default_rng(0)
+    mean = {
+        n: np.mean([fluctuation(random.normal(10, 1, n)) for _ in range(4000)]) for n in (4, 12)
+    }
+    assert mean[12] / mean[4] == pytest.approx(1.58, abs=0.03)
+
+
 def test_geometric_invariance_per_layer():
     layers = {"line": known_points("line", 500), "square": known_points("square", 500)}
     result = geometric_invariance(layers)

@@ -7,6 +7,7 @@ of an undisturbed run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -121,6 +122,13 @@ class Bench:
             if "python" in Path(line[0] if line else "").name and all(w in line for w in words):
                 found.append(process)
         return found
+
+    def end(self) -> None:
+        """Kill whatever still works on the grid: jobs that have outlived their Snakemake."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("LEDGER") == str(self.ledger):
+                    process.kill()
 
     def wait_for(self, there: Callable[[], object], process: subprocess.Popen) -> bool:
         """Whether it came to be before the end of the process."""
@@ -237,9 +245,8 @@ def disturbed(bench: Bench, chance: random.Random, mishaps: list[Mishap]) -> Non
                 process.wait()
         process.wait(600)
         bench.finish()
-    finally:  # where the test fails
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        bench.end()
 
 
 @pytest.mark.parametrize("round_", range(int(os.environ.get("ROUNDS", 10))))
