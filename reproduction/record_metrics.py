@@ -56,9 +56,9 @@ def pair(value: Any) -> str | None:
 
 
 def name(value: Any) -> str | None:
-    """What is wrong with a value that should be a name of timm's, say."""
-    right = isinstance(value, str) and re.fullmatch(r"[\w.:@/-]{1,100}", value)
-    return None if right else "expected a name of letters, digits and ._:@/-"
+    """What is wrong with a value that should be a name: of timm's, or of a plan's arm."""
+    right = isinstance(value, str) and re.fullmatch(r"[\w.:@/-][\w.:@/ -]{0,99}", value)
+    return None if right else "expected a name of letters, digits, spaces and ._:@/-"
 
 
 def one_of(names: Iterable[str]) -> Callable[[Any], str | None]:

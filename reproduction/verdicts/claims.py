@@ -325,7 +325,7 @@ def verdict(finding: Finding) -> str:
     >>> verdict(Finding("undecided", {"untrained": True})), verdict(Finding("undecided"))
     ('not testable here', 'undecided')
     """
-    untestable = finding.outcome == "undecided" and bool(finding.values.get("untrained"))
+    untestable = finding.outcome == "undecided" and finding.values.get("untrained") is True
     return "not testable here" if untestable else finding.outcome
 
 

@@ -414,9 +414,8 @@ def covering(root, off, rates) -> None:
             by = {"printed": rate, "released": rate, "lower": k / 10, "upper": k / 10}
             layers[f"layer{k}"] = {"D": 8, "theta": [0, 1, 2], **boxes, "rates": by}
         config = {"model": find(model).timm_name, "images": "imagenet-sample"}
-        records.write(
-            records.new_record("box-covering", config, 0, {"layers": layers}, seconds=1.0), root
-        )
+        metrics = filled("box-covering", {"layers": layers})
+        records.write(records.new_record("box-covering", config, 0, metrics, seconds=1.0), root)
 
 
 @pytest.mark.parametrize(

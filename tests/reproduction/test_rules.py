@@ -249,7 +249,7 @@ def test_toward(share, spread, outcome):
     closed = 2 if outcome == "reproduced" else 0
     told = say.measured("toward-target", finding)
     assert told.startswith(f"{closed} of 2 networks close 25 % or more of the gap to γ: ResMLP ")
-    assert told.count(f"(8 pairs; {share:.0%} in eval mode)") == 2
+    assert told.count(f"(8 pairs; {100 * share:.0f} % in eval mode)") == 2
 
 
 def test_part_of_the_networks_moving_is_partly():
