@@ -115,14 +115,22 @@ def _points(
     points: dict[str, dict[str, np.ndarray]] = {"activations": {}, "F": {}}
     for module, gram in grams.items():
         distances = gram_distances(gram)
-        points["activations"][module] = umap_points(distances, metric="precomputed", **umap)
+        points["activations"][module] = _reduced(distances, metric="precomputed", **umap)
         size = {}
         if features is not None:
-            points["F"][module] = umap_points(features[module].T, **umap)
+            points["F"][module] = _reduced(features[module].T, **umap)
             size = {"D": len(features[module])}
         size |= {"activations": gram.features, "nonzero_share": gram.nonzero_share}
         layers[module] = size | {"exponents": {}, "null_exponents": {}, "dimensions": {}}
     return layers, points
+
+
+def _reduced(data: Any, **umap: Any) -> np.ndarray:
+    """Points after UMAP; of a dead layer, whose samples are all equal, one place for all."""
+    x = np.asarray(data)
+    if not np.ptp(x, axis=0).any():
+        return np.zeros((len(x), umap["n_components"]), np.float32)
+    return umap_points(data, **umap)
 
 
 def _spectra(

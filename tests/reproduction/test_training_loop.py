@@ -229,7 +229,7 @@ def test_sigterm_costs_no_step(pictures, tmp_path, by_epoch):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(stop.Terminated):
             terminated_at(look, patch)
             train(run, pictures, checkpoint=path)
-        state = load(path, run, "cpu")
+        state = load(path, run, pictures.fingerprint, "cpu")
         begun = state["processes"][0]["begun"]
         reached.append((state["epoch"], len(begun["losses"]) if begun else 0))
     # Five steps an epoch, then the looks at two sets of images, then one between epochs.
@@ -257,7 +257,11 @@ def test_a_step_is_not_cut_in_two(pictures, tmp_path):
     finally:
         signal.signal(signal.SIGTERM, handler)
         stop._Signal.came = False
-    assert len(calls) == 1 and len(load(path, run, "cpu")["processes"][0]["begun"]["losses"]) == 1
+    assert (
+        len(calls) == 1
+        and len(load(path, run, pictures.fingerprint, "cpu")["processes"][0]["begun"]["losses"])
+        == 1
+    )
     assert same(train(run, pictures, checkpoint=path), whole)
 
 
