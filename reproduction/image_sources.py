@@ -213,7 +213,7 @@ def drawn(
 def label(name: str) -> str:
     """What records and pages call a set: a folder by its own name, without the path to it.
 
-    >>> label("cifar10"), label("imagefolder:/home/me/birds/")
+    >>> label("cifar10"), label("imagefolder:pictures/birds/")
     ('cifar10', 'imagefolder:birds')
     """
     if not name.startswith("imagefolder:"):

@@ -376,8 +376,9 @@ def test_the_explorer_shows_the_numbers_of_its_data(explorer_page):
 
 
 def test_dragging_in_the_picture_moves_theta_and_joins_boxes(explorer_page):
-    box = explorer_page.locator("[data-layer=a] [data-x=curves]").bounding_box()
-    places, boxes = [], []
+    curves = explorer_page.locator("[data-layer=a] [data-x=curves]")
+    curves.scroll_into_view_if_needed()
+    box, places, boxes = curves.bounding_box(), [], []
     explorer_page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.4 * box["height"])
     explorer_page.mouse.down()
     for share in (0.2, 0.5, 0.8):
