@@ -24,6 +24,7 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from reproduction import records
 from reproduction.inputs import check_finished
 from reproduction.paths import RESULTS
+from reproduction.words import some
 
 Asked = tuple[Mapping[str, Any], int]
 
@@ -122,9 +123,8 @@ def _measured(
             if ours:
                 yield from _records(job, tuple(ours), root, job.device or device)
     if left:
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         raise Elsewhere(
-            f"left to other processes, or waiting for what they do: {', '.join(left[:3])}{more}; "
+            f"left to other processes, or waiting for what they do: {some(left)}; "
             "the same command goes on when they are done"
         )
 

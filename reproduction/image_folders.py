@@ -9,6 +9,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from reproduction.image_files import SUFFIXES, shown
+from reproduction.words import some
 
 #: What a folder's name, in any case, says that it is; such a folder is never a class.
 SPLITS = {
@@ -241,9 +242,7 @@ def _saw(listing: _Listing) -> str:
 
 def _some(names: Iterable[str]) -> str:
     """The first names of a list, and how many more there are."""
-    names = [name or "images in no class" for name in names]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(repr(name) for name in names[:3]) + more
+    return some(repr(name or "images in no class") for name in names)
 
 
 def skipped_line(folder: Path, skipped: tuple[str, ...]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -208,6 +209,12 @@ def drawn(
     """
     source, order = draw(name, n, seed, split, download=download)
     return Drawn(split, int(seed), len(order), len(source.labels), content_of(source, order))
+
+
+def data_of(name: str, n: int, fingerprint: str, drawn: Iterable[Drawn]) -> dict[str, Any]:
+    """What a record says of images: name, how many, the pixels' fingerprint, what was drawn."""
+    of = [asdict(one) for one in drawn]
+    return {"name": label(name), "n": n, "fingerprint": fingerprint, "drawn": of}
 
 
 def label(name: str) -> str:

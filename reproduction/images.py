@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reproduction.image_files import MAX_PIXELS, NotReadable
 from reproduction.image_folders import skipped_line
-from reproduction.image_sources import Drawn, content_of, draw, label, whole
+from reproduction.image_sources import Drawn, content_of, data_of, draw, whole
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
@@ -53,18 +53,12 @@ class ImageSet:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What a record says of them: name, how many, the pixels' fingerprint, what was drawn.
+        """What a record says of them, see `data_of`.
 
         >>> sorted(load_images("digits", 4, size=8).data)
         ['drawn', 'fingerprint', 'n', 'name']
         """
-        drawn = [asdict(self.drawn)] if self.drawn else []
-        return {
-            "name": label(self.name),
-            "n": len(self),
-            "fingerprint": self.fingerprint,
-            "drawn": drawn,
-        }
+        return data_of(self.name, len(self), self.fingerprint, [self.drawn] if self.drawn else [])
 
     def normalised(
         self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD

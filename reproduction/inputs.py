@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from reproduction import records
 from reproduction.image_sources import Drawn, drawn, label
 from reproduction.paths import RESULTS, ROOT
+from reproduction.words import some
 
 #: Pixels' fingerprint -> what was drawn, of the images behind the records that do not say it.
 KNOWN = ROOT / "data" / "images.csv"
@@ -139,17 +140,12 @@ def check_finished(cells: Iterable[tuple[str, Mapping[str, Any], int]], root: Pa
             if found.state == CHANGED:
                 changed.setdefault(found.why, []).append(path.name)
     if changed:
-        told = "; ".join(f"{why} ({_some(names)})" for why, names in changed.items())
+        told = "; ".join(f"{why} ({some(names)})" for why, names in changed.items())
         raise ValueError(
             f"nothing was measured, as finished records ({sum(map(len, changed.values()))}) were "
             f"made from other images than those here: {told}. Put those images back, or keep new "
             "records apart with --results FOLDER"
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 def states(experiments: Iterable[str], root: Path = RESULTS) -> Iterable[tuple[str, State]]:

@@ -1,6 +1,8 @@
-"""Numbers as sentences have them, one way everywhere."""
+"""Numbers and lists as sentences have them, one way everywhere."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -12,10 +14,12 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def count(n: int, what: str) -> str:
-    """So many of something that forms its plural with s; none in words.
+def some(names: Iterable[str]) -> str:
+    """The first names of a list, and how many more there are.
 
-    >>> count(0, "run"), count(1, "run"), count(2, "run")
-    ('no runs', '1 run', '2 runs')
+    >>> some(["a", "b"]), some("abcde")
+    ('a, b', 'a, b, c and 2 more')
     """
-    return f"{n or 'no'} {what}{'s' * (n != 1)}"
+    names = [*names]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

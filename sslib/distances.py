@@ -116,10 +116,11 @@ class Distances:
         F, D, self.host = F.detach(), len(F), on_host(F.device)
         self.dtype = torch.promote_types(F.dtype, torch.float32)  #: of the distances
         rows = F.to(self.dtype if self.host else wide(F.device, self.dtype))
-        self.unit = checks.unit(rows) if self.host else 1.0  #: of the rows and their norms
+        largest = F.abs().amax().to(rows.dtype)
+        self.unit = checks.unit(largest) if self.host else 1.0  #: of the rows and their norms
         rows = rows if self.unit == 1 else rows / self.unit
         #: Rows no further apart than this are equal but for the rounding of their numbers.
-        self.rounding = F.abs().amax().to(rows.dtype) * (2 * torch.finfo(F.dtype).eps)
+        self.rounding = largest * (2 * torch.finfo(F.dtype).eps)
         self.rows = rows - rows.mean(0)  #: (D, B)
         self.norm = torch.linalg.vector_norm(self.rows, dim=1).square_()  # (D,)
         height = D if D <= 320 else min(-(-D // 4), 256 if self.host else max(1, _KEPT // D))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from reproduction.image_sources import Drawn, label
+from reproduction.image_sources import Drawn, data_of
 from reproduction.images import load_images
 from reproduction.table_1 import Architecture
 from reproduction.training.recipes import GRAM_IMAGES, Recipe
@@ -42,13 +42,8 @@ class Pictures:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What a record says of them; see ``ImageSet.data``."""
-        return {
-            "name": label(self.name),
-            "n": len(self.train[0]),
-            "fingerprint": self.fingerprint,
-            "drawn": [asdict(one) for one in self.drawn],
-        }
+        """What a record says of them, see `data_of`."""
+        return data_of(self.name, len(self.train[0]), self.fingerprint, self.drawn)
 
 
 def load_pictures(dataset: str, recipe: Recipe, *, device: str = "cpu") -> Pictures:

@@ -25,9 +25,11 @@ from reproduction.training import processes
 from reproduction.training.cells import Cell, Trainable, grid
 from reproduction.training.due import due, unchanged
 from reproduction.training.loop import train
-from reproduction.training.pictures import Pictures, load_pictures
+from reproduction.training.pictures import load_pictures
 from reproduction.training.plans import Plan, chosen
-from reproduction.training.recipes import Recipe
+
+#: Trains a cell: its metrics, None if the time was over, and what its record says of the images.
+_Trains = Callable[[Trainable], tuple[dict[str, Any] | None, dict[str, Any]]]
 
 
 def run_grid(
@@ -64,8 +66,7 @@ def run_grid(
     device, deadline = device or default_device(), time.time() + 60 * minutes
     work = jobs(cells, root=root, device=device, deadline=deadline, matrices=matrices, anew=anew)
     if processes.rank():
-        load = cache(partial(load_pictures, device=device))
-        return processes.followed(partial(_train, load, device, root, deadline, False, anew))
+        return processes.followed(_trainer(root, device, deadline, False, anew))
     return processes.led(run_jobs(work, root, device=device, until=deadline))
 
 
@@ -89,39 +90,37 @@ def jobs(
                 f"recipe: that of {cell.arm} of {cell.model} is for {cell.protocol.processes} "
                 f"processes (torchrun --nproc-per-node), got {processes.count()}"
             )
-    pictures = cache(partial(load_pictures, device=device))
+    train_one = _trainer(root, device, deadline, matrices, anew)
     return [
         Job(
             cell.experiment,
             ((cell.config, cell.seed),),
-            partial(_trained, cell, pictures, device, root, deadline, matrices, anew),
+            partial(_trained, cell, train_one, root),
             ready=cell.ready,
         )
         for cell in cells
     ]
 
 
-def _train(
-    load: Callable[[str, Recipe], Pictures],
-    device: str,
-    root: Path,
-    deadline: float,
-    matrices: bool,
-    anew: bool,
-    cell: Trainable,
-) -> dict[str, Any] | None:
-    """What comes of one cell, from its checkpoint if there is one; None if the time was over."""
-    path = cell.path(root)
-    return train(
-        cell.run(root),
-        load(cell.dataset, cell.protocol),
-        device=device,
-        checkpoint=_checkpoint(path),
-        deadline=deadline,
-        doses=cell.doses(root),
-        matrices=path.with_suffix(".npz") if matrices else None,
-        anew=anew,
-    )
+def _trainer(root: Path, device: str, deadline: float, matrices: bool, anew: bool) -> _Trains:
+    """What trains one cell, from its checkpoint if there is one; pictures are loaded once."""
+    pictures = cache(partial(load_pictures, device=device))
+
+    def train_one(cell: Trainable) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        path, shown = cell.path(root), pictures(cell.dataset, cell.protocol)
+        metrics = train(
+            cell.run(root),
+            shown,
+            device=device,
+            checkpoint=_checkpoint(path),
+            deadline=deadline,
+            doses=cell.doses(root),
+            matrices=path.with_suffix(".npz") if matrices else None,
+            anew=anew,
+        )
+        return metrics, shown.data
+
+    return train_one
 
 
 def _checkpoint(path: Path) -> Path:
@@ -129,24 +128,17 @@ def _checkpoint(path: Path) -> Path:
 
 
 def _trained(
-    cell: Trainable,
-    load: Callable[[str, Recipe], Pictures],
-    device: str,
-    root: Path,
-    deadline: float,
-    matrices: bool,
-    anew: bool,
-    _: tuple[Asked, ...],
+    cell: Trainable, train_one: _Trains, root: Path, _: tuple[Asked, ...]
 ) -> Iterator[Measurement]:
     """Train one cell; nothing if the time was over before."""
-    metrics = _train(load, device, root, deadline, matrices, anew, processes.announce(cell))
+    metrics, data = train_one(processes.announce(cell))
     if metrics is None:
         return
-    pictures, path = load(cell.dataset, cell.protocol), cell.path(root)
+    path = cell.path(root)
     # What all epochs took, those before a stop included.
     seconds = sum(metrics["history"]["seconds"])
     try:
-        yield Measurement(cell.config, cell.seed, metrics, pictures.data, seconds)
+        yield Measurement(cell.config, cell.seed, metrics, data, seconds)
     finally:
         if path.exists():
             _checkpoint(path).unlink(missing_ok=True)

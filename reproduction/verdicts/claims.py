@@ -228,11 +228,13 @@ def findings_of(
     read_all, found = cache(partial(records.read_all, root=root)), {}
     for claim in load_claims():
         if claim.key in keys:
-            found[claim.key] = {
-                form: _judged(claim.key, form, claim.limits, read_all)
-                for form in RULES[claim.key].forms()
-            }
+            found[claim.key] = _by_form(claim, read_all)
     return found
+
+
+def _by_form(claim: Claim, read_all: Reader) -> dict[str, Finding]:
+    forms = RULES[claim.key].forms()
+    return {form: _judged(claim.key, form, claim.limits, read_all) for form in forms}
 
 
 def characteristics(root: str | os.PathLike[str] = RESULTS) -> dict[tuple[int, str, str], Power]:
@@ -295,10 +297,7 @@ def scorecard(root: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     for claim in load_claims():
         printed = PRINT[claim.key](claim.limits)
         told = PRINTED[claim.key](printed.values)
-        judged = {
-            form: _judged(claim.key, form, claim.limits, read_all)
-            for form in RULES[claim.key].forms()
-        }
+        judged = _by_form(claim, read_all)
         # looked up where a verdict is not given
         able = {
             form: _power(claim.key, form, claim.limits, read_all)

@@ -13,7 +13,7 @@ import pandas as pd
 from reproduction.paper.audit import gains
 from reproduction.paper.tables import DATASETS, MARKED
 from reproduction.stats import Interval, sign_flip_test
-from reproduction.stats_means import INSIDE, OPEN, OUTSIDE, Mean, average, beside_margin, mean_of
+from reproduction.stats_means import INSIDE, OUTSIDE, Mean, average, beside_margin, mean_of
 from reproduction.verdicts.finding import NOT_RUN, Finding, Limits
 from reproduction.verdicts.intervals import FEWEST_OF_INTERVAL, intervals, signs
 
@@ -80,7 +80,7 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
 
     Pairs whose column "own settings" says no are given beside it, and not judged.
     """
-    own = pairs["own settings"].astype(bool) if "own settings" in pairs else pairs["gain"].notna()
+    own = pairs.get("own settings", pd.Series(True, pairs.index)).astype(bool)
     aside, pairs = pairs[~own], pairs[own]
     parts = {"marked": pairs[pairs["model"].isin(MARKED)], "cnn": pairs[pairs["family"] == "cnn"]}
     groups = {name: cells(part) for name, part in parts.items()}
@@ -116,18 +116,18 @@ def helps(limits: Limits, pairs: pd.DataFrame) -> Finding:
         return Finding("not reproduced" if falls_short else "undecided", values, n)
     if lose:
         return Finding("undecided", values, n)
-    still = _still(list(cnn.values()), limits["margin"]) == INSIDE
+    still = _still(list(cnn.values()), limits["margin"])
     whole = still and not falls_short and not short
     return Finding("reproduced" if whole else "partly", values, n)
 
 
-def _still(cnn: Sequence[Cell], margin: float) -> str:
-    """Whether convolutional networks stay as they are, within a margin."""
+def _still(cnn: Sequence[Cell], margin: float) -> bool:
+    """Whether convolutional networks stay as they are: pooled within a margin, and none beyond."""
     if not cnn:
-        return OPEN
+        return False
     each = [beside_margin(cell.ours, margin, 0.05 / len(cnn)) for cell in cnn]
     pooled = beside_margin(average([cell.ours for cell in cnn]), margin)
-    return OUTSIDE if OUTSIDE in (*each, pooled) else pooled
+    return pooled == INSIDE and OUTSIDE not in each
 
 
 def _group(pairs: pd.DataFrame, found: Mapping[Any, Cell]) -> dict[str, Any] | None:
