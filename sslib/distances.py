@@ -153,8 +153,7 @@ class Distances:
         square = torch.addmm(scale, block, rows.T, alpha=-2)  # (h, D - top)
         if not self.host:
             square.masked_fill_(square <= scale.mul_(_EQUAL), 0)
-        lower = torch.ones(h, h, dtype=torch.bool, device=square.device).tril_()
-        square[:, :h].masked_fill_(lower, math.inf)
+        square[:, :h] += torch.full((h, h), math.inf, device=square.device).tril_()  # no pairs
         share = _CLOSE[rows.dtype]
         if self.host and (square.amin(1) < share * (norm[:h] + norm.max())).any():
             close, twin = square < scale.mul_(share), self.twin

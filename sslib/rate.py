@@ -108,15 +108,15 @@ class _SSRate(torch.autograd.Function):
                 end = top + len(block)
                 weight, here = weight.to(rows.dtype), slice(top, end)
                 square, beside = weight[:, : len(block)], weight[:, len(block) :]
-                square += square.T.clone()  # of i > j it holds zeros
-                degree[here] += weight.sum(1)
+                square += square.T.contiguous()  # of i > j it holds zeros
                 degree[end:] += beside.sum(0)
+                # sum_j w_ij (F_i - F_j): the graph Laplacian of w, applied to the rows; the blocks
+                # above have brought the rest of the degrees of these rows
+                square.diagonal().sub_(degree[here] + weight.sum(1))
                 sums[here].addmm_(weight, rows[top:])
                 sums[end:].addmm_(beside.T, rows[here])
-            # sum_j w_ij (F_i - F_j) / B: the graph Laplacian of w, applied to the rows
-            pulled = torch.addcmul(sums, degree[:, None], rows, value=-1)  # (D, B)
-            pulled.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)
-        return pulled.to(ctx.dtype), None, None, None, None
+            sums.mul_(-grad / rows.shape[1]).masked_fill_(~valid, 0)
+        return sums.to(ctx.dtype), None, None, None, None
 
 
 def _pull(theta: Tensor, pull: Tensor, k: float, C: Distances) -> Callable[[Tensor, Tensor], None]:
@@ -129,7 +129,7 @@ def _pull(theta: Tensor, pull: Tensor, k: float, C: Distances) -> Callable[[Tens
     """
     low, high = theta[0], theta[-1]
     most = len(C.rows) ** 2
-    nodes = int(min(max(256 * k * float(high - low), 1024), most)) if C.host else _FIXED_NODES
+    nodes = int(min(max(256 * k * float(high - low), 256), most)) if C.host else _FIXED_NODES
     direct = C.dtype == torch.float64 or nodes >= most
     if not direct:
         density = (nodes - 1) / (high - low)
