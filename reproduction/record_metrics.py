@@ -205,8 +205,9 @@ SHAPES: dict[str, tuple[Shape, Shape]] = {
     ),
     "benchmark-ss-rate": (
         {"D": count, "B": count, "device": text, "thresholds": count},
-        dict.fromkeys(("ours_ms", "pdist_ms", "floor_ms", "ours_MB", "pdist_MB"), number)
-        | {"plain_ms?": number, "plain_MB?": number},
+        dict.fromkeys(("ours_ms", "floor_ms", "ours_MB"), number)
+        | dict.fromkeys(("product_ms?", "distances_ms?", "pdist_alone_ms?"), number)
+        | {"pdist_ms?": number, "pdist_MB?": number, "plain_ms?": number, "plain_MB?": number},
     ),
     "box-covering": (
         ({"model": model, "images": text}, {"points": one_of(KNOWN_SETS), "n": count}),

@@ -85,7 +85,7 @@ def imported(path: Path) -> set[str]:
 
 def test_the_method_is_small():
     lines = {p.name: len(p.read_text().splitlines()) for p in (ROOT / "sslib").glob("*.py")}
-    assert sum(lines.values()) <= 2940 and max(lines.values()) <= 300, lines
+    assert sum(lines.values()) <= 2950 and max(lines.values()) <= 300, lines
     assert set(METHOD) == {path.stem for path in (ROOT / "sslib").glob("[a-z]*.py")}
 
 

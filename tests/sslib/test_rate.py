@@ -327,6 +327,10 @@ def test_counts_are_those_of_sorted_distances(T, dtype, formula):
         "a few steps of rounding": 1000 + 3e-4 * normal,
         "two values": 1 + (normal > 0.5).double(),
         "equal": torch.ones_like(normal),
+        "below the normal numbers": 1e-42 * normal,
+        "close to overflow": 3e38 * normal,
+        "all but one together": torch.cat([1e-3 * normal, normal.new_tensor([1e6])]),
+        "all but one far off": torch.cat([1e6 + normal, normal.new_tensor([1e-6])]),
     }
     for name, values in samples.items():
         values = values.to(dtype)
