@@ -22,8 +22,8 @@
 #
 # - **Distances** come from one matrix product, computed once per pair; the few pairs that lie too close for the
 #   product's digits are recomputed from their differences, so equal channels have distance exactly 0.
-# - **Counts** are exact and need no sort: the leading bits of a distance say between which thresholds it lies, and
-#   it is compared with those that share its bits.
+# - **Counts** are exact, and few distances are sorted for them: for most, the bin that a distance falls into, one of
+#   8,192 of equal width, already says between which thresholds it lies. On a GPU all are sorted.
 # - **The gradient** needs no tensor of thresholds times pairs either. Algorithm 2's surrogate makes dSS/dC a
 #   function of C alone, a sum of 256 bell curves; it is tabulated once per call, read for every pair, and a second
 #   matrix product carries it to F.
