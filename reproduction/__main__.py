@@ -268,7 +268,10 @@ def main() -> None:
         if made is None:  # asked for a look
             return
         records.check_folder(asked.results)
-        print(f"Records go to {asked.results}; one can take minutes.", file=sys.stderr, flush=True)
+        leads = processes.rank() == 0  # of several, the one that makes the records
+        if leads:
+            where = f"Records go to {asked.results}; one can take minutes."
+            print(where, file=sys.stderr, flush=True)
         for path in made:
             print(path, flush=True)
             count += 1
@@ -284,7 +287,8 @@ def main() -> None:
             GO_ON_LATER if isinstance(interrupt, stop.Terminated) else 130,
             f"Stopped after {count} new record(s); the same command goes on from here.\n",
         )
-    print(f"{count} new record(s)")
+    if leads:
+        print(f"{count} new record(s)")
 
 
 if __name__ == "__main__":

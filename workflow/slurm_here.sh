@@ -90,7 +90,7 @@ for node in "${nodes[@]}"; do
     mkdir -p "$folder/spool-$node"
     slurmd -N "$node"
 done
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     [ "$(sinfo --noheader --Node --states=idle 2>/dev/null | wc -l)" = "${#nodes[@]}" ] && exit
     sleep 0.2
 done

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import multiprocessing
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +19,7 @@ import torch
 from torch import nn
 
 from reproduction import records, stop
+from reproduction.paths import ROOT
 from reproduction.training import cells as training_cells
 from reproduction.training import processes
 from reproduction.training.cells import Cell
@@ -127,3 +133,42 @@ def test_a_recipe_for_several_says_how_to_start_them(tmp_path):
         list(run_grid([Cell("paper-4", "digits", "vgg11", "baseline", 0)], root=tmp_path))
     with pytest.raises(ValueError, match="arm: 'yoked': expected a recipe of one process"):
         Cell("paper-4", "cifar10", "vit_small_patch16_224", "yoked", 0)
+
+
+def torchrun(folder: Path) -> subprocess.Popen[str]:
+    """In a session of its own, as a scheduler's jobs are."""
+    two = str(Path(__file__).with_name("two.py"))
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        + [two, "train", "--recipe", "quick", "--dataset", "digits", "--models", "resmlp_12_224"]
+        + ["--arms", "baseline", "--device", "cpu", "--results", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can catch")
+def test_torchrun_passes_sigterm_on_and_the_same_command_goes_on(tmp_path):
+    process = torchrun(tmp_path)
+    while not (kept := list(tmp_path.rglob("*.checkpoint.pt"))) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate()
+    assert "the same command goes on from here" in said, said
+    assert process.returncode and not list(tmp_path.rglob("*.json"))
+    reached = torch.load(io.BytesIO(kept[0].read_bytes()), weights_only=True)
+
+    process = torchrun(tmp_path)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert said.count("new record(s)") == 1
+    (path,) = tmp_path.rglob("*.json")
+    record = records.read(path)
+    assert record["metrics"]["settings"]["processes"] == 2
+    took, before = record["metrics"]["history"]["seconds"], reached["history"]["seconds"]
+    assert 0 < len(before) < len(took) and took[: len(before)] == before
+    assert not list(tmp_path.rglob("*.checkpoint.pt"))
