@@ -3,7 +3,7 @@
 
 The book is built from a mirror of the repository under the output folder. papermill runs every
 notebook beside it, so that committed outputs stay as they are; building from the repository itself
-would also drag .venv in.
+would also drag .venv in. The last book stays until a new one is whole.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,14 +40,15 @@ NOTEBOOKS = ROOT / "notebooks"
 AT_ONCE = 2  # notebooks that run at the same time, each on its share of the cores
 
 
-def run_notebook(source: Path, target: Path, scale: str) -> float | str:
+def run_notebook(source: Path, target: Path, scale: str, work: Path) -> float | str:
     """Run one notebook into target, with a log beside it of the records that it read. Both appear
-    there when it is run: what a killed build leaves is taken for no notebook.
+    there when it is run, and are made in `work`: what a killed build leaves, and what its processes
+    go on to write, is taken for no notebook.
 
     Returns:
         The seconds, or what went wrong.
     """
-    running = target.with_name(f"running-{target.name}")
+    running = work / target.name
     command = [sys.executable, "-m", "papermill", str(source), str(running), "-p", "scale", scale]
     command += ["--cwd", str(NOTEBOOKS), "--kernel", "python3", "--no-progress-bar"]
     log = running.with_suffix(".reads")
@@ -77,17 +79,19 @@ def run_notebook(source: Path, target: Path, scale: str) -> float | str:
     return seconds
 
 
-def run_all(notebooks: list[Path], folder: Path, scale: str) -> dict[str, float]:
-    """Run the notebooks into folder; return the seconds of each.
+def run_all(notebooks: list[Path], folder: Path, scale: str, work: Path) -> dict[str, float]:
+    """Run the notebooks into folder, by way of `work`; return the seconds of each.
 
     Raises:
         SystemExit: a notebook failed; it says what went wrong in each that did.
     """
     print(f"Running {len(notebooks)} notebook(s) at scale {scale}", flush=True)
+
+    def run_one(source: Path) -> float | str:
+        return run_notebook(source, folder / source.name, scale, work)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        run = list(
-            pool.map(lambda source: run_notebook(source, folder / source.name, scale), notebooks)
-        )
+        run = list(pool.map(run_one, notebooks))
     if failures := [failure for failure in run if isinstance(failure, str)]:
         raise SystemExit("\n".join(failures))
     return {source.stem: seconds for source, seconds in zip(notebooks, run, strict=True)}
@@ -204,19 +208,22 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
         reuse: show what the last build's run gave, where a notebook has not changed since.
     """
     made = output / "_build"
-    stage, html, executed = made / "stage", made / "html", made / "notebooks"
-    # Kept .doctrees hide warnings, kept pages outlive their removal from the table of contents.
-    for folder in (stage, html, made / ".doctrees"):
-        shutil.rmtree(folder, ignore_errors=True)
+    html, executed = made / "html", made / "notebooks"
     executed.mkdir(parents=True, exist_ok=True)
+    for left in made.glob("building-*"):  # by a build that was killed or failed
+        shutil.rmtree(left, ignore_errors=True)
+    # A folder of its own: processes of a killed build may still write to theirs.
+    work = Path(tempfile.mkdtemp(prefix="building-", dir=made))
+    stage, running = work / "stage", work / "notebooks"
+    running.mkdir()
     notebooks = mirror(stage)
     todo = [
         path for path in notebooks if not (reuse and unchanged(path, executed / path.name, scale))
     ]
-    seconds = run_all(todo, executed, scale) if todo else {}
+    seconds = run_all(todo, executed, scale, running) if todo else {}
     write_fragments(stage, finish(notebooks, executed, stage, seconds), scale)
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [str(program), "build", str(stage), "--path-output", str(output)]
+    command = [str(program), "build", str(stage), "--path-output", str(work)]
     command += [
         "--config",
         str(ROOT / "_config.yml"),
@@ -228,8 +235,14 @@ def build(output: Path, scale: str, *, reuse: bool = False) -> Path:
     # Without -W a warning, and even a notebook that failed, would exit 0. Warnings come on stderr.
     if subprocess.run([*command, "-W", "--keep-going"], stdout=subprocess.DEVNULL).returncode:
         raise SystemExit("The book was not built: see the warnings above.")
-    downloads.rewrite(html / "_sources/notebooks")
-    record_pages.write(html)
+    whole = work / "_build/html"
+    downloads.rewrite(whole / "_sources/notebooks")
+    record_pages.write(whole)
+    for ready, place in ((stage, made / "stage"), (whole, html)):
+        if place.exists():
+            place.rename(work / f"last-{place.name}")
+        ready.rename(place)
+    shutil.rmtree(work, ignore_errors=True)
     return html / "index.html"
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
+from reproduction.files import replace
 from reproduction.paths import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -28,12 +30,14 @@ def without_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def run(path: Path) -> None:
-    """Run one notebook in place."""
-    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+    """Run one notebook, and put it in its place when it is whole."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
     # Without the times, a notebook that is run again has the same bytes.
     command += ["--ExecutePreprocessor.record_timing=False", "--ExecutePreprocessor.timeout=1200"]
-    subprocess.run([*command, str(path)], check=True)
-    nbformat.write(without_pictures(nbformat.read(path, as_version=4)), path)
+    with TemporaryDirectory() as folder:
+        subprocess.run([*command, "--output-dir", folder, str(path)], check=True)
+        notebook = without_pictures(nbformat.read(Path(folder, path.name), as_version=4))
+    replace(path, nbformat.writes(notebook) + "\n")
 
 
 if __name__ == "__main__":

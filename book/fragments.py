@@ -33,9 +33,9 @@ class NotebookRun:
     experiments: tuple[str, ...]
 
 
-def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
-    """What this build was made of: commit, machine, versions, notebooks and their times, records,
-    printed tables.
+def status(build: Build, runs: Collection[NotebookRun], scale: str, root: Path = RESULTS) -> str:
+    """What this build was made of: commit, machine, versions, notebooks and their times, the
+    records in a folder, printed tables.
     """
     lines = [
         f"Built on {build.date} from commit `{build.commit}` on {build.machine}, "
@@ -55,11 +55,11 @@ def status(build: Build, runs: Collection[NotebookRun], scale: str) -> str:
     lines += ["", "## Records", "", ":::{div} wide", ""]
     heads = ("experiment", "records", "made", "commits", "machines", "image sets (fingerprint)")
     lines += [_row(heads), "|-|-|-|-|-|-|"]
-    for experiment in experiments():
-        number, made, commits, where, images = _origin(experiment)
+    for experiment in experiments(root):
+        number, made, commits, where, images = _origin(experiment, root)
         link = f'<a href="{address(experiment)}">{plain.text(experiment)}</a>'
         lines.append(_row((link, number, made, commits, plain.text(where), images)))
-    lines += ["", ":::", "", *left_out(), "## Printed tables and rules", ""]
+    lines += ["", ":::", "", *left_out(root), "## Printed tables and rules", ""]
     lines += ["| file | SHA-256, first 16 digits |", "|-|-|"]
     for path in sorted(PAPER.glob("*.*")):
         if path.suffix in (".csv", ".yml"):
@@ -88,7 +88,7 @@ def known_records(root: Path = RESULTS) -> dict[str, str]:
     return {e: "{0}, {1}, {3}".format(*_origin(e, root)) for e in experiments(root)}
 
 
-def _origin(experiment: str, root: Path = RESULTS) -> tuple[str, str, str, str, str]:
+def _origin(experiment: str, root: Path) -> tuple[str, str, str, str, str]:
     """How many records, dates, commits, machines and image sets; commits and sets as Markdown."""
     runs = records.read_all(experiment, root)
     if runs.empty:

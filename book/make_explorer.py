@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from reproduction import explorer, machine, models, records
 from reproduction.covering.draw import plot_boxes
+from reproduction.files import replace
 from reproduction.images import load_images
 from reproduction.models import features_of
 from reproduction.ss_rate.cells import SS_RATE
@@ -129,7 +131,9 @@ def still(layer: dict[str, Any], path: Path) -> None:
         bound: explorer.unpack(layer[bound]) for bound in ("lower", "upper")
     }
     figure = plot_boxes(layer["places"], boxes, counts, steps)
-    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    picture = StringIO()
+    figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
+    replace(path, picture.getvalue())
 
 
 def main() -> None:

@@ -58,6 +58,7 @@ def one_page(output: Path) -> Path:
         str(ROOT / "book/_toc.yml"),
         "--builder",
         "singlehtml",
+        "--all",
         "-q",
     ]
     if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:

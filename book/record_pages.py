@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def again(record: Mapping[str, Any]) -> str:
         return ""
     if str(config.get("arm", "")).startswith(ENDED) or (experiment == "invariance" and kept):
         return ""
-    command = AGAIN[experiment].format(**config, seed=record["seed"])
+    values = {key: shlex.quote(str(value)) for key, value in config.items()}
+    command = AGAIN[experiment].format(**values | {"seed": record["seed"]})
     return f"python -m {command} --results FOLDER"
 
 

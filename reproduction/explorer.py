@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproduction.files import replace
 from reproduction.paths import ROOT
 from sslib.boxes import FORMULAS, box_curve
 from sslib.covering import covering_numbers
@@ -130,9 +131,8 @@ def write(record: Mapping[str, Any], path: Path = DATA) -> None:
         path: of the script.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        _HEAD + json.dumps(record, separators=(",", ":"), allow_nan=False) + _TAIL, encoding="utf-8"
-    )
+    content = json.dumps(record, separators=(",", ":"), allow_nan=False)
+    replace(path, _HEAD + content + _TAIL)
 
 
 def read(path: Path = DATA) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""New files that are there whole or not at all, and never in the place of another."""
+"""Files that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def put(path: Path, content: str) -> None:
-    """Write a new file: first under a hidden name beside it, to the disk, and then under its own.
+    """Write a new file, never in the place of another: first under a hidden name beside it, to the
+    disk, and then under its own.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -52,3 +53,21 @@ def appear(temporary: Path, path: Path) -> None:
         except BaseException:
             path.unlink()
             raise
+
+
+def replace(path: Path, content: str) -> None:
+    """Write a file in one step, in the place of one that may be there.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for content in ("a", "b"):
+    ...         replace(Path(folder, "a.txt"), content)
+    ...     Path(folder, "a.txt").read_text()
+    'b'
+
+    Raises:
+        OSError: the file cannot be written; the old one stays.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    put(temporary, content)
+    os.replace(temporary, path)

@@ -224,12 +224,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Raises:
         ValueError: a value is not between 0 and 1.
     """
-    from statsmodels.stats.multitest import multipletests
-
     p = np.asarray(p_values, dtype=float)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"p_values must be numbers between 0 and 1, got {p_values!r}")
-    return multipletests(p, method="holm")[1].tolist() if len(p) else []
+    # Not statsmodels' multipletests: it collects garbage at every call, half of a scorecard's time.
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(corrected, 1)[np.argsort(order)].tolist()
 
 
 def welch(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int) -> Welch:

@@ -393,8 +393,9 @@ def test_a_notebook_that_is_half_run_is_not_shown_again(tmp_path, monkeypatch):
         'scale = "quick"', metadata={"tags": ["injected-parameters"]}
     )
     own = nbformat.v4.new_code_cell("1 + 1")
-    source, target = tmp_path / "a.ipynb", tmp_path / "run" / "a.ipynb"
+    source, target, work = tmp_path / "a.ipynb", tmp_path / "run/a.ipynb", tmp_path / "work"
     target.parent.mkdir()
+    work.mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=[own]), source)
 
     def papermill(killed):
@@ -408,13 +409,13 @@ def test_a_notebook_that_is_half_run_is_not_shown_again(tmp_path, monkeypatch):
 
     papermill(killed=True)
     with pytest.raises(KeyboardInterrupt):
-        build.run_notebook(source, target, "quick")
-    assert not build.unchanged(source, target, "quick")
+        build.run_notebook(source, target, "quick", work)
+    assert not build.unchanged(source, target, "quick") and not [*target.parent.iterdir()]
     papermill(killed=False)
-    assert build.run_notebook(source, target, "quick") >= 0
+    assert build.run_notebook(source, target, "quick", work) >= 0
     assert build.unchanged(source, target, "quick")
     whole = target.read_bytes()
     papermill(killed=True)
     with pytest.raises(KeyboardInterrupt):
-        build.run_notebook(source, target, "quick")
+        build.run_notebook(source, target, "quick", work)
     assert target.read_bytes() == whole

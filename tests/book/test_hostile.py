@@ -120,18 +120,16 @@ def test_strings_that_are_named_by_a_list_are_no_free_text(marked):
         )
 
 
-def test_pages_of_records_with_markup_everywhere(marked, monkeypatch):
+def test_pages_of_records_with_markup_everywhere(marked):
     fragments, elements, scorecard = map(
         importlib.import_module, ("fragments", "elements", "scorecard")
     )
-    monkeypatch.setattr(fragments.experiments, "__defaults__", (marked,))
-    monkeypatch.setattr(fragments._origin, "__defaults__", (marked,))
     provenance = importlib.import_module("provenance")
     pages = {"notebooks/nine_models": "3", "book/status": ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = {
-            "status": fragments.status(provenance.Build("abc", "d", "m"), [], "quick"),
+            "status": fragments.status(provenance.Build("abc", "d", "m"), [], "quick", marked),
             "left out": "\n".join(fragments.left_out(marked)),
             "elements": elements.elements(pages, marked),
             "scorecard": scorecard.scorecard(pages, marked),
@@ -190,16 +188,14 @@ def test_a_string_is_shown_as_it_is(text):
     assert html.unescape(shown[4:-5]) == " ".join(text.split())
 
 
-def test_pages_and_lines_with_hostile_records(root, monkeypatch):
+def test_pages_and_lines_with_hostile_records(root):
     fragments, provenance = map(importlib.import_module, ("fragments", "provenance"))
-    monkeypatch.setattr(fragments.experiments, "__defaults__", (root,))
-    monkeypatch.setattr(fragments._origin, "__defaults__", (root,))
     build = provenance.Build(str(root), "2026-01-01", "<script>")
     known = fragments.known_records(root)
     assert len(known) > 20
     for experiment in known:
         assert harmless(provenance.line("chapter", [f"records:{experiment}", "live"], build, known))
-    assert harmless(fragments.status(provenance.Build("abc", "d", "m"), [], "quick"))
+    assert harmless(fragments.status(provenance.Build("abc", "d", "m"), [], "quick", root))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

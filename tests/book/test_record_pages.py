@@ -6,6 +6,7 @@ import html
 import importlib
 import json
 import re
+import shlex
 import sys
 
 import pytest
@@ -69,3 +70,10 @@ def test_strings_of_a_record_are_text(record_pages, tmp_path):
     record_pages.write(tmp_path, tmp_path / "results")
     text = "".join(path.read_text("utf-8") for path in (tmp_path / "records/x").glob("*.html"))
     assert "<script>" not in text and "<b>" not in text and "&lt;script&gt;" in text
+
+
+def test_a_command_that_is_copied_runs_nothing_else(record_pages):
+    record = records.read(PAIRS[0])
+    record["config"] |= {"dataset": "x; rm -rf y `z`", "seed": 7}
+    command = shlex.split(record_pages.again(record))
+    assert "x; rm -rf y `z`" in command and str(record["seed"]) in command

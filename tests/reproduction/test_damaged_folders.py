@@ -15,7 +15,7 @@ from PIL import Image
 from reproduction.image_sources import drawn
 from reproduction.images import load_images
 
-N = 400
+N, WHOLE = 400, 40  # damaged folders in all, and whole ones
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,24 @@ def layout(folder: Path, kinds: dict[str, bytes], draw: random.Random) -> None:
                 (place / picture).write_bytes(kinds[picture])
 
 
+def contents(folder: Path) -> list[tuple[Path, int, bytes]]:
+    """What tells two folders apart."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        regular = path.is_file() and not path.is_symlink()
+        found.append((path, path.lstat().st_mode, path.read_bytes() if regular else b""))
+    return found
+
+
 def damage(folder: Path, draw: random.Random) -> None:
     """One thing wrong with a folder, or odd about it."""
+    before = contents(folder)
+    while contents(folder) == before:
+        change(folder, draw)
+
+
+def change(folder: Path, draw: random.Random) -> None:
+    """What `damage` tries: it may come to nothing, as a file moved to where it was."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     folders = sorted(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())
     file = draw.choice(files)
@@ -110,10 +126,10 @@ def wide() -> bytes:
 @pytest.mark.parametrize("part", range(4))
 def test_damaged_folders_are_read_or_refused(part, kinds, tmp_path):
     read = refused = 0
-    for k in range(part, N, 4):
+    for k in range(part, N + WHOLE, 4):
         draw, folder = random.Random(k), tmp_path / f"folder {k}"
         layout(folder, kinds, draw)
-        for _ in range(draw.randint(0, 2)):
+        for _ in range(draw.randint(1, 2) if k < N else 0):
             if any(path.is_file() for path in folder.rglob("*")):
                 damage(folder, draw)
         for split in ("train", "test"):
@@ -132,5 +148,7 @@ def test_damaged_folders_are_read_or_refused(part, kinds, tmp_path):
             off = np.abs(images.pixels.numpy().astype(int) - 90).max((1, 2, 3)) > 3
             assert off.sum() <= 2
             assert 0 <= images.labels.min() and images.labels.max() < len(images.classes)
-            assert bool(images.skipped) == bool(caught), [str(one.message) for one in caught]
-    assert read > N / 10 and refused > N / 20
+            # Pillow warns, too, of a tag that it leaves aside; the picture is right
+            named = [one for one in caught if "are no images" in str(one.message)]
+            assert bool(images.skipped) == bool(named), [str(one.message) for one in caught]
+    assert read + refused == (N + WHOLE) // 2 and read > N / 10 and refused > N / 20
