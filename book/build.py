@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,15 +144,29 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     }
     (stage / "book/_generated").mkdir()
     for name, text in made.items():
-        (stage / f"book/_generated/{name}.md").write_text(text, encoding="utf-8")
+        (stage / f"book/_generated/{name}.md").write_text(minus(text), encoding="utf-8")
+
+
+def minus(text: str) -> str:
+    """Text with a real minus before negative numbers.
+
+    >>> minus("-0.5 points (-1.2 to +0.3), claim-8, `-p seed 1`")
+    '−0.5 points (−1.2 to +0.3), claim-8, `-p seed 1`'
+    """
+    return re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text)
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
-    """Remove papermill's traces, and fold the code that readers need not see."""
+    """Remove papermill's traces, write numbers as in print, and fold the code that readers need
+    not see.
+    """
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            data |= {k: minus(data[k]) for k in ("text/markdown", "text/html") if k in data}
     code_cells.fold(notebook)
 
 

@@ -56,6 +56,13 @@ FIGURE = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>",
 BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
 
 
+def test_negative_numbers_have_a_minus_and_nothing_else_has():
+    minus = importlib.import_module("build").minus
+    assert minus("-0.5 (-1.2 to +3) <td>-4</td>") == "−0.5 (−1.2 to +3) <td>−4</td>"
+    same = "claim-8, 2026-11-27, 0-9, 1e-4, `-p seed`, [a](#b-1)"
+    assert minus(same) == same
+
+
 def test_the_line_says_where_a_number_comes_from(provenance):
     build = provenance.Build(*BUILD)
     live = provenance.line("chapter", ["live"], build, {})
