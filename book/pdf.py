@@ -33,6 +33,10 @@ pre { white-space: pre-wrap; }
 details.hide > summary { display: none !important; }
 """
 
+#: Pages of records are not printed: their files are named instead of linked.
+FILES = """document.querySelectorAll('a[href*="records/"]').forEach(link =>
+    link.replaceWith(`data/results/${link.textContent}`))"""
+
 #: The equations that MathJax could not set.
 BROKEN = """[...document.querySelectorAll('.math')].filter(math =>
     !math.querySelector('mjx-container')
@@ -95,6 +99,7 @@ def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0
         tab.evaluate("MathJax.startup.promise.then(() => true)")
         if broken := tab.evaluate(BROKEN):
             raise SystemExit(f"equations that cannot be set: {broken}")
+        tab.evaluate(FILES)
         tab.add_style_tag(content=style)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
         tab.pdf(
