@@ -107,12 +107,12 @@ def _by_formula(rates: pd.DataFrame) -> str:
 
 
 def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
-    """Which part of the changes that are told apart from chance is one of scale."""
+    """Which part of the changes beyond chance is one of scale."""
     part = rates.loc[rates["outcome"] != WITHIN, ["network", "measure", "outcome"]].merge(
         scale, left_on=["network", "measure"], right_on=["network", "formula"]
     )
     if part.empty:
-        return "With no change to split, scale and shape are not told apart."
+        return "There is no change to split into scale and shape."
     told = []
     for outcome, rows in part.groupby("outcome_y", sort=False):
         each = [f"{r.network}, {r.formula}" for r in rows.itertuples()]
@@ -120,7 +120,7 @@ def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
         reason = {
             "mostly shape": "the shape of the distances, not their scale, makes the change",
             "mostly scale": "the scale of the features makes most of the change",
-            "both": "scale and shape both have a part in it, or cannot be told apart",
+            "both": "scale and shape both contribute, or cannot be separated",
         }[outcome]
         if outcome == "mostly shape" and against:
             reason += " (the scale alone would have changed it the other way)"

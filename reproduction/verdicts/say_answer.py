@@ -70,7 +70,7 @@ QUESTIONS = {
     },
     "Can I use the measure?": {
         "cheap": "SS_rate is cheap enough for a loss function",
-        "range": "It is small for what is self-similar",
+        "range": "It is small for self-similar sets",
         "boxes": "It counts boxes",
     },
     "Should I use the constraint?": {
