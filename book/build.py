@@ -144,16 +144,16 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     }
     (stage / "book/_generated").mkdir()
     for name, text in made.items():
-        (stage / f"book/_generated/{name}.md").write_text(minus(text), encoding="utf-8")
+        (stage / f"book/_generated/{name}.md").write_text(typeset(text), encoding="utf-8")
 
 
-def minus(text: str) -> str:
-    """Text with a real minus before negative numbers.
+def typeset(text: str) -> str:
+    """Text with a real minus before negative numbers, and none parted from its ±.
 
-    >>> minus("-0.5 points (-1.2 to +0.3), claim-8, `-p seed 1`")
+    >>> typeset("-0.5 points (-1.2 to +0.3), claim-8, `-p seed 1`")
     '−0.5 points (−1.2 to +0.3), claim-8, `-p seed 1`'
     """
-    return re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text)
+    return re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text).replace("± ", "±\N{NO-BREAK SPACE}")
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
@@ -166,7 +166,7 @@ def _publish(notebook: nbformat.NotebookNode) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            data |= {k: minus(data[k]) for k in ("text/markdown", "text/html") if k in data}
+            data |= {k: typeset(data[k]) for k in ("text/markdown", "text/html") if k in data}
     code_cells.fold(notebook)
 
 
