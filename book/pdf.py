@@ -30,6 +30,11 @@ h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
 .pst-scrollable-table-container, .cell_output .output, div.math
 { overflow: visible !important; } /* a box that scrolls is never cut */
+/* Chromium makes the whole book smaller until its widest table fits; tables may run over pages. */
+:is(td, th) { white-space: normal !important; min-width: 0 !important; }
+td code.literal, td code.literal .pre { white-space: pre-wrap !important; }
+table.dataframe :is(td, th), code.literal { overflow-wrap: anywhere !important; }
+table { break-inside: auto !important; } thead { break-after: avoid; }
 details.hide > summary { display: none !important; }
 """
 
@@ -71,7 +76,7 @@ def one_page(output: Path) -> Path:
     return Path(shutil.copy(made / "book/index.html", made / "all.html"))
 
 
-def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0.75) -> None:
+def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0.68) -> None:
     """The page as A4, with its equations.
 
     Raises:
