@@ -37,7 +37,7 @@ from reproduction.ss_rate.read import full_scale
 from reproduction.verdicts.say_chapters import opening
 
 settings = start("what_moves_ss_rate", globals())
-complete(run.at_scale(settings))
+complete(run.at_scale(settings));
 
 # %% tags=["hide-input"]
 features = live.middle_layers(settings)
