@@ -129,7 +129,7 @@ def small_worlds(found: SmallWorlds | None) -> str:
     return (
         f"Small-worldness is above 1 in {percent(found.features)} of the {found.n} graphs of "
         f"features, and in {percent(found.noise)} of those of noise: **joining near points makes "
-        "any cloud of points a small world**, so it says nothing about a network by itself. It is "
+        "any cloud of points a small world**. By itself it says nothing about a network. It is "
         f"larger for the features than for the noise in {percent(found.larger)}."
     )
 

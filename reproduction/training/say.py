@@ -58,7 +58,7 @@ def baselines(table: pd.DataFrame) -> str:
     below = ran["paper: baseline"] - own
     return (
         f"The small baselines reach {own.min():.1f} to {own.max():.1f} % where chance is 10 %, and "
-        f"stand {below.min():.0f} to {below.max():.0f} points below the paper's: they are trained "
+        f"stand {below.min():.0f} to {below.max():.0f} points below the paper's. They are trained "
         f"on {percent(size.train_images * 0.9 / 50000)} of the images for {size.epochs} epochs "
         "instead "
         "of 200."
@@ -193,7 +193,7 @@ def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> 
     sentences = [
         f"With α = 0.0001 the gradient of the penalty is {percent(ratios.median(), 2)} of the "
         "task's "
-        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}), and {ends}."
+        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}). {ends}."
     ]
     real = raised[raised.index.get_level_values("penalty") == "constrained"]
     for (model, _, alpha), row in real.groupby(level="model").tail(1).iterrows():

@@ -250,9 +250,10 @@ def _boxes(forms: Forms) -> str:
     values = forms[FULL].values
     if not values:
         return ""
-    told = " and ".join(
-        f"by a factor of {found['off']:.1f} at the worst threshold and {found['typical']:.1f} at "
-        f"the median one ({formula} formula)"
+    told = " ".join(
+        f"By the {formula} formula, N_θ differs from the number of boxes that a covering needs by "
+        f"a factor of {found['off']:.1f} at the worst threshold and {found['typical']:.1f} at the "
+        "median one."
         for formula, found in sorted(values.items(), reverse=True)
     )
     orders = " and ".join(
@@ -260,7 +261,7 @@ def _boxes(forms: Forms) -> str:
         for formula, found in sorted(values.items(), reverse=True)
     )
     return (
-        f"N_θ differs from the number of boxes that a covering needs {told}. Where the coverings "
+        f"{told} Where the coverings "
         "determine the order of a network's layers, the order by N_θ agrees with it with an "
         f"average Kendall's τ of {orders}."
     )

@@ -35,7 +35,7 @@ def test_baselines():
     )
     text = say.baselines(table)
     assert "reach 44.0 to 50.0 % where chance is 10 %, and stand 40 to 50 points below" in text
-    assert "on 14 % of the images for 10 epochs instead of 200" in text
+    assert text.endswith("They are trained on 14 % of the images for 10 epochs instead of 200.")
     assert say.baselines(table.iloc[2:]) == "The small baselines: not run."
 
 
@@ -135,7 +135,7 @@ def test_acts():
     text = say.acts(DOSES, DOSES, RATIOS)
     assert text == (
         "With α = 0.0001 the gradient of the penalty is 0.02 % of the task's (median over "
-        "networks, seeds and epochs; at most 0.20 %), and VGG's modules end 0.020 from γ instead "
+        "networks, seeds and epochs; at most 0.20 %). VGG's modules end 0.020 from γ instead "
         "of 0.022. "
         "With α = 1, the gradient of VGG's penalty is 0.87 times the task's; the modules end 0.004 "
         "from γ instead of 0.026, and accuracy changes by -3.0 points (placebo: -13.1)."
