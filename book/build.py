@@ -148,12 +148,13 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
 
 
 def typeset(text: str) -> str:
-    """Text with a real minus before negative numbers, and none parted from its ±.
+    """Text with a real minus before negative numbers, and none parted from its ± or →.
 
     >>> typeset("-0.5 points (-1.2 to +0.3), claim-8, `-p seed 1`")
     '−0.5 points (−1.2 to +0.3), claim-8, `-p seed 1`'
     """
-    return re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text).replace("± ", "±\N{NO-BREAK SPACE}")
+    text = re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text)
+    return re.sub("([±→]) ", "\\1\N{NO-BREAK SPACE}", text)
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:

@@ -59,6 +59,7 @@ BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
 def test_negative_numbers_have_a_minus_and_nothing_else_has():
     typeset = importlib.import_module("build").typeset
     assert typeset("-0.5 (-1.2 to +3) <td>-4</td>") == "−0.5 (−1.2 to +3) <td>−4</td>"
+    assert typeset("1 ± 2 → 3") == "1 ±\N{NO-BREAK SPACE}2 →\N{NO-BREAK SPACE}3"
     same = "claim-8, 2026-11-27, 0-9, 1e-4, `-p seed`, [a](#b-1)"
     assert typeset(same) == same
 
