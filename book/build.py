@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -147,15 +148,30 @@ def write_fragments(stage: Path, runs: list[fragments.NotebookRun], scale: str) 
     }
     (stage / "book/_generated").mkdir()
     for name, text in made.items():
-        (stage / f"book/_generated/{name}.md").write_text(text, encoding="utf-8")
+        (stage / f"book/_generated/{name}.md").write_text(typeset(text), encoding="utf-8")
+
+
+def typeset(text: str) -> str:
+    """Text with a real minus before negative numbers, and none parted from its ± or →.
+
+    >>> typeset("-0.5 points (-1.2 to +0.3), claim-8, `-p seed 1`")
+    '−0.5 points (−1.2 to +0.3), claim-8, `-p seed 1`'
+    """
+    text = re.sub(r"(?<![^\s(>\[])-(?=\d)", "−", text)
+    return re.sub("([±→]) ", "\\1\N{NO-BREAK SPACE}", text)
 
 
 def _publish(notebook: nbformat.NotebookNode) -> None:
-    """Remove papermill's traces, and fold the code that readers need not see."""
+    """Remove papermill's traces, write numbers as in print, and fold the code that readers need
+    not see.
+    """
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            data |= {k: typeset(data[k]) for k in ("text/markdown", "text/html") if k in data}
     code_cells.fold(notebook)
 
 

@@ -39,12 +39,8 @@ def picture() -> str:
             (left, bottom + 20, "start", "closest pair"),
             ((left + right) / 2, bottom + 38, "middle", "threshold θ (log scale)"),
             (right, bottom + 20, "end", "farthest pair"),
-            (
-                0.52 * left + 0.48 * right,
-                top + 84,
-                "middle",
-                f"printed: SS_rate = {rates['printed']}",
-            ),
+            (0.38 * left + 0.62 * right, top + 78, "middle", "printed:"),
+            (0.38 * left + 0.62 * right, top + 97, "middle", f"SS_rate = {rates['printed']}"),
             (left + 12, bottom - 12, "start", f"released: SS_rate = {rates['released']}"),
         )
     )

@@ -30,8 +30,17 @@ h2 { border-top: 0 !important; }
 pre { white-space: pre-wrap; }
 .pst-scrollable-table-container, .cell_output .output, div.math
 { overflow: visible !important; } /* a box that scrolls is never cut */
+/* Chromium makes the whole book smaller until its widest table fits; tables may run over pages. */
+:is(td, th) { white-space: normal !important; min-width: 0 !important; }
+td code.literal, td code.literal .pre { white-space: pre-wrap !important; }
+table.dataframe :is(td, th), code.literal { overflow-wrap: anywhere !important; }
+table { break-inside: auto !important; } thead { break-after: avoid; }
 details.hide > summary { display: none !important; }
 """
+
+#: Pages of records are not printed: their files are named instead of linked.
+FILES = """document.querySelectorAll('a[href*="records/"]').forEach(link =>
+    link.replaceWith(`data/results/${link.textContent}`))"""
 
 #: The equations that MathJax could not set.
 BROKEN = """[...document.querySelectorAll('.math')].filter(math =>
@@ -68,7 +77,7 @@ def one_page(output: Path) -> Path:
     return Path(shutil.copy(made / "book/index.html", made / "all.html"))
 
 
-def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0.75) -> None:
+def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0.68) -> None:
     """The page as A4, with its equations.
 
     Raises:
@@ -96,6 +105,7 @@ def print_page(page: Path, target: Path, *, style: str = STYLE, scale: float = 0
         tab.evaluate("MathJax.startup.promise.then(() => true)")
         if broken := tab.evaluate(BROKEN):
             raise SystemExit(f"equations that cannot be set: {broken}")
+        tab.evaluate(FILES)
         tab.add_style_tag(content=style)
         margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
         tab.pdf(

@@ -77,7 +77,7 @@ def scorecard(pages: Mapping[str, str], root: Path = RESULTS) -> str:
     """
     table = claims.scorecard(root)
     common = _commonest(table)
-    lines = [":::{div} scorecard", ""]
+    lines = [":::{div} scorecard stacked", ""]
     heads = ("", "the paper claims", "verdict", "in print", "its own tables", "ours", "chapter")
     lines += [_row(heads).replace("|  |", "| |"), "|-" * 7 + "|"]
     for number, row in table.iterrows():
@@ -180,7 +180,9 @@ def _counts(table: pd.DataFrame) -> str:
     for name, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
         small = table.loc[~table[name].isin(SILENT), name].value_counts()
         if len(small):
-            text += f"; {form}: " + ", ".join(f"{n} {word}" for word, n in small.items())
+            text += f"; {form}: " + ", ".join(
+                say_answer.count(n, word) for word, n in small.items()
+            )
     against = (table["in print"] == "does not hold").sum()
     return f"{text}. By its own tables and equations alone, {against} do not hold."
 

@@ -44,11 +44,11 @@ runs = records.read_all("box-covering")
 Markdown(opening("box_covering"))
 
 # %% [markdown]
-# The paper calls $N_\theta$ a modified box-covering algorithm (Appendix A): a number of boxes read off the share of near
-# pairs, instead of one found by covering. This page covers for real, and compares. First the channels of nine networks and
-# point sets of known dimension, then graphs.
+# The paper calls $N_\theta$ a modified box-covering algorithm (Appendix A). The number of boxes is computed from the share of
+# near pairs; nothing is actually covered. This chapter covers the points with boxes and compares the two numbers, first for the
+# channels of nine networks and for point sets of known dimension, then for graphs.
 #
-# In code: true bounds and $N_\theta$ of one layer, at the same box sizes.
+# In code, $N_\theta$ of one layer and bounds on the true number of boxes of the same size:
 
 # %% tags=["live"]
 F = middle_layers(settings, ["resnet34"])["resnet34"]  # (D, B), untrained
@@ -61,15 +61,15 @@ for theta, n, low, high in zip(
 # %% [markdown]
 # ## The true number of boxes, between two bounds
 #
-# A box of size θ holds channels that are pairwise no further apart than θ (Eq. 7). The least number of boxes that cover
-# all channels is too hard to compute for hundreds of them, but it can be bounded:
+# A box of size θ holds channels that are pairwise no further apart than θ (Eq. 7). The smallest number of boxes that cover
+# hundreds of channels is too hard to compute, but it can be bounded:
 #
-# - **from above** by a cover that exists: boxes by complete linkage, or by greedy colouring, ten passes from that tree's
-#   order and ten from a random one;
+# - **from above** by an actual cover: boxes by complete linkage, or by greedy colouring with ten passes from the order of that
+#   tree and ten from a random order;
 # - **from below** by a packing: channels that are pairwise further apart than θ cannot share a box.
 #
-# `sslib.covering.covering_numbers` gives both for all θ. Where the two bounds meet, the number is known; their ratio says how
-# much room is left elsewhere.
+# `sslib.covering.covering_numbers` gives both for all θ. Where the two bounds meet, the number is known exactly; elsewhere their
+# ratio limits the error.
 
 # %% mystnb={"figure": {"caption": "**The released formula lies above the true number of boxes for most \u03b8, the printed one far above.** Dark band: between packing and cover. Left: three untrained layers; right: 512 points of known sets.", "name": "fig-covers"}, "image": {"alt": "Six panels of log N against log(1 + \u03b8): a narrow band of the true covering number, the released curve above it, the printed curve far above both."}} tags=["hide-input", "records:box-covering"]
 draw.plot_covers(read.curves(runs));
@@ -77,8 +77,8 @@ draw.plot_covers(read.curves(runs));
 # %% [markdown]
 # ## Nine networks
 #
-# {numref}`tab-covers` compares, over all layers of Table 1 and 33 thresholds from TZ to TV. An $N_\theta$ outside the bounds
-# is at least as far from the true number as from the nearer bound.
+# {numref}`tab-covers` compares $N_\theta$ with these bounds, over all layers of Table 1 and 33 thresholds from TZ to TV. An
+# $N_\theta$ outside the bounds is at least as far from the true number as from the nearer bound.
 
 # %% mystnb={"figure": {"caption": "**The bounds are far closer to each other than either N_\u03b8 is to them.** Bounds: largest ratio of upper to lower. Off by: largest factor between N_\u03b8 and the nearer bound. Right: mean SS_rate by each number of boxes.", "name": "tab-covers"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
 covers = read.covers(runs)
@@ -89,14 +89,15 @@ correlations = read.correlations(covers)
 read.correlation_table(correlations)
 
 # %% [markdown]
-# Within a layer, over θ, every rank correlation is near 1, as all curves fall from D to 1; that says nothing.
+# Within a layer, over θ, every rank correlation is near 1, because all curves fall from D to 1. Such a correlation is
+# uninformative.
 #
 # ## Point sets of known dimension
 #
-# The same for 512 independent points of sets whose dimension is known ({numref}`tab-point-sets`). The number of boxes of a
-# set falls with a power of θ, its dimension.
+# {numref}`tab-point-sets` has the same for 512 independent points of sets whose dimension is known. The number of boxes of such
+# a set falls as a power of θ whose exponent is the dimension.
 
-# %% mystnb={"figure": {"caption": "**By covers the dimension comes out low, by the printed formula near 0.** Minus the slope of log N against log \u03b8 where 5 to 51 boxes are needed, 512 points; right: largest factor by which N_\u03b8 is off.", "name": "tab-point-sets"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
+# %% mystnb={"figure": {"caption": "**Covers underestimate the dimension; the printed formula puts it near 0.** Minus the slope of log N against log \u03b8 where 5 to 51 boxes are needed, 512 points; right: largest factor by which N_\u03b8 is off.", "name": "tab-point-sets"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
 slopes = read.slopes(runs)
 read.point_table(slopes, covers)
 
@@ -114,17 +115,17 @@ Markdown(say.accuracy(accuracy))
 # - **colouring**: greedy colouring of the nodes that may not share a box {cite:p}`song2007how`, colours gone over again
 #   {cite:p}`culberson1996exploring`;
 # - **burning**: compact-box burning {cite:p}`song2007how`, each box filled with nodes drawn afresh until none fits;
-# - **growing**: balls around random nodes that no box holds yet {cite:p}`kim2007fractality`;
+# - **growing**: balls around random nodes that are in no box yet {cite:p}`kim2007fractality`;
 # - **greedy**: the ball that covers most uncovered nodes, as in maximum-excluded-mass burning {cite:p}`song2007how`.
 #
 # A box of size ℓ holds nodes less than ℓ hops apart. The graphs have a known box dimension,
 # $\log(u+v)/\log u$ for a (u, v)-flower, or none: a random graph and a (1, 3)-flower are small worlds.
 #
-# `box_dimension` fits N − 1 against ℓ where both are at least 5, because one hop or one box more then is at most a fifth.
-# It claims a power law over two octaves at least, if an exponential does not fit as well. The rule uses nothing but the
-# whole numbers; a (3, 4)-flower and a ring, looked at after it was set, are among the tests.
+# `box_dimension` fits N − 1 against ℓ where both are at least 5, so that one hop or one box more changes them by at most a
+# fifth. It claims a power law only over at least two octaves, and only if an exponential fits less well. The tests include a
+# (3, 4)-flower and a ring, which were tried only after this rule had been fixed.
 
-# %% mystnb={"figure": {"caption": "**All four ways to cover come close where a graph has a box dimension, and claim none where it has none.** Known and found dimension, with the standard error of the fit.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
+# %% mystnb={"figure": {"caption": "**All four algorithms come close where a graph has a box dimension, and claim none where it has none.** Known and found dimension, with the standard error of the fit.", "name": "tab-graphs"}} tags=["hide-input", "nbval-check-output", "records:box-covering-graphs"]
 dimensions = read.dimensions(records.read_all("box-covering-graphs"))
 read.graph_table(dimensions)
 
@@ -134,10 +135,10 @@ draw.plot_graph_boxes(read.graph_covers(dimensions));
 # %% [markdown]
 # ## Boxes on A_ε
 #
-# Could G_M be covered as a graph? Greedy colouring of A_ε, of each network's middle layer, at the ε that joins a given share
-# of pairs; what is covered is the largest component.
+# Could $G_M$ be covered as a graph? {numref}`tab-graph-covers` shows greedy colouring of the largest component of $A_\epsilon$,
+# for the middle layer of each network, at values of ε that join a given share of pairs.
 
-# %% mystnb={"figure": {"caption": "**Diameters are small, so hardly a power law can be seen.** A_\u03b5 of nine middle layers at three shares of joined pairs: nodes of the largest component, its diameter in hops, and power laws claimed.", "name": "tab-graph-covers"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
+# %% mystnb={"figure": {"caption": "**No power law is found: the diameters are too small.** A_\u03b5 of nine middle layers at three shares of joined pairs: nodes of the largest component, its diameter in hops, and power laws claimed.", "name": "tab-graph-covers"}} tags=["hide-input", "nbval-check-output", "records:box-covering"]
 read.component_table(runs)
 
 # %% [markdown]
@@ -150,7 +151,7 @@ Markdown(say.answer(accuracy, correlations, read.colouring(dimensions)))
 # ## What would change our mind
 #
 # - **A formula within a factor of two.** If $N_\theta$ stayed within a factor of 2 of the true bounds at every θ, in most
-#   networks, and ordered their layers as covers do (rank correlation 0.9), claim 12 would be reproduced.
+#   networks, and ordered their layers as covers do (Kendall's τ of 0.9), claim 12 would be reproduced.
 # - **Trained layers.** All layers here are untrained. [Two networks with ImageNet weights](trained_networks.ipynb) do no
 #   better; the paper's nine: not run.
 # - **Another meaning of "simulates".** If the paper only claims that both numbers fall from D to 1, every formula does.

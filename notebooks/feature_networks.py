@@ -64,29 +64,29 @@ print(f"{len(C)} channels, {links} links, SS_rate {rate.item():.2f}")
 # %% [markdown]
 # ## Four channels by hand
 #
-# A layer with $D = 4$ channels has seen $B = 2$ images. Every channel answers both images alike, with 0, 1, 3 and 7.
+# A layer with $D = 4$ channels has seen $B = 2$ images. Each channel gives both images the same value: 0, 1, 3 and 7.
 
-# %% mystnb={"figure": {"caption": "**Six numbers hold all that SS_rate is made of.** Distances between four channels: the matrix is symmetric, and what counts lies above its diagonal.", "name": "tab-four-distances"}} tags=["nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**SS_rate is computed from these six numbers alone.** Distances between four channels: the matrix is symmetric, and what counts lies above its diagonal.", "name": "tab-four-distances"}} tags=["nbval-check-output", "live"]
 four = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0], [7.0, 7.0]])
 live.channel_table(sslib.pair_distances(four))
 
 # %% [markdown]
 # $C_{ij} = \lVert F_i - F_j \rVert_2 / \sqrt{B}$ (Eq. 8): channels 1 and 2 differ by 1 on each of the two images, so
-# their distance is $\sqrt{1 + 1} / \sqrt{2} = 1$. Six pairs have the distances 1, 2, 3, 4, 6 and 7. The smallest
-# is $TZ = 1$, the largest $TV = 7$. With three thresholds, equally spaced in $\log(1 + \theta)$, that makes
-# $\theta = 1, 3, 7$, because $2, 4, 8$ are equally spaced in the logarithm.
+# their distance is $\sqrt{1 + 1} / \sqrt{2} = 1$. The six pairs have the distances 1, 2, 3, 4, 6 and 7. The smallest
+# is $TZ = 1$, the largest $TV = 7$. Three thresholds equally spaced in $\log(1 + \theta)$ are
+# $\theta = 1, 3, 7$, because the logarithms of $2, 4, 8$ are equally spaced.
 #
-# At each threshold the pairs are counted that lie below it; {numref}`tab-by-hand` has their share $p(\theta)$. The printed
+# {numref}`tab-by-hand` has the share $p(\theta)$ of pairs below each threshold. The printed
 # formula also counts a pair that lies exactly on the threshold, as $\theta = 3$ shows. At the upper end, both leave out
-# the largest pair.
+# the largest distance.
 
 # %% mystnb={"figure": {"caption": "**Both formulas begin with as many boxes as channels; the printed one then stays further above the line.** At three thresholds \u03b8: the share p of pairs below, N, log N, the line, and the difference.", "name": "tab-by-hand"}} tags=["nbval-check-output", "live"]
 by_hand = live.box_curves({"four channels": four}, thresholds=3)
 live.by_hand(by_hand)
 
 # %% [markdown]
-# SS_rate is the mean size of the last column, in units of $\log D$ and doubled (Eq. 3). The
-# released code takes a plain mean over the three thresholds, the printed integral the trapezoid rule, which
+# SS_rate is twice the mean absolute value of the last column, divided by $\log D$ (Eq. 3). The
+# released code takes a plain mean over the three thresholds; for the printed integral we use the trapezoid rule, which
 # gives the two ends half the weight.
 
 # %% tags=["nbval-check-output"]
@@ -96,7 +96,7 @@ print(say.by_hand(live.rates_by_hand(by_hand)))
 # ## A layer of two real networks
 #
 # Now the same for real layers. ResNet34's `layer1` has 64 channels, ViT-S's `blocks.0` has 384. Algorithm 1 runs
-# the images through the network and averages each channel over the picture (ReduceMean).
+# the images through the network and averages each channel over all positions in the image (ReduceMean).
 
 # %% tags=["hide-input"]
 layers = {
@@ -111,7 +111,7 @@ draw.plot_distances(live.distances(layers));
 # %% [markdown]
 # ### The network at several thresholds
 #
-# $G_M$ has no lines of its own; a threshold $\epsilon$ draws them (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
+# Which nodes of $G_M$ are joined depends on a threshold $\epsilon$ (Eq. 1). Here $\epsilon$ is set so that 1 %, 5 %
 # and 20 % of all pairs are joined.
 
 # %% mystnb={"figure": {"caption": "**The network grows outwards from a dense core; no separate groups join one after the other.** A row per layer: channels placed by multidimensional scaling, lines join pairs closer than \u03b5, open circles have no neighbour.", "name": "fig-adjacency"}, "image": {"alt": "Six network drawings in two rows, for ResNet34 and ViT-S, with more and more links between the channels from left to right."}} tags=["hide-input", "live"]
@@ -121,18 +121,18 @@ draw.plot_adjacency(maps, live.networks(layers, (1, 5, 20)));
 # %% [markdown]
 # ### The picture of all channels
 #
-# Without lines, the same positions are the paper's Figure 2. Two numbers say how far the picture can be trusted. The
-# **participation ratio** counts the directions that the cloud of channels really spreads over. **Stress** is the error
-# of the plane drawing, from 0 (none).
+# Without the lines, the same positions make up the paper's Figure 2. Two numbers say how far such a picture can be trusted. The
+# **participation ratio** is the effective number of directions over which the channels spread. **Stress** is the error
+# of drawing them in a plane, 0 if there is none.
 
-# %% mystnb={"figure": {"caption": "**A round cloud is not proof of no structure: it may spread over more directions than the plane has.** G_M by metric multidimensional scaling of C, with participation ratio and stress below.", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**A round cloud does not prove that there is no structure: it may spread over more directions than a plane has.** G_M by metric multidimensional scaling of C, with participation ratio and stress below.", "name": "fig-positions"}, "image": {"alt": "Two scatter plots of channels, one for ResNet34 and one for ViT-S, with participation ratio and stress written below."}} tags=["hide-input", "live"]
 draw.plot_positions(maps, say.layer_notes(maps));
 
 # %% [markdown]
 # ### From distances to SS_rate, under both formulas
 #
-# The density of pairs turns into a number of boxes, and its logarithm is held against a straight line. SS_rate is the
-# shaded area. The two formulas see the same distances.
+# The density of pairs is turned into a number of boxes, and the logarithm of that number is compared with a straight line.
+# SS_rate is the shaded area. Both formulas get the same distances.
 
 # %% mystnb={"figure": {"caption": "**On the same distances, the released number of boxes stays near the line and the printed one stays at D.** log N against log(1 + \u03b8). Dashed: the line of Eq. 4; shaded: what SS_rate measures.", "name": "fig-box-curves"}, "image": {"alt": "Four panels: for each of two layers the curve of log N under the released and under the printed formula, with the straight reference line and the area between shaded."}} tags=["hide-input", "live"]
 curves = live.box_curves(layers)
@@ -150,7 +150,7 @@ Markdown(say.two_formulas(curves))
 profile = live.layer_rates(features)
 live.averages(profile)
 
-# %% mystnb={"figure": {"caption": "**The formula matters more than the network, and a single module can lie far from the average.** SS_rate along the depth of two networks.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**The choice of formula matters more than the choice of network, and a single module can lie far from the average.** SS_rate along the depth of two networks.", "name": "fig-profile"}, "image": {"alt": "Four panels, a row per family and a column per formula: SS_rate of ViT-S's twelve blocks and of ResNet34's four stages against depth."}} tags=["hide-input", "live"]
 draw.plot_profiles(profile);
 
 # %% tags=["hide-input"]
@@ -162,16 +162,16 @@ Markdown(say.which_formula(live.formula_gap(profile), len(pictures)))
 # The paper's Figure 2 draws the channels of an early layer of seven networks, each before and after training. Panel by
 # panel, untrained:
 #
-# | network | the paper sees | ours ({numref}`fig-figure-2`) |
+# | network | in the paper's panel | ours ({numref}`fig-figure-2`) |
 # |---|---|---|
 # | ViT, ResMLP, MLP-Mixer | a low-dimensional cloud with a direction | drawn below, untrained |
 # | PoolFormer | low-dimensional before training, uniform after it | untrained only |
 # | ResNet, VGG, PVT | a round, uniform cloud | drawn below, untrained |
 #
-# Ours is drawn as the released code does it: at most 128 channels of the first module of Table 1, one joint scaling, fewer
-# images when the scale is quick. "PVT (Fig. 2)" is the smaller PVT that the released code draws; it is not in the paper's
-# Table 1. A picture in the plane cannot show how many directions a cloud spreads over, so the participation ratio and
-# the stress stand below each panel.
+# Ours is drawn as in the released code: at most 128 channels of the first module of Table 1, scaled jointly, from fewer
+# images at the scale "quick". "PVT (Fig. 2)" is the smaller PVT that the released code draws; it is not in the paper's
+# Table 1. A picture in the plane cannot show how many directions a cloud spreads over. The participation ratio and the stress
+# are therefore given below each panel.
 
 # %% mystnb={"figure": {"caption": "**Convolutional networks spread over the most directions, but a few directions dominate all seven clouds.** First module of Table 1, untrained. Blue: attention; orange: convolution; green: MLP. Below: ranges of stress and participation ratio over seeds.", "name": "fig-figure-2"}, "image": {"alt": "Seven scatter plots of channels, for ViT-S, ResNet34, ResMLP, PoolFormer, VGG11, PVT and MLP-Mixer, each with the range of its participation ratio and stress below."}} tags=["hide-input", "live"]
 subset = load_images(settings["images"], settings["n_figure_2"], seed=settings["seed"])
@@ -182,7 +182,8 @@ draw.plot_positions(panels, say.panel_notes(panels));
 Markdown(say.images(subset.description, "Images of this picture"))
 
 # %% [markdown]
-# {numref}`tab-directions` has the same number at full size, from the committed records: 512 ImageNet images, all channels.
+# {numref}`tab-directions` has the participation ratio at full size, from the committed records: 512 ImageNet images, all
+# channels.
 
 # %% mystnb={"figure": {"caption": "**Every network spreads over far fewer directions than noise, whether or not the paper calls it isotropic.** Participation ratio of the first module, mean \u00b1 standard deviation over seeds, beside Gaussian noise of the same shape.", "name": "tab-directions"}} tags=["hide-input", "nbval-check-output", "records:ss-rate", "live"]
 directions = read.directions(records.read_all("ss-rate"), noise_directions)
@@ -195,8 +196,8 @@ Markdown(say.directions(read.groups_apart(directions), weights=settings["weights
 # ## What would change our mind
 #
 # - **Trained networks.** Half of Figure 2 shows networks after training, and claim 7 is about PoolFormer after training. The
-#   paper's networks with pretrained weights: not run; two relatives are in [an appendix](trained_networks.ipynb).
-# - **More networks per group.** Six networks cannot show that two groups differ: with names dealt at random the rule for
-#   claim 6 would often be met. [A hundred designs](architectures.ipynb) can, and are measured there.
-# - **Another measure of direction.** The paper gives none. A number that separated its two groups among many designs would
+#   paper's networks with pretrained weights: not run. Two relatives are in [an appendix](trained_networks.ipynb).
+# - **More networks per group.** Six networks cannot show that two groups differ: with the names shuffled at random, the rule for
+#   claim 6 would often be met. [A hundred architectures](architectures.ipynb) are measured in an appendix.
+# - **Another measure of dimension.** The paper gives none. A number that separated its two groups among many designs would
 #   be evidence for its reading of the picture.

@@ -47,8 +47,8 @@ sigma, delta = read.invariance_table(runs, 4), read.invariance_table(runs, 5)
 Markdown(opening("invariance"))
 
 # %% [markdown]
-# The paper's Tables 4 and 5 ask whether the layers of one network are alike in a second sense. Two numbers describe each
-# layer, and a network counts as **invariant** if they change little along its depth.
+# The paper's Tables 4 and 5 ask whether the layers of one network are alike in a second sense. Two numbers are computed for
+# each layer, and a network counts as **invariant** if they change little along its depth.
 #
 # - **Power-law exponent** (Appendix B): the eigenvalues of the layer's covariance are fitted by a power law
 #   $P(\lambda) \propto \lambda^{-\hat\gamma}$. Table 4 prints σ, the standard deviation of the layers' exponents (Eq. 14).
@@ -56,19 +56,19 @@ Markdown(opening("invariance"))
 #   The dimension is the slope of $\log T(r)$ against $\log r$, where $T(r)$ is the share of pairs closer than $r$
 #   {cite}`grassberger1983measuring`. Table 5 prints $\Delta = (\max - \min)/\mathrm{mean}$ over the layers (Eq. 19).
 #
-# For both numbers, the paper's text and its authors' code differ:
+# For both numbers, the paper's text and its authors' code differ. We measure both:
 #
 # | | printed | released |
 # |---|---|---|
-# | looks at | $F$, averaged over space | every activation, flattened |
+# | input | $F$, averaged over space | every activation, flattened |
 # | covariance | $F^\top F/(B-1)$, not centred | centred; above 1,000 features only the $B/2$ largest eigenvalues |
 # | exponent | all eigenvalues, $\lambda_{\min}$ the smallest | the tail above the $\lambda_{\min}$ with the smallest KS distance |
-# | UMAP | parameters not given; here the released ones | 30 components, 20 neighbours, min_dist 0.05, seed 42 |
+# | UMAP | parameters not given (we: the released ones) | 30 components, 20 neighbours, min_dist 0.05, seed 42 |
 # | $T(r)$ | all pairs | each point's 29 nearest neighbours, images scaled to unit length |
-# | slope | region not given; here found from the data | middle half of 40 fixed radii from 0.001 to 3.2 |
+# | slope | region not given (we: found from the data) | middle half of 40 fixed radii from 0.001 to 3.2 |
 #
-# Whether these estimators find exponents and dimensions that are known, and what else moves them, is in
-# [an appendix](invariance_estimators.ipynb).
+# [An appendix](invariance_estimators.ipynb) tests these estimators on spectra and point sets whose exponents and dimensions
+# are known.
 #
 # ## Both numbers of one network
 #
@@ -86,9 +86,9 @@ print(f"σ = {exponents.sigma:.2f}, Δ = {dimensions.delta:.2f}")
 # %% [markdown]
 # ## Table 4: the exponents
 #
-# Random weights, evaluation mode, 640 shuffled training images, the modules of Table 1. The released code differs from
-# Table 1 in two networks (it adds the last block of each stage of PVT and every block of PoolFormer) and resizes
-# bilinearly where we resize bicubically.
+# The networks have random weights and are in evaluation mode. They see 640 shuffled training images; the modules are those of
+# Table 1. The released code differs from Table 1 in two networks (it adds the last block of each stage of PVT and every block
+# of PoolFormer), and it resizes images bilinearly where we resize bicubically.
 
 # %% mystnb={"figure": {"caption": "**For most networks both estimators give far less than the paper prints.** \u03c3 beside Table 4, random weights: mean \u00b1 standard deviation over n seeds. Ranks by paper, printed and released; 1 is the most invariant. CIFAR-100: not run.", "name": "tab-sigma"}} tags=["hide-input", "nbval-check-output", "records:invariance"]
 read.beside_paper(sigma)
@@ -100,8 +100,8 @@ Markdown(say.distance(read.distance(sigma)))
 draw.plot_against_paper(sigma, read.FAMILIES, read.ESTIMATORS);
 
 # %% [markdown]
-# An untrained ResMLP is almost the identity: its branches start multiplied by 0.0001, so all twelve blocks pass on nearly
-# the same activations, and their spectra agree whatever they look like. **σ says how much the layers differ, not whether
+# An untrained ResMLP is almost the identity. Its branches are multiplied by 0.0001 at first, so all twelve blocks pass on nearly
+# the same activations, and their spectra agree whatever they are. **σ says how much the layers differ, not whether
 # any of them follows a power law.** {numref}`fig-exponents` shows the exponents themselves, beside those that each
 # estimator reports for noise.
 
@@ -116,7 +116,7 @@ Markdown(say.exponents(read.exponents(runs)))
 # %% [markdown]
 # ## Table 5: the dimensions
 #
-# The same networks and images, through UMAP with the released parameters.
+# The networks and images are the same; the features are reduced by UMAP with the released parameters.
 
 # %% mystnb={"figure": {"caption": "**Most of our \u0394 are smaller than the paper's, and their order is another.** Random weights: mean \u00b1 standard deviation over n seeds. Ranks by paper, printed and released; 1 is the most invariant. CIFAR-100: not run.", "name": "tab-delta"}} tags=["hide-input", "nbval-check-output", "records:invariance"]
 read.beside_paper(delta)
@@ -131,8 +131,8 @@ draw.plot_invariance_layers(profiles, "dimension", "dimension", read.ESTIMATORS)
 Markdown(say.dimensions(read.dimensions(profiles)))
 
 # %% [markdown]
-# Part of Δ is UMAP's own noise: [the appendix](invariance_estimators.ipynb) repeats one layer under several seeds, and
-# replaces every layer by Gaussian noise.
+# Part of Δ is UMAP's own noise: [the appendix](invariance_estimators.ipynb) repeats the reduction of one layer with several
+# seeds, and replaces every layer by Gaussian noise.
 #
 # ## Do they rank the networks as the paper does?
 #
@@ -158,10 +158,10 @@ Markdown(say.gain(measured("invariance")))
 # %% [markdown]
 # ## After training
 #
-# The small networks of [the training chapter](training.ipynb). Of the trained ones only products of activations were
-# kept, so the printed estimator is applied to activations here. The pretrained weights that the released scripts load
-# were not downloaded: **not run**. Two relatives with ImageNet weights are in
-# [an appendix](trained_networks.ipynb).
+# {numref}`tab-sigma-trained` and {numref}`tab-delta-trained` are about the small networks of
+# [the training chapter](training.ipynb). Only products of activations were kept of them, so here the printed estimator is
+# applied to activations. The paper's networks with the pretrained weights that the released scripts load: **not run**. Two
+# relatives with ImageNet weights are in [an appendix](trained_networks.ipynb).
 
 # %% mystnb={"figure": {"caption": "**Training makes \u03c3 smaller in some networks and larger in others.** The small networks of the training chapter, before and after, without and with the constraint: mean \u00b1 standard deviation over seeds.", "name": "tab-sigma-trained"}} tags=["hide-input", "nbval-check-output", "records:invariance"]
 trained = {number: read_trained.trained_table(runs, number) for number in (4, 5)}
@@ -180,12 +180,12 @@ Markdown(say.changes(changes[5], "Δ"))
 # %% [markdown]
 # ## What would change our mind
 #
-# - **The paper's networks with pretrained weights.** Tables 4 and 5 are about trained networks; ours are untrained, and that
-#   alone keeps claims 20 and 21 from a verdict. If most σ and Δ came within a factor of 1.25 of print and ranked
-#   alike, we would call the tables reproduced.
+# - **The paper's networks with pretrained weights.** Our networks are untrained, and that alone keeps claims 20 and 21 from a
+#   verdict. If at least half of the trained networks' σ and Δ came within a factor of 1.25 of the printed values and the ranks
+#   agreed, we would call the tables reproduced.
 # - **Invariance that separates.** If the four marked networks had smaller σ and smaller Δ than all others after training,
 #   claim 11 would hold.
-# - **UMAP's settings.** The paper does not give them. Should the authors' be others than those of the released code, Table 5
+# - **UMAP's settings.** The paper does not give them. If the authors used others than their released code does, Table 5
 #   has to be measured again.
 #
 # The command: `python -m reproduction invariance --weights pretrained`.

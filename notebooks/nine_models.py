@@ -47,7 +47,7 @@ Markdown(opening("nine_models"))
 
 # %% [markdown]
 # The paper's Table 2 has one number per model and training state: SS_rate averaged over the modules of its Table 1. In
-# code, the value of one model takes a few lines. Here they run on an untrained network and a few images:
+# code, the value of one model takes a few lines, here for an untrained network and a few images:
 
 # %%
 model = models.load("ResNet34", "untrained", seed)
@@ -58,14 +58,14 @@ rates = [sslib.ss_rate(layer).item() for layer in F.values()]
 print(f"mean SS_rate: {sum(rates) / len(rates):.2f}")
 
 # %% [markdown]
-# For the comparison with print, every model was measured with random weights under several seeds, some also under several
+# For the comparison with the paper, every model was measured with random weights under several seeds, and some with several
 # draws of the images. A draw is 512 of one thousand ImageNet training images, one per class; two draws share about half of
 # their images.
 #
 # ## Printed and measured
 #
-# "Ours, released" and "ours, printed" are our measurements by the formula of the authors' code and by the one in the
-# paper's text. The verdict compares the released one with the paper's table.
+# "Ours, released" and "ours, printed" are our measurements by the formula of the authors' code and by that of the
+# paper's text. The verdict compares the released values with the paper's table.
 
 # %% mystnb={"figure": {"caption": "**The released formula comes close to the printed values, the printed formula to none.** SS_rate with random weights, mean \u00b1 standard deviation over seeds, and whether Table 2's value is met; last column: trained networks.", "name": "tab-ss-rate"}} tags=["hide-input", "nbval-check-output", "records:ss-rate", "paper"]
 read.table_2_text(table)
@@ -76,15 +76,15 @@ Markdown(say.table_2(read.comparison(table), read.comparison(table, "pretrained"
 # %% [markdown]
 # ## Layer by layer
 #
-# An average hides the layers.
+# An average over modules hides how much the layers differ.
 
 # %% mystnb={"figure": {"caption": "**The two formulas put the same layers at very different heights.** SS_rate along the depth of nine models, random weights, 512 ImageNet images. Colour: family; line style: model; band: one standard deviation.", "name": "fig-depth"}, "image": {"alt": "Six panels, a row per family and a column per formula: SS_rate against depth for the nine models, with bands over seeds."}} tags=["hide-input", "records:ss-rate"]
 draw.plot_profiles(read.depth_profiles(runs));
 
 # %% [markdown]
-# As a curve, SS_rate is the area between the number of boxes and a straight line. Here are an attention model, a
-# convolutional network and an MLP at the middle of their depth. Only the number of channels D and the distribution of
-# their distances enter.
+# SS_rate is the area between the curve of the number of boxes and a straight line. {numref}`fig-families` shows it for an
+# attention model, a convolutional network and an MLP, at half depth. It depends only on the number of channels D and on the
+# distribution of their distances.
 
 # %% mystnb={"figure": {"caption": "**The printed curve stays above the line almost to the end; the released one lies close to it.** Middle layers of three networks, live. Dashed: the line of Eq. 4; shaded: what SS_rate measures.", "name": "fig-families"}, "image": {"alt": "Six panels: for ViT-S, ResNet34 and MLP-Mixer the curve of log N under the released and the printed formula, with the straight reference line."}} tags=["hide-input", "live"]
 features = live.features(TABLE_1, pictures, settings["seed"], weights=settings["weights"])
@@ -94,8 +94,8 @@ draw.plot_box_curves(live.box_curves(live.middle_layers(features, middle)));
 # %% [markdown]
 # ## Why some values differ
 #
-# Two networks that lay far from the printed table on the first seed, ViT (small) and ResMLP, were run again on few images:
-# over more seeds, then with one setting changed at a time ([all settings](ss_rate_studies.ipynb)).
+# With the first seed, ViT (small) and ResMLP lay far from the printed table. They were measured again on fewer images: with
+# more seeds, then with one setting changed at a time ([all settings](ss_rate_studies.ipynb)).
 
 # %% tags=["hide-input", "records:ss-rate-factors"]
 study = read.factor_table(records.read_all("ss-rate-factors"))
@@ -107,9 +107,9 @@ Markdown(say.factors(read.factor_outcomes(study)))
 # - **Trained networks.** The second column of Table 2 needs the nine networks with pretrained weights; until then claim 4
 #   has no verdict. Two relatives of theirs with ImageNet weights are in
 #   [an appendix](trained_networks.ipynb), and 107 untrained designs in [another](architectures.ipynb).
-# - **More seeds.** A value counts as reproduced only when its mean over seeds is shown to be within ± 0.03 of the printed one.
-#   Several are close, but scatter too much for that.
-# - **The authors' weights or images.** The table does not say which initialisation and which images were used; both move
-#   SS_rate by more than 0.03.
+# - **More seeds.** A value counts as reproduced only if its mean over seeds is shown to lie within ± 0.03 of the printed one.
+#   Several means are that close, but the seeds scatter too much to show it.
+# - **The authors' weights or images.** The paper does not say which initialisation and which images were used; each can
+#   change SS_rate by more than 0.03.
 #
 # The command: `python -m reproduction ss-rate --weights pretrained`.

@@ -122,7 +122,7 @@ Markdown(say.order(read.order(ranking)))
 graphs = read_graphs.graphs(measures)
 draw.plot_graph_profile(graphs);
 
-# %% mystnb={"figure": {"caption": "**Every row counts as a small world (\u03c3 above 1), noise included.** A_\u03b5 at three shares of joined pairs: variation of degrees, clustering, share in the largest component, mean path, small-worldness \u03c3; means over networks.", "name": "tab-small-world"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
+# %% mystnb={"figure": {"caption": "**Every row counts as a small world (small-worldness above 1), noise included.** A_\u03b5 at three shares of joined pairs: variation of degrees, clustering, share in the largest component, mean path, small-worldness; means over networks.", "name": "tab-small-world"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
 read_graphs.small_world_table(graphs)
 
 # %% tags=["hide-input"]

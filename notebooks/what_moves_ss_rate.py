@@ -37,7 +37,7 @@ from reproduction.ss_rate.read import full_scale
 from reproduction.verdicts.say_chapters import opening
 
 settings = start("what_moves_ss_rate", globals())
-complete(run.at_scale(settings))
+complete(run.at_scale(settings));
 
 # %% tags=["hide-input"]
 features = live.middle_layers(settings)
@@ -47,9 +47,9 @@ layers = read.layers(full_scale(records.read_all("ss-rate")))
 Markdown(opening("what_moves_ss_rate"))
 
 # %% [markdown]
-# Before SS_rate of two networks, layers or training states is compared, one has to know what else it depends on. This
-# chapter takes first what follows from the definition, then one change at a time, then noise and sets whose
-# self-similarity is known. It ends with a list of what can be compared ({numref}`tab-comparable`).
+# Before comparing the SS_rates of two networks, layers or training states, one has to know what else SS_rate depends on. This
+# chapter first derives what follows from the definition, then changes one factor at a time, and then turns to noise and to sets
+# whose self-similarity is known. It ends with a list of what can be compared ({numref}`tab-comparable`).
 #
 # ## What follows from the definition
 #
@@ -57,10 +57,10 @@ Markdown(opening("what_moves_ss_rate"))
 # the features enters. Therefore it cannot distinguish features that differ
 #
 # - in **which** pair has which distance: a fractal and any cloud with the same histogram of distances have the same SS_rate;
-# - by a rotation of the space of images, a shift that is the same for all channels, or the order of channels and images.
+# - by a rotation of the space of images, by adding the same vector to all channels, or in the order of channels and images.
 #
 # It does change with the **unit** of the features, because Eq. 5 takes $\log(1+\theta)$. When features are multiplied by $c$,
-# the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). The middle layer of an untrained ResNet34:
+# the axis goes from linear in θ ($c \to 0$) to logarithmic ($c \to \infty$). In the middle layer of an untrained ResNet34:
 
 # %% tags=["live"]
 F = features["resnet34"]  # (D, B)
@@ -77,13 +77,13 @@ read.change_table(live.changed_rates(features["resnet34"]))
 Markdown(say.layer("resnet34", features["resnet34"].shape))
 
 # %% [markdown]
-# How much of SS_rate's variance over layers the scale and the shape of the distances explain, and how SS_rate goes with
-# measures that are known, is in [an appendix](ss_rate_studies.ipynb).
+# [An appendix](ss_rate_studies.ipynb) shows how much of SS_rate's variance over layers is explained by the scale and the shape
+# of the distances, and how SS_rate correlates with other measures.
 #
 # ## One factor at a time
 #
-# One layer per family, at the middle of the network, 512 ImageNet images. Features are multiplied by a number; channels or
-# images are drawn at random, ten times (line: mean; band: its 95 % interval).
+# {numref}`fig-one-factor` takes one layer per family, from the middle of the network, and 512 ImageNet images. Features are
+# multiplied by a number; channels or images are drawn at random, ten times (line: mean; band: its 95 % interval).
 
 # %% mystnb={"figure": {"caption": "**Scale alone reorders the layers; few channels make SS_rate uncertain; beyond some dozens of images it hardly changes.** One layer per family, both formulas: features multiplied, channels drawn, images drawn (mean, 95 % interval).", "name": "fig-one-factor"}, "image": {"alt": "Six panels, a column per formula: SS_rate against feature scale, number of channels and number of images, for ViT (small), ResNet34 and MLP-Mixer."}} tags=["hide-input", "records:ss-rate-one-factor"]
 factors = read_factors.factors(records.read_all("ss-rate-one-factor"))
@@ -95,11 +95,11 @@ read_factors.setting_table(factors)
 # %% [markdown]
 # ## Noise
 #
-# Features without structure have an SS_rate, too. The null models have the same shape and mean distance as the layer:
-# Gaussian noise; each image's values shuffled among the channels; all channels on one line; each channel standardised over the
-# images, which leaves only correlations; and whitened features, with all directions equally wide.
+# Features without structure have an SS_rate, too. {numref}`tab-nulls` has five null models with the shape and the mean distance
+# of the layer: Gaussian noise; each image's values shuffled among the channels; all channels on one line; each channel
+# standardised over the images, which leaves only correlations; and whitened features, with equal variance in all directions.
 
-# %% mystnb={"figure": {"caption": "**Noise stands in the middle of the networks, with nearly the same SS_rate in every shape.** Released formula, mean over modules, 512 ImageNet images. \u2013: all distances equal; in brackets, how many layers are in the mean.", "name": "tab-nulls"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
+# %% mystnb={"figure": {"caption": "**Noise lies in the middle of the networks' values, whatever its shape.** Released formula, mean over modules, 512 ImageNet images. \u2013: all distances equal; in brackets, how many layers are in the mean.", "name": "tab-nulls"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-measures"]
 measures = records.read_all("ss-rate-measures")
 nulls = read.nulls(measures)
 read.null_table(nulls)
@@ -110,18 +110,18 @@ Markdown(say.noise(read.against_noise(nulls)))
 # %% [markdown]
 # ## Sets of known self-similarity
 #
-# Point sets beside Gaussian clouds of as many points in the same space, with the same mean distance. The Cantor set and
-# the Sierpiński triangle are self-similar by construction, the two attractors at small scales.
+# {numref}`tab-fractals` compares point sets with Gaussian clouds of as many points in the same space, with the same mean
+# distance. The Cantor set and the Sierpiński triangle are self-similar by construction, the two attractors at small scales.
 
-# %% mystnb={"figure": {"caption": "**No point set lies below all of its noise clouds, self-similar or not.** SS_rate (released) of 512 points of known dimension, live, and the range over ten Gaussian clouds with the same mean distance.", "name": "tab-fractals"}} tags=["hide-input", "nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**No point set has a smaller SS_rate than all noise clouds like it, self-similar or not.** SS_rate (released) of 512 points of known dimension, live, and the range over ten Gaussian clouds with the same mean distance.", "name": "tab-fractals"}} tags=["hide-input", "nbval-check-output", "live"]
 read.fractal_table(live.fractal_rates())
 
 # %% [markdown]
-# ## What a raw SS_rate can be compared across
+# ## When two raw SS_rates can be compared
 #
-# The measure is how far SS_rate of the same layer moves when other images are drawn: half its 95 % bootstrap interval. A
-# change that moves SS_rate by no more than that, in all layers measured, can be ignored. One that moves it further must be
-# the same on both sides of a comparison. For fewer images or channels the mean over ten draws is compared; a single draw
+# The criterion is how far the SS_rate of a layer moves when other images are drawn: half its 95 % bootstrap interval. A
+# change that moves SS_rate by no more than that, in all layers measured, can be ignored. A change that moves it further must
+# be the same on both sides of a comparison. For fewer images or channels, the mean over ten draws is compared; a single draw
 # scatters more.
 
 # %% mystnb={"figure": {"caption": "**Scale, another seed and fewer channels move SS_rate far more than other images do.** Largest shift over the layers and values tried, with 95 % interval; its ratio to the spread over images; n layers.", "name": "tab-comparable"}} tags=["hide-input", "nbval-check-output", "records:ss-rate-one-factor", "records:ss-rate"]
@@ -135,11 +135,11 @@ Markdown(say.comparability(comparability, read.against_noise(nulls)))
 # %% [markdown]
 # ## What would change our mind
 #
-# - **A set that is self-similar and comes out low.** If the Cantor set and the Sierpiński triangle had smaller SS_rates than
-#   all clouds like them, the second half of claim 1 would hold.
-# - **A unit in which scale does not matter.** [Three such axes](ss_rate_studies.ipynb) exist, and they order the networks
-#   differently. If one of them were the authors' choice, this chapter would have to be written again for it.
-# - **Trained networks.** All layers of this chapter are untrained. After training scale and shape can play other parts; in
-#   [two networks](trained_networks.ipynb) scale explains less than half of the change.
+# - **A self-similar set with a small SS_rate.** If the Cantor set and the Sierpiński triangle had smaller SS_rates than
+#   all clouds like them, claim 1 would be reproduced.
+# - **A scale-free definition.** [Three such axes](ss_rate_studies.ipynb) exist, and they order the networks
+#   differently. If the authors chose one of them, this chapter would have to be rewritten for it.
+# - **Trained networks.** All layers in this chapter are untrained. After training, scale and shape may matter differently; in
+#   [two networks](trained_networks.ipynb), scale explains less than half of the change.
 #
 # The command: `python -m reproduction measures`.

@@ -16,15 +16,15 @@
 # %% [markdown]
 # # Your own model
 #
-# SS_rate needs a PyTorch model, images, and the names of the layers to look at. This chapter takes four models from four
-# places: a Mixer from timm, a ResNet from torchvision, a transformer from Hugging Face and a few layers put together by
-# hand. All have random weights, so that nothing is downloaded. It goes on to the choice of layers and of the number of
-# images, to reading the result, and to holding SS_rate at a target in a training loop of your own.
+# SS_rate needs a PyTorch model, images, and the names of the layers to look at. This chapter uses four models from four
+# sources: a Mixer from timm, a ResNet from torchvision, a transformer from Hugging Face, and a few layers put together by
+# hand. All have random weights, so that nothing is downloaded. The chapter then deals with choosing layers and the number of
+# images, reading the result, and holding SS_rate at a target in a training loop of your own.
 #
-# For a report on a network of yours, run this page with it:
+# To get this page as a report on your own network, run:
 # `papermill notebooks/your_own_model.ipynb report.ipynb --cwd notebooks -p model PATH.py:FUNCTION -p modules "blocks.*"`.
-# The function takes nothing and returns the model; `timm:NAME` and `torchvision:NAME` work as well, with random weights.
-# `modules` are names or patterns, with commas between them; `images` and `size` say what it sees.
+# The function takes no argument and returns the model; `timm:NAME` and `torchvision:NAME` work as well, with random weights.
+# `modules` are names or patterns separated by commas; `images` and `size` set what the model sees.
 
 # %% tags=["parameters", "hide-input"]
 scale = "quick"  # "quick", "gpu" or "paper": sets what is None below
@@ -76,11 +76,11 @@ Markdown(say.images(pictures.description))
 # %% [markdown]
 # `D` and `B` are the numbers of channels and images, `TZ` and `TV` the smallest and the largest distance between two
 # channels. `null` is the SS_rate of Gaussian noise with the same D, B and mean pair distance, and `null_std` its
-# standard deviation over twenty draws (itself good to about a sixth). `z` says how many of these lie between SS_rate and
-# `null`. It is negative where the layer is nearer to the straight line than unrelated channels are.
+# standard deviation over twenty draws (itself known to about a sixth). `z` is the difference between SS_rate and `null` in
+# units of `null_std`; it is negative where the layer is nearer to the straight line than unrelated channels are.
 #
-# The same line works wherever the model comes from. A Hugging Face model is built from its configuration; layers that
-# return a tuple are read by their first tensor.
+# The same call works for models from any source. A Hugging Face model is built from its configuration; of layers that
+# return a tuple, the first tensor is used.
 
 # %%
 few = load_images(settings["images"], settings["n_images"], seed=seed)
@@ -106,27 +106,28 @@ tables["nn.Sequential"] = sslib.self_similarity(stack, batch, "*")
 # %% mystnb={"figure": {"caption": "**Noise has an SS_rate of its own, and it is not the same for all four models.** SS_rate and the null value of Gaussian noise, averaged over the layers, random weights.", "name": "tab-four-models"}} tags=["hide-input", "nbval-check-output", "live"]
 read.averages(tables)
 
-# %% mystnb={"figure": {"caption": "**Inside the grey band, SS_rate is no other than that of noise.** Four models along their layers, random weights. Grey: noise of the same shape and scale, mean and two standard deviations.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input", "live"]
+# %% mystnb={"figure": {"caption": "**Inside the grey band, SS_rate does not differ from that of noise.** Four models along their layers, random weights. Grey: noise of the same shape and scale, mean and two standard deviations.", "name": "fig-your-own"}, "image": {"alt": "Four panels in two rows, one per model, each with the SS_rate of its layers as a line over the grey band of noise."}} tags=["hide-input", "live"]
 draw.plot_self_similarity(tables);
 
 # %% tags=["hide-input"]
 Markdown(say.against_noise(read.against_noise(tables)))
 
 # %% [markdown]
-# ## Which layers
+# ## Choosing layers
 #
-# Any module can be tapped by its name in `model.named_modules()`, or several by a pattern; a `*` stands for one part of
-# a name between dots. A good choice has five properties:
+# Any module can be measured by its name in `model.named_modules()`, or several by a pattern; a `*` stands for one part of
+# a name between dots. Some advice:
 #
-# - **Outputs of blocks.** The paper takes whole blocks or stages, where a residual sum has just been made. The parts
+# - **Take outputs of blocks.** The paper uses whole blocks or stages, where a residual sum has just been made. The parts
 #   of a block (a normalisation, an attention) are on another scale.
-# - **Modules that run once per pass**, with one row per image. Others are refused, with a message: shared layers,
-#   attention in windows.
-# - **Channels on an axis of their own.** Which one it is follows from the type of the module, the widths of the model's
-#   convolutions and norms, the number of images and the sides of the input. Where that leaves two layouts, a message asks
-#   for `layout=`, one for all modules or one for each: {numref}`tab-refused`.
-# - **Not dead.** All distances equal, as in a layer that always returns zero, has no SS_rate: NaN, and a warning.
-# - **Before or after a ReLU matters.** Half of the values become zero, and distances change.
+# - **Take modules that run once per pass**, with one row per image. Others, such as shared layers or attention in windows, are
+#   refused with a message.
+# - **Know the channels' axis.** It is inferred from the type of the module, the widths of the model's convolutions and norms,
+#   the number of images and the sides of the input. If two layouts remain possible, a message asks for `layout=`, one for all
+#   modules or one for each: {numref}`tab-refused`.
+# - **Avoid dead layers.** If all distances are equal, as in a layer that always returns zero, there is no SS_rate: the result is
+#   NaN, with a warning.
+# - **Decide whether to measure before or after a ReLU.** It sets about half of the values to zero, which changes the distances:
 
 # %% tags=["hide-input", "nbval-check-output"]
 print(say.relus(tables["nn.Sequential"]))
@@ -134,33 +135,33 @@ print(say.relus(tables["nn.Sequential"]))
 # %% [markdown]
 # ## What is refused, and why
 #
-# An F with its axes confused is a matrix of numbers like any other, and nothing in its SS_rate shows it. So what cannot
-# be read for certain is refused. Six images each, `layout="auto"`:
+# If the axes of F are confused, the result is still a number, and nothing about it looks wrong. An output that could be read in
+# two ways is therefore refused. The examples of {numref}`tab-refused` have six images each and `layout="auto"`.
 
-# %% mystnb={"figure": {"caption": "**Every output whose channels cannot be told is refused.** Answers of `sslib.feature_matrices` to models that are easily misread; each names what is missing. The last rows are read, and rightly.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**Every output whose channels are ambiguous is refused.** Answers of `sslib.feature_matrices` to models that are easily misread; each says what is missing. The last rows are read, correctly.", "name": "tab-refused"}} tags=["hide-input", "nbval-check-output", "live"]
 pd.set_option("display.max_colwidth", None)  # whole sentences
 read.refused(refusals.refusals())
 
 # %% [markdown]
-# An estimator has a model, too: a power law, a scaling region, distances that differ. Where a layer, a spectrum or a graph
-# does not fit it, a formula may still give a number, such as an exponent of $10^{15}$ from eigenvalues that rounding alone
-# keeps apart. What comes back instead is an error, or NaN and the reason:
+# Estimators make assumptions as well: a power law, a scaling region, distances that differ. Where a layer, a spectrum or a graph
+# violates them, a formula may still give a number, such as an exponent of $10^{15}$ from eigenvalues that differ only by
+# rounding. `sslib` raises an error instead, or returns NaN with the reason:
 
-# %% mystnb={"figure": {"caption": "**No number comes out where an estimator has none.** The answers to dead, tied, scattered and overflown input; each answer says what is wrong with the input. The last rows look like it and have a number.", "name": "tab-degenerate"}} tags=["hide-input", "nbval-check-output", "live"]
+# %% mystnb={"figure": {"caption": "**Input that an estimator cannot handle gives no number.** The answers to dead, tied, scattered and overflown input say what is wrong with it. The last rows look similar but have a valid result.", "name": "tab-degenerate"}} tags=["hide-input", "nbval-check-output", "live"]
 read.refused(refusals.degenerate())
 
 # %% [markdown]
 # `layout=` takes "BCHW", "BHWC", "BND", "BDN", "NBD", "BD", "BCDHW" and "BDHWC", with B for the images and C or D for the
-# channels. `tokens=` takes all of them, the class token or the patches. `call=` says which call of a module counts, and
-# `forward=` how a batch reaches a model that takes more than one argument.
+# channels. `tokens=` selects all tokens, the class token or the patches. `call=` says which call of a module counts, and
+# `forward=` how a batch is passed to a model that takes more than one argument.
 
 # %% [markdown]
 # ## How many images, how many channels
 #
-# B is the length of the vectors whose distances are taken. Few images may not tell what the layer does to others. D sets how many pairs
-# are counted: 64 channels have 2016 pairs, and the extremes TZ and TV, on which everything is measured, come
-# from one pair each. Compare values that were measured with the same B, or check as in {numref}`tab-how-many` how much B
-# matters for your layer. Drawing the same number of channels, as the paper does for its Figure 2, makes different D
+# B is the length of the vectors whose distances are taken; a few images may not represent the others. D sets how many pairs
+# are counted: 64 channels have 2,016 pairs, and the extremes TZ and TV, which set the scale, come
+# from one pair each. Compare only values that were measured with the same B, or check as in {numref}`tab-how-many` how much B
+# matters for your layer. Drawing the same number of channels, as the paper does for its Figure 2, makes layers of different D
 # comparable, at the price of noise.
 
 # %% mystnb={"figure": {"caption": "**Few channels give a wide range of SS_rates.** One layer of this run's model: the first images, or channels drawn twenty times (smallest to largest value).", "name": "tab-how-many"}} tags=["hide-input", "nbval-check-output", "live"]
@@ -171,10 +172,10 @@ read.how_many(live.how_many(F, seed=seed))
 # %% [markdown]
 # ## How to read the number
 #
-# - **0 is a perfect power law between N and 1 + θ, 1 the furthest from one.** It says how the distances of all pairs are
-#   distributed and nothing about which channels are near which.
-# - **Compare it with its null value first.** Within two z of noise, it carries no information about the layer. Far from
-#   noise, on either side, it says that the distances are not those of noise, and nothing about fractals:
+# - **0 is a perfect power law between N and 1 + θ, 1 the furthest from one.** The value says how the distances of all pairs are
+#   distributed, and nothing about which channels are close to each other.
+# - **Compare it with its null value first.** If |z| is below 2, SS_rate does not distinguish the layer from noise. If it is
+#   larger, the distances are not those of noise; that does not make them those of a fractal:
 #   [what moves SS_rate](what_moves_ss_rate.ipynb).
 # - **It depends on the scale of the features**, because θ enters as log(1 + θ): see {numref}`tab-scale`.
 
@@ -183,8 +184,8 @@ read.scaled(live.scaled(F))
 
 # %% [markdown]
 # - **Say which formula.** The default is the released code's; `formula="printed"` is the one in the paper's text.
-# - **Repeat over seeds.** Random weights alone move SS_rate. The last layer of the `nn.Sequential` above, under five seeds;
-#   the [page on Table 2](nine_models) does the same for nine networks:
+# - **Repeat over seeds.** Random weights alone move SS_rate, here of the last layer of the `nn.Sequential` above. The
+#   [chapter on Table 2](nine_models) does the same for nine networks:
 
 # %% tags=["hide-input", "nbval-check-output"]
 print(say.seeds(live.over_seeds(stack, batch, "5", range(5))))
@@ -192,9 +193,9 @@ print(say.seeds(live.over_seeds(stack, batch, "5", range(5))))
 # %% [markdown]
 # ## The constraint in your own loop
 #
-# Three lines: make it, add it to the loss, remove it. Each training step draws one of the layers and pulls its SS_rate
-# towards the target (Eq. 6). Here on scikit-learn's 8 x 8 digits, with a weight far above the paper's $10^{-4}$, so that a
-# few steps show an effect.
+# It takes three lines: create the constraint, add it to the loss, remove it. Each training step draws one of the layers and pulls
+# its SS_rate towards the target (Eq. 6). The example uses scikit-learn's 8 × 8 digits, and a weight far above the paper's
+# $10^{-4}$ so that a few steps show an effect.
 
 # %%
 train = load_images("digits", 1280, seed=seed, size=16)
@@ -233,9 +234,9 @@ Markdown(say.constraint(read.effect(outcome, 0.1), settings["epochs"], len(train
 # %% [markdown]
 # ## What would change our mind
 #
-# - **SS_rate below noise in a trained network of yours**, far beyond its null's spread and at the same scale: a layer whose
-#   distances are nearer to a power law than those of noise. Send it; it would be worth a page here.
-# - **A constraint that helps.** Two runs per seed, with and without it, at one learning rate and judged at the last epoch;
-#   [the training chapter](training.ipynb) says how many pairs a gain of your size needs.
+# - **A trained network of yours whose SS_rate is far below noise**, at the same scale: its distances would be nearer to a power
+#   law than those of noise. Send it; it would be worth a page here.
+# - **A constraint that helps you.** Make two runs per seed, with and without it, at the same learning rate, and judge them at the
+#   last epoch; [the training chapter](training.ipynb) shows how small a gain so many pairs can detect.
 # - **A step that costs more.** The cost was measured on one machine; [speed and memory](speed_and_memory.ipynb) has the
-#   command for yours.
+#   command to measure yours.

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 def percent(share: float, digits: int = 0) -> str:
     """A share in per cent.
 
-    >>> percent(0.333), percent(0.0151, 1)
-    ('33 %', '1.5 %')
+    >>> percent(0.333), percent(0.0151, 1), percent(-0.001)
+    ('33 %', '1.5 %', '0 %')
     """
-    return f"{100 * share:.{digits}f} %"
+    return f"{round(100 * share, digits) + 0.0:.{digits}f} %"  # + 0.0: no sign before a zero
 
 
 def some(names: Iterable[str]) -> str:

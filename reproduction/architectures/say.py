@@ -12,22 +12,22 @@ from reproduction.words import percent
 
 _HEADS = {
     "a-directions": {
-        "yes": "Few directions: yes.",
-        "reversed": "Few directions: the other way round.",
-        "none": "Few directions: no difference worth the name.",
-        "open": "Few directions: open.",
+        "yes": "Fewer directions: yes.",
+        "reversed": "Fewer directions: the opposite.",
+        "none": "Fewer directions: no relevant difference.",
+        "open": "Fewer directions: undecided.",
     },
     "a-rate": {
-        "yes": "A small SS_rate: yes.",
-        "reversed": "A small SS_rate: the other way round.",
-        "none": "A small SS_rate: no difference worth the name.",
-        "open": "A small SS_rate: open.",
+        "yes": "A smaller SS_rate: yes.",
+        "reversed": "A smaller SS_rate: the opposite.",
+        "none": "A smaller SS_rate: no relevant difference.",
+        "open": "A smaller SS_rate: undecided.",
     },
     "d": {
-        "yes": "An effect of the family is left.",
-        "reversed": "An effect of the family is left, and it is the other way round.",
-        "none": "No effect of the family is left.",
-        "open": "Whether an effect of the family is left stays open.",
+        "yes": "A family effect remains.",
+        "reversed": "A family effect remains, in the opposite direction.",
+        "none": "No family effect remains.",
+        "open": "Whether a family effect remains is undecided.",
     },
 }
 
@@ -72,7 +72,7 @@ def contrast(row: Mapping[str, Any]) -> str:
         )
     model = (
         "; by least squares with errors clustered by lineage, as the mixed model found no variance "
-        "of lineages"
+        "between lineages"
     )
     suffix = model if row["model"] == "clustered" else ""
     return f"**{_HEADS[row['question']][row['answer']]}** {numbers}{suffix}."
@@ -85,9 +85,9 @@ def the_nine(nine: Mapping[str, Any]) -> str:
         nine: what ``read.nine`` gives.
     """
     head = (
-        "The paper's nine are like any nine."
+        "The paper's nine are a typical nine."
         if nine["answer"] == "like"
-        else "The paper's nine are not like any nine."
+        else "The paper's nine are not a typical nine."
     )
     return (
         f"**{head}** Their global networks differ from their local ones by "
@@ -112,7 +112,7 @@ def parts(shares: pd.DataFrame) -> str:
     listed = "; ".join(
         f"{verdict}: {', '.join(names)}" for verdict, names in groups.items() if names
     )
-    nothing = "" if groups["a good part"] else " No factor is certain to make a good part of it."
+    nothing = "" if groups["a good part"] else " For no factor is a large share certain."
     return (
         "**What SS_rate is made of.** Seven factors together account for "
         f"{percent(whole['share'])} of its variance between designs.{nothing} "

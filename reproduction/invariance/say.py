@@ -39,10 +39,10 @@ def distance(found: Distance | None) -> str:
     return (
         f"{neither * found.neither}Half of the {found.cells} cells measured (network and data set) "
         f"differ from the paper by a factor of {found.factors['released']:.1f} or more (released) "
-        f"and {found.factors['printed']:.1f} or more (printed). For them the paper prints "
-        f"{found.printed[0]:.3f} to {found.printed[1]:.3f}; ours, released, run from "
-        f"{found.released[0]:.6f} to {found.released[1]:.3f}. By the smallest, {found.smallest} "
-        "would be the most scale invariant network of all."
+        f"and {found.factors['printed']:.1f} or more (printed). The paper prints "
+        f"{found.printed[0]:.3f} to {found.printed[1]:.3f} for these cells; our released values "
+        f"run from {found.released[0]:.6f} to {found.released[1]:.3f}. The smallest would make "
+        f"{found.smallest} the most scale-invariant network of all."
     )
 
 
@@ -69,8 +69,8 @@ def order(correlations: pd.DataFrame) -> str:
 def order_of_untrained(correlations: pd.DataFrame) -> str:
     """``order``, and what random weights leave open."""
     return (
-        f"{order(correlations)} Networks with random weights need not rank as trained ones do; "
-        "which of the two Table 4 shows, the paper does not say."
+        f"{order(correlations)} Networks with random weights need not rank as trained ones do, and "
+        "the paper does not say which of the two its Table 4 shows."
     )
 
 
@@ -84,9 +84,9 @@ def gain(claim: Mapping[str, str]) -> str:
     ours = claim["ours"]
     found = f"{ours[:1].upper()}{ours[1:]}, {claim['n']}" if ours else "Untrained: **not run**"
     return (
-        "Does invariance go with the gain of Table 3, as the paper says? Rank correlation of the "
-        "released σ and Δ, means over both data sets, with the printed gain; negative would be as "
-        f"claimed. {found}. Random weights, and a Δ within UMAP's own scatter, decide little; the "
+        "Do invariant networks gain more in Table 3, as the paper says? Then the released σ and Δ "
+        "(means over both data sets) would correlate negatively with the printed gain. "
+        f"{found}. Random weights, and a Δ within UMAP's own scatter, decide little; the "
         "pretrained networks are **not run**."
     )
 
@@ -107,8 +107,8 @@ def exponents(found: Exponents | None) -> str:
         [
             *lines,
             f"In {found.within} of {found.measurements} measurements (network, data set and seed) "
-            "the released σ is no larger than the median standard error of its layers' exponents: "
-            "differences of that size may be errors of the fits.",
+            "the released σ is no larger than the median standard error of its layers' exponents, "
+            "so differences of that size may be errors of the fits.",
             f"If every layer were noise, the released σ would be {found.null_sigma:.0f} (median).",
             "Non-zero activations, which the released code counts as sparsity, make up "
             f"{percent(low)} to {percent(high)} of a layer.",
@@ -119,10 +119,10 @@ def exponents(found: Exponents | None) -> str:
 def pixels(found: Pixels) -> str:
     """The power law of pictures themselves, without a network."""
     return (
-        f"Images are no noise: the pixels of the {found.pictures} pictures used here, without any "
-        f"network, have a released exponent of {found.exponent:.2f} ± {found.standard_error:.2f} "
-        f"(KS {found.ks_distance:.2f}, {found.n_tail} eigenvalues). So a power law in an untrained "
-        "layer may be no more than that of its input."
+        f"Images themselves follow a power law: the pixels of the {found.pictures} pictures used "
+        f"here, without any network, have a released exponent of {found.exponent:.2f} ± "
+        f"{found.standard_error:.2f} (KS {found.ks_distance:.2f}, {found.n_tail} eigenvalues). A "
+        "power law in an untrained layer may be no more than that of its input."
     )
 
 
@@ -134,9 +134,10 @@ def changes(found: pd.DataFrame, symbol: str) -> str:
     """
     lines = [
         f"**{way}**: training without the constraint makes {symbol} smaller in "
-        f"{row['by training']} of {row['networks']} networks. With the constraint it is smaller "
-        f"than without in {row['by the constraint']}; in {row['beyond scatter']} the two differ by "
-        "more than one standard deviation over seeds."
+        f"{row['by training'] or 'none'} of {row['networks']} networks. With the constraint it is "
+        f"smaller than without in {row['by the constraint'] or 'none'} of them; in "
+        f"{row['beyond scatter'] or 'none'} the two differ by more than one standard deviation "
+        "over seeds."
         for way, row in found.iterrows()
     ]
     return "\n\n".join(lines) or "Trained networks: **not run**."
@@ -152,8 +153,8 @@ def exponents_known(scatter: pd.DataFrame) -> str:
         f"{percent(within['released'])} (released) of the draws lie within three standard errors. "
         "The "
         f"released estimates scatter {ratio['released']:.1f} times as much as their standard error "
-        f"says (printed: {ratio['printed']:.1f}), because it does not know that the start of the "
-        "tail was chosen to fit."
+        f"says (printed: {ratio['printed']:.1f}), because that error does not account for the "
+        "start of the tail, which was chosen to fit."
     )
 
 
@@ -168,10 +169,11 @@ def exponents_other(examples: pd.DataFrame) -> str:
         "estimator takes the smallest eigenvalue for the start of the tail, so the bulk decides: "
         f"{tail.loc['printed', 'exponent']:.2f} where the tail has 2.5 (the released one finds "
         f"{tail.loc['released', 'exponent']:.2f} ± {tail.loc['released', 'standard_error']:.2f}). "
-        f"The released one shrinks to {fits.loc[('low rank', 'released'), 'n_tail']:.0f} "
-        "eigenvalues where the spectrum is of low rank, and reads "
-        f"{fits.loc[('noise', 'released'), 'exponent']:.1f} off noise. Only the KS distance shows "
-        "that such fits are poor, and σ does not look at it."
+        "The released one fits only "
+        f"{fits.loc[('low rank', 'released'), 'n_tail']:.0f} eigenvalues where the spectrum is of "
+        "low rank, and finds an exponent of "
+        f"{fits.loc[('noise', 'released'), 'exponent']:.1f} in noise. Only the KS distance shows "
+        "that such fits are poor, and σ ignores it."
     )
 
 
@@ -184,12 +186,11 @@ def repeats(found: pd.DataFrame, few: Repeats) -> str:
     lines = [
         f"**{way}**: Δ of one layer over {row['seeds']} seeds of UMAP is {row['low']:.2f} to "
         f"{row['high']:.2f} ({row['layers']} layers of {row['networks']}, {N_IMAGES} images; "
-        f"{few.delta[way]:.2f} on {few.pictures} images, live, {few.seeds} seeds). The untrained "
-        f"ResMLP's, over its twelve blocks, is {row['resmlp']:.2f}. {percent(row['printed'])} of "
-        "the "
-        f"values of Table 5, {row['paper_low']:.2f} to {row['paper_high']:.2f}, are no larger than "
-        "the largest of these, which is nothing but UMAP's random numbers, and "
-        f"{percent(row['ours'])} of ours."
+        f"{few.delta[way]:.2f} on {few.pictures} images, live, {few.seeds} seeds). Over the twelve "
+        f"blocks of the untrained ResMLP it is {row['resmlp']:.2f}. UMAP's random numbers alone "
+        f"thus give a Δ as large as {percent(row['printed'])} of the values of Table 5 "
+        f"({row['paper_low']:.2f} to {row['paper_high']:.2f}), and as {percent(row['ours'])} of "
+        "ours."
         for way, row in found.iterrows()
     ]
     return "\n\n".join(lines) or "Repeats under several seeds of UMAP: not run."
@@ -206,28 +207,27 @@ def dimensions(found: pd.DataFrame) -> str:
         for way, row in found.loc[list(ESTIMATORS)].iterrows()
     ]
     chance = (
-        "By chance alone, measurements of one and the same number span "
-        f"{chance_span(4):.1f} of their standard errors if there are four of them, and "
-        f"{chance_span(12):.1f} if there are twelve: much of Δ is the error of the fits."
+        "By chance alone, four measurements of the same number span "
+        f"{chance_span(4):.1f} of their standard errors, and twelve span {chance_span(12):.1f}: "
+        "much of Δ is the error of the fits."
     )
     return "\n\n".join([*lines, chance])
 
 
 def dimensions_known(found: Recovery) -> str:
     """Whether known dimensions are recovered: ``read_rulers.dimension_errors`` in words."""
-    unit = "units do not move it"
+    unit = "the unit does not matter"
     if found.moved >= 1e-6:
-        unit = f"units move it by {found.moved:.0e} at most"
+        unit = f"the unit changes it by {found.moved:.0e} at most"
     return (
         "**The printed estimator measures dimension.** Its largest error is "
-        f"{percent(found.chosen, 1)} on "
-        f"the sets the rule was chosen on and {percent(found.held_out, 1)} on those held out (the "
-        "5-ball, "
-        f"where edges make every such estimate too low in high dimensions), and {unit}.\n\n"
+        f"{percent(found.chosen, 1)} on the sets used to choose the rule and "
+        f"{percent(found.held_out, 1)} on those held out (the 5-ball, where edges make every such "
+        f"estimate too low in high dimensions); {unit}.\n\n"
         f"**The released one does not**: {found.off} of its {found.values} values are off by more "
         "than a tenth or do not exist. Its radii are fixed, so the unit decides which part of the "
-        "curve it sees; and since it knows 29 neighbours only, T(r) stops growing where a point "
-        "has more than that, and the slope falls to 0."
+        "curve it sees. It uses only 29 neighbours, so T(r) stops growing where a point has more "
+        "than that, and the slope falls to 0."
     )
 
 

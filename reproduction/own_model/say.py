@@ -15,10 +15,10 @@ def against_noise(outcome: AgainstNoise) -> str:
         for name, (within, below, above) in outcome.models.items()
     )
     return (
-        "Layers of each model within two standard deviations of noise, below it and above it: "
+        "Layers of each model within two standard deviations of noise, below and above: "
         f"{counts}. **Noise itself has an SS_rate of "
-        f"{outcome.low:.2f} to {outcome.high:.2f}** here: a value in that range is no sign of "
-        "structure, and a small one is a small one only next to its own null value."
+        f"{outcome.low:.2f} to {outcome.high:.2f}** here. A value in that range is no sign of "
+        "structure, and whether a value is small can only be judged beside its own null value."
     )
 
 
@@ -54,7 +54,7 @@ def constraint(outcome: Effect, epochs: int, n_images: int) -> str:
     nearer = "nearer to" if outcome.distance < outcome.distance_without else "no nearer to"
     return (
         f"With the constraint, the two layers end {nearer} the target {outcome.target:g}: "
-        f"{outcome.distance:.2f} away from it on average, {outcome.distance_without:.2f} without. "
-        f"The accuracy differs by {outcome.accuracy:+.0f} points; one seed and {epochs} epochs on "
-        f"{n_images} small images say nothing about whether the constraint helps."
+        f"{outcome.distance:.2f} away from it on average, against {outcome.distance_without:.2f} "
+        f"without. The accuracy differs by {outcome.accuracy:+.0f} points, but one seed and "
+        f"{epochs} epochs on {n_images} small images cannot show whether the constraint helps."
     )

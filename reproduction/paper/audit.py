@@ -89,7 +89,9 @@ def decided(table: pd.DataFrame, *, level: float = 0.05) -> pd.Series:
     """
     sure = table["p_holm"] < level
     words = np.select(
-        [sure & (table["gain"] > 0), sure & (table["gain"] < 0)], ["gain", "loss"], "not told apart"
+        [sure & (table["gain"] > 0), sure & (table["gain"] < 0)],
+        ["gain", "loss"],
+        "not significant",
     )
     return pd.Series(words, index=table.index, name="decided")
 
@@ -98,7 +100,7 @@ def comparisons(*, spread: float = 1.0) -> pd.DataFrame:
     """`gains` with a column "decided", in which `decided` says what each one comes to.
 
     >>> comparisons()["decided"].value_counts().to_dict()
-    {'gain': 12, 'not told apart': 8, 'loss': 7}
+    {'gain': 12, 'not significant': 8, 'loss': 7}
     """
     table = gains(spread=spread)
     return table.assign(decided=decided(table))

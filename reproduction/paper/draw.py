@@ -16,7 +16,7 @@ from reproduction.style import FAMILY_COLOURS, FAMILY_LABELS, GREY, INK
 
 def plot_gains(gains: pd.DataFrame) -> Figure:
     """Table 3 as differences: gain and 95 % interval per model, a panel per data set; filled where
-    told apart from 0.
+    significant.
 
     Args:
         gains: ``audit.comparisons()``.
@@ -30,7 +30,7 @@ def plot_gains(gains: pd.DataFrame) -> Figure:
         for model, row in gains.xs(dataset, level="dataset").iterrows():
             y, colour = order.index(model), FAMILY_COLOURS[row["family"]]
             axis.hlines(y, row["low"], row["high"], color=colour, linewidth=1.5, zorder=2)
-            _point(axis, row["gain"], y, colour, filled=row["decided"] != "not told apart")
+            _point(axis, row["gain"], y, colour, filled=row["decided"] != "not significant")
         axis.set_title(dataset)
     axes[0].set_yticks(range(len(order)), order)
     figure.supxlabel("constrained − baseline, points", fontsize=10)
@@ -38,7 +38,7 @@ def plot_gains(gains: pd.DataFrame) -> Figure:
         _handle("o", color=FAMILY_COLOURS[family], label=FAMILY_LABELS[family])
         for family in dict.fromkeys(gains["family"])
     ]
-    handles.append(_handle("o", markerfacecolor="white", color=GREY, label="not told apart"))
+    handles.append(_handle("o", markerfacecolor="white", color=GREY, label="not significant"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9)
     return figure
 

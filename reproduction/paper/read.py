@@ -45,9 +45,9 @@ def best_of(epochs: tuple[int, ...] = (1, 5, 10, 50, 200)) -> pd.DataFrame:
         mean, spread = audit.best_of(k)
         counts = audit.comparisons(spread=1 / spread)["decided"].value_counts()
         rows["one epoch" if k == 1 else f"best of {k}"] = {
-            "too high by, s": f"{mean:.2f}",
-            "spread, s": f"{spread:.2f}",
-            **{word: int(counts.get(word, 0)) for word in ("gain", "loss", "not told apart")},
+            "too high by, std": f"{mean:.2f}",
+            "spread, std": f"{spread:.2f}",
+            **{word: int(counts.get(word, 0)) for word in ("gain", "loss", "not significant")},
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

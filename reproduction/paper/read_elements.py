@@ -177,7 +177,8 @@ def _small_worlds(read_all: Callable[[str], pd.DataFrame]) -> str:
     if found is None:
         return NOT_RUN
     return (
-        f"σ above 1 in {percent(found.features)} of {found.n} graphs of untrained networks, in "
+        f"small-worldness above 1 in {percent(found.features)} of {found.n} graphs of untrained "
+        "networks, in "
         f"{percent(found.noise)} of noise"
     )
 

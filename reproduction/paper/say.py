@@ -20,13 +20,14 @@ def helps(comparisons: pd.DataFrame) -> str:
     unmarked = comparisons[~marked & up]
     losers = " and ".join(dict.fromkeys(_models(comparisons[cnn & down])))
     return (
-        f"Of the {marked.sum()} comparisons of marked models **{_are((marked & up).sum(), 'gain')} "
-        f"and {_are((marked & down).sum(), 'loss')}**{_cells(comparisons[marked & down])}. Among "
+        f"Of the {marked.sum()} comparisons of marked models, "
+        f"**{_are((marked & up).sum(), 'gain')} and "
+        f"{_are((marked & down).sum(), 'loss')}**{_cells(comparisons[marked & down])}. Among "
         f"the others, {_are(len(unmarked), 'gain')} that the text does not mark"
         f"{_cells(unmarked, ' ({})')} and {_are((~marked & down).sum(), 'loss')}"
         f"{_cells(comparisons[~marked & down])}. Of the {cnn.sum()} comparisons of convolutional "
-        f"networks {(cnn & up).sum() or 'none'} is a gain and {(cnn & down).sum()} are (small) "
-        f"losses{f', both of {losers}' if losers else ''}, as the text says. "
+        f"networks {_are((cnn & up).sum(), 'gain')} and {_are((cnn & down).sum(), 'loss')}"
+        f"{f' ({losers})' if losers else ''}, as the text says. "
         f"{_exclusively(unmarked, comparisons[cnn & up])}"
     )
 
@@ -36,8 +37,8 @@ def _exclusively(unmarked: pd.DataFrame, cnn: pd.DataFrame) -> str:
     if unmarked.empty:
         return "**“Exclusively” holds.**"
     where = " and ".join(f"{model} on {_name(dataset)}" for model, dataset in unmarked.index)
-    rest = "does" if cnn.empty else "does not, either"
-    return f"**“Exclusively” does not hold for {where}; for convolutional networks it {rest}.**"
+    rest = "no convolutional network gains" if cnn.empty else "convolutional networks gain, too"
+    return f"**“Exclusively” is contradicted by {where}; {rest}.**"
 
 
 def average_gain(comparisons: pd.DataFrame) -> str:
@@ -49,12 +50,12 @@ def average_gain(comparisons: pd.DataFrame) -> str:
     points, relative = means["gain"], means["relative"]
     model, dataset = comparisons["gain"].idxmax()
     return (
-        f"The means of the four marked models run from **{points.min():.2f} to {points.max():.2f} "
-        f"points**, or from {relative.min():.2f} to {relative.max():.2f} % of the baseline. "
-        f"Neither is 1.2–5.3. Over the four together the mean is {points.mean():.2f} points. The "
-        f"largest single gain, {comparisons['gain'].max():.2f} points ({model} on "
-        f"{_name(dataset)}), rounds to the abstract's 6, if its per cent are points; in per cent "
-        f"of the baseline it is {comparisons['relative'].max():.1f}."
+        f"The mean gains of the four marked models run from **{points.min():.2f} to "
+        f"{points.max():.2f} points**, or from {relative.min():.2f} to {relative.max():.2f} % of "
+        "the baseline. Neither range is 1.2–5.3. The mean over all four is "
+        f"{points.mean():.2f} points. The largest single gain, {comparisons['gain'].max():.2f} "
+        f"points ({model} on {_name(dataset)}), rounds to the abstract's 6 %, if that means "
+        f"points; relative to the baseline it is {comparisons['relative'].max():.1f} %."
     )
 
 
@@ -66,11 +67,11 @@ def best_of(errors: Mapping[str, float]) -> str:
     """
     told = ", ".join(f"{error:.1f} points ({_name(dataset)})" for dataset, error in errors.items())
     return (
-        "The bias is the same in both arms if s is, so it cancels in the gains as long as the arms "
-        "fluctuate alike. **The large gains survive all of this.** The spread over runs also "
-        "leaves out that all runs share one test set. Another set of as many images would move a "
-        f"single accuracy by {told or 'an amount that was not worked out'} (one standard error): "
-        "differences of a few tenths are differences on this test set."
+        "The bias cancels in the gains as long as both arms fluctuate equally from epoch to epoch. "
+        "**The large gains survive all of this.** The scatter over runs also ignores that all runs "
+        "share one test set. Another set of as many images would move a single accuracy by "
+        f"{told or 'an amount that was not computed'} (one standard error). Differences of a "
+        "few tenths of a point may therefore hold for this test set only."
     )
 
 
@@ -90,10 +91,10 @@ def invariance(summary: pd.DataFrame) -> str:
         f"{_and(row.before)} in Table {row.Index}" for row in summary.itertuples() if row.before
     )
     return (
-        "The signs of the averages are as claimed, but with seven models neither correlation can "
-        f"be told from chance: {told}. “Precisely” does not hold: before the last of the marked "
-        f"models come {before}. What the two tables do show is that VGG and PVT, which do not "
-        "gain, come behind at least four others in both."
+        "The signs of the averages are as claimed, but with seven models neither correlation is "
+        f"significant: {told}. “Precisely” does not hold: {before} rank before the last of the "
+        "marked models. The two tables do show that VGG and PVT, which do not gain, rank behind at "
+        "least four others in both."
     )
 
 
@@ -109,8 +110,7 @@ def self_similarity(summary: pd.DataFrame) -> str:
     if own["separated"]:
         told = (
             "**The abstract’s claim holds in print for untrained networks**: the four marked "
-            f"models have the four smallest SS_rates, which chance would give with p = "
-            f"{own['p']:.3f} (exact, one-sided)"
+            f"models have the four smallest SS_rates (exact one-sided p = {own['p']:.3f})"
         )
     else:
         told = (
@@ -135,9 +135,9 @@ def averages(table: pd.DataFrame, twice: Iterable[tuple[int, str, float, list[st
     first = "All averages follow from their rows"
     if len(odd):
         first += (
-            f" but for the last digit of {len(odd)} in Table {odd.index[0][0]} "
-            f"({_and(model for _, model in odd.index)}), which are rounded up where rounding to "
-            "the nearest would go down: of no consequence"
+            f", except for the last digit of {len(odd)} in Table {odd.index[0][0]} "
+            f"({_and(model for _, model in odd.index)}), rounded up instead of down: of no "
+            "consequence"
         )
     told = "; ".join(
         f"{model} has {value:.4f} for {_and(map(_name, where))} in Table {number}"
@@ -146,8 +146,8 @@ def averages(table: pd.DataFrame, twice: Iterable[tuple[int, str, float, list[st
     if not told:
         return f"{first}. No value is printed twice in a row."
     return (
-        f"{first}. One pair of equal values stands out: {told}. Four equal digits can be chance, "
-        "or a slip of copying; from the print it cannot be told."
+        f"{first}. One pair of equal values stands out: {told}. Four equal digits may be chance or "
+        "a copying error; the paper alone cannot settle it."
     )
 
 
@@ -160,22 +160,19 @@ def movement(summary: pd.DataFrame) -> str:
     if summary.empty:
         return NOTHING
     most = (summary["nearer"] > summary["cells"] / 2).any()
-    rule = (
-        "By one reading SS_rate as a rule does come"
-        if most
-        else "By no reading does SS_rate as a rule come"
-    )
+    rule = "By one reading most SS_rates do come" if most else "By no reading do most SS_rates come"
     table_2, released = summary.loc["table 2"], summary.loc["released"]
     return (
-        "Nearer and away are counted beyond 0.01, which two rounded values may be off. "
-        f"**{rule} nearer to its target**: {table_2['nearer']:.0f} of {table_2['cells']:.0f} cells "
-        f"do for Table 2's value and {table_2['away']:.0f} go away; for the released one "
+        "Only movements of more than 0.01 are counted, since rounding can produce smaller ones. "
+        f"**{rule} nearer to the target.** With Table 2's value as the target, "
+        f"{table_2['nearer']:.0f} of {table_2['cells']:.0f} cells come nearer and "
+        f"{table_2['away']:.0f} move away; with that of the released command, "
         f"{released['nearer']:.0f} of {released['cells']:.0f} and {released['away']:.0f}. In the "
         "paper's favour: where SS_rate comes nearer to Table 2's value, accuracy tends to gain "
-        f"more (ρ = {table_2['rho']:+.2f}, p = {table_2['p']:.3f}; the three cells of a model are "
-        "not independent, so this p flatters). The training script that was released draws one "
-        "layer a step, damps the penalty most of the time and trains under other γ than the text, "
-        "so these rows need not be what its constraint did."
+        f"more (ρ = {table_2['rho']:+.2f}, p = {table_2['p']:.3f}; this p is too small, as the "
+        "three cells of a model are not independent). The released training script draws one layer "
+        "a step, damps the penalty most of the time, and has other values of γ than the text. "
+        "These rows therefore need not show what its constraint did."
     )
 
 
@@ -194,20 +191,20 @@ def changes(table: pd.DataFrame, gap: pd.Series) -> str:
         f"In {(change > 0).sum()} of {len(change)} models of Table 2 it does, by up to "
         f"{change.max():+.2f}; {falls or 'none'} fall"
         f"{f', by at most {abs(change.min()):.2f}' if falls else ''}. So the “majority” of one "
-        f"sentence {'holds' if most else 'does not hold'} and the “universal” of another "
+        f"sentence {'holds' if most else 'does not hold'}, and the “universal” of another "
         f"{'does, too' if every else 'does not'}. The baselines of Table 3 are trained networks "
         f"too, on other data: their SS_rates differ from Table 2's by {gap.mean():.2f} on average "
-        f"and by {gap.max():.2f} at most ({gap.idxmax()}). A trained SS_rate belongs to a data set "
-        "and a schedule, not to an architecture alone."
+        f"and by {gap.max():.2f} at most ({gap.idxmax()}). After training, SS_rate depends on the "
+        "data set and the schedule, not on the architecture alone."
     )
 
 
 def reach(smallest: float) -> str:
     """Where SS_rate ends with the printed factor. smallest: of the values in Table 2."""
     return (
-        "The text gives SS_rate the range 0 to 1. With the printed factor 2/D it ends at log(D)/D, "
-        f"far below every value of Table 2 (at least {smallest:.2f}). With 2/log D it ends at 1. "
-        "So the factor is a slip of print, and Table 2 was not computed with it."
+        "The text gives SS_rate the range 0 to 1. With the printed factor 2/D its maximum is "
+        f"log(D)/D, far below every value of Table 2 (at least {smallest:.2f}). With 2/log D the "
+        "maximum is 1. The factor must be a misprint; Table 2 was not computed with it."
     )
 
 
@@ -221,7 +218,7 @@ def _cells(comparisons: pd.DataFrame, form: str = ": {}") -> str:
 
 def _are(n: int, what: str) -> str:
     plural = {"gain": "gains", "loss": "losses"}
-    return f"1 is a {what}" if n == 1 else f"{n} are {plural[what]}"
+    return f"{n or 'none'} is a {what}" if n < 2 else f"{n} are {plural[what]}"
 
 
 def _models(comparisons: pd.DataFrame) -> Iterable[str]:

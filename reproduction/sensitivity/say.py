@@ -56,11 +56,10 @@ def noise(comparison: NoiseComparison | None) -> str:
     return (
         "The paper reads a small SS_rate as strong self-similarity. By that reading Gaussian noise "
         f"is self-similar too: its SS_rate is {comparison.low:.2f} to {comparison.high:.2f}. "
-        "Layers of one network are alike, so networks are counted: on average "
-        f"{percent(comparison.below)} of a network's layers lie below the noise of their own "
-        "shape, in "
-        f"{comparison.most} of {comparison.networks} networks more than half "
-        f"({comparison.n} layers in all); on average they differ by {comparison.gap:.2f}. "
+        "Layers of one network resemble each other, so the network is the unit here. On average "
+        f"{percent(comparison.below)} of a network's layers have a smaller SS_rate than noise of "
+        f"their own shape, and in {comparison.most} of {comparison.networks} networks more than "
+        f"half do ({comparison.n} layers in all). The mean difference is {comparison.gap:.2f}. "
         f"{percent(comparison.below_line)} lie below the same channels put on one line."
     )
 
@@ -128,11 +127,10 @@ def small_worlds(found: SmallWorlds | None) -> str:
     if found is None:
         return _NOT_RUN
     return (
-        f"σ is above 1 in {percent(found.features)} of the {found.n} graphs of features, and in "
-        f"{percent(found.noise)} of those of noise: **joining near points gives a small world of "
-        "any "
-        "cloud of points**, so σ alone says nothing about a network. Features have the larger σ in "
-        f"{percent(found.larger)}."
+        f"Small-worldness is above 1 in {percent(found.features)} of the {found.n} graphs of "
+        f"features, and in {percent(found.noise)} of those of noise: **joining near points makes "
+        "any cloud of points a small world**. By itself it says nothing about a network. It is "
+        f"larger for the features than for the noise in {percent(found.larger)}."
     )
 
 
@@ -148,19 +146,18 @@ def comparability(found: Comparability | None, comparison: NoiseComparison | Non
     gap, gap_low, gap_high = found.formulas
     shift, low, high = found.scale
     return (
-        "> **What a raw SS_rate can and cannot be compared across**\n>\n"
-        f"> - **Can**: {'; '.join(found.yes) or 'nothing that was tried'}.\n"
-        f"> - **Cannot**: {'; '.join(found.no)}; nor the two formulas: the printed one is larger "
-        f"by {gap:.2f} in the median layer of the median network, {gap_low:.2f} to {gap_high:.2f} "
-        "over networks.\n"
-        f"> - Features three times as large or small already move it by {shift:.3f} "
+        "> **When two raw SS_rates can be compared**\n>\n"
+        f"> - **They can** if they differ in: {'; '.join(found.yes) or 'nothing that was tried'}.\n"
+        f"> - **They cannot** if they differ in: {'; '.join(found.no)}; the formula. The printed "
+        f"formula gives values larger by {gap:.2f} in the median layer of the median network, "
+        f"{gap_low:.2f} to {gap_high:.2f} over networks.\n"
+        f"> - Features three times as large or small already move SS_rate by {shift:.3f} "
         f"[{low:.3f}, {high:.3f}], up to {found.times:.0f} times the spread over images. The mean "
-        f"distance of the recorded layers runs from {found.unit[0]:.2g} to {found.unit[1]:.2g}, so "
-        "a difference in SS_rate between two networks, or before and after training, may be one of "
-        "unit. `scale_free_rate` on both sides tells.\n"
+        f"distance of the recorded layers runs from {found.unit[0]:.2g} to {found.unit[1]:.2g}. A "
+        "difference between two networks, or before and after training, may therefore be one of "
+        "scale; `scale_free_rate` of both shows whether it is.\n"
         "> - A value below that of Gaussian noise of the same shape "
         f"({comparison.low:.2f} to {comparison.high:.2f} here) is no proof of self-similarity, nor "
-        f"one above it of its absence: {percent(comparison.below)} of a network's layers are "
-        "below, on "
-        "average."
+        f"is one above it a disproof: {percent(comparison.below)} of a network's layers are below, "
+        "on average."
     )

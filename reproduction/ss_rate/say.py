@@ -33,19 +33,20 @@ def values(outcome: Comparison) -> str:
     text = (
         f"Over {outcome.seeds} seeds ({outcome.records} records in all), "
         f"**{outcome.reproduced} of {outcome.run} values are reproduced** with random weights by "
-        "the released formula, that is, equal to print within 0.03 by two one-sided tests at 5 % "
-        f"over seeds; {outcome.differs} differ, {outcome.open} are left open by their spread. "
-        f"Whatever the spread, {outcome.close} means lie within 0.03; so do "
-        f"{outcome.constant_close} if each network is given the mean of the other printed values, "
-        f"which knows nothing of it and is off by {outcome.constant:.3f} on average."
+        "the released formula: two one-sided t tests over seeds (at 5 %) show them to lie within "
+        f"0.03 of the printed value. {outcome.differs or 'None'} "
+        f"{'differ' if outcome.differs > 1 else 'differs'}, and {outcome.open} are left open "
+        f"because of their scatter. The means of {outcome.close} networks lie within 0.03 of "
+        "print. A constant guess, the mean of the other printed values, would bring "
+        f"{outcome.constant_close} that close, and is off by {outcome.constant:.3f} on average."
     )
     if outcome.run < outcome.models:
         text += f" Not run: {outcome.models - outcome.run}."
     if not outcome.widest:
         return text
     return (
-        f"{text} The spread over seeds is wide for some networks, {outcome.widest} most "
-        f"({outcome.widest_std:.3f}): one seed says little there."
+        f"{text} Some networks scatter widely over seeds, most of all {outcome.widest} (standard "
+        f"deviation {outcome.widest_std:.3f}); there, one seed says little."
     )
 
 
@@ -54,14 +55,14 @@ def formulas(outcome: Comparison) -> str:
     if not outcome.run:
         return f"The two formulas against Table 2: {NOT_RUN}."
     text = (
-        f"On average the released formula lies {outcome.released:.3f} from the printed table, the "
-        f"printed formula {outcome.printed:.3f}."
+        f"The values by the released formula lie {outcome.released:.3f} from the printed table on "
+        f"average, those by the printed formula {outcome.printed:.3f}."
     )
     if outcome.released <= NEAR < outcome.printed:
         return (
             f"{text} **The formula in the paper's text can hardly be the one behind its Table 2.**"
         )
-    return f"{text} This does not tell which of the two is behind Table 2."
+    return f"{text} This does not show which of the two is behind Table 2."
 
 
 def trained_networks(outcome: Comparison) -> str:
@@ -70,8 +71,8 @@ def trained_networks(outcome: Comparison) -> str:
     if not outcome.run:
         return (
             f"{text}{NOT_RUN}: the pretrained weights were not downloaded. "
-            "`python -m reproduction ss-rate --weights pretrained` does that and fills the "
-            "last column, and so does `--weights FOLDER` with checkpoints."
+            "`python -m reproduction ss-rate --weights pretrained` downloads them and fills the "
+            "last column; `--weights FOLDER` takes checkpoints of your own."
         )
     return (
         f"{text}on average {outcome.released:.3f} away by the released formula. Of "
@@ -98,11 +99,11 @@ def factor(outcome: FactorOutcome) -> str:
     )
     if not outcome.strongest:
         return f"{text} Changed settings: {NOT_RUN}."
-    strongest = ", ".join(f"{s.factor} ({s.value}) {s.change:+.3f}" for s in outcome.strongest)
+    strongest = ", ".join(f"{s.factor}: {s.value} ({s.change:+.3f})" for s in outcome.strongest)
     nearest = outcome.nearest
     return (
-        f"{text} The strongest factors are {strongest}. Nearest to the paper comes "
-        f"{nearest.factor} ({nearest.value}) with {nearest.ss_rate:.3f}."
+        f"{text} The settings that change it most are *{strongest}*. The setting that comes "
+        f"nearest to the paper is *{nearest.factor}: {nearest.value}*, with {nearest.ss_rate:.3f}."
     )
 
 
@@ -110,8 +111,8 @@ def explanation(outcomes: Sequence[FactorOutcome]) -> str:
     """Whether the changed settings explain the distance from the paper."""
     text = (
         f"Each changed setting was run over at least {min(o.fewest_seeds for o in outcomes)} "
-        "seeds. This does not single out an explanation. The paper names neither the images nor "
-        "the initialisation of its Table 2"
+        "seeds. No single explanation emerges. The paper names neither the images nor the "
+        "initialisation of its Table 2"
     )
     within, settings = (
         sum(getattr(o, name) for o in outcomes) for name in ("within_seeds", "settings")
@@ -137,8 +138,8 @@ def directions(outcome: Directions | None, *, weights: str = "untrained") -> str
     )
     if outcome.gap > 0:
         text += (
-            f"The order is the paper's, {outcome.closest} and the nearest of the others lying "
-            f"{outcome.gap:.1f} apart. "
+            f"The order is the paper's, but only {outcome.gap:.1f} separate {outcome.closest} from "
+            "the nearest network of the other group. "
         )
     else:
         text += "The two groups overlap. "
@@ -152,7 +153,7 @@ def directions(outcome: Directions | None, *, weights: str = "untrained") -> str
     if weights == "untrained":
         text += (
             f" Trained networks are {NOT_RUN} here: their weights were not downloaded "
-            "(`-p weights pretrained` does it)."
+            "(`-p weights pretrained` does that)."
         )
     return text
 
@@ -210,10 +211,10 @@ def which_formula(gap: float, n_images: int) -> str:
     lies = f"{gap:.2f} above" if gap >= 0 else f"{-gap:.2f} below"
     text = f"The smaller printed average lies {lies} the larger released one"
     if gap > 0:
-        text += ": **which formula is meant has to be said with every SS_rate**"
+        text += ", so **every SS_rate has to be given with its formula**"
     return (
-        f"{text}. These numbers come from {n_images} images and one draw of random weights, so no "
-        "verdict on the paper's tables follows from them."
+        f"{text}. These numbers come from {n_images} images and one draw of random weights; they "
+        "do not support a verdict on the paper's tables."
     )
 
 
@@ -221,8 +222,8 @@ def live(description: str, n_images: int) -> str:
     """Where the averages come from that were computed when the page was built."""
     return (
         "These averages were computed when this page was built, from "
-        f"{description[0].lower()}{description[1:]} One seed and {n_images} images: **no verdict "
-        "follows from them**. They show that the code which made the records runs here."
+        f"{description[0].lower()}{description[1:]} One seed and {n_images} images **support no "
+        "verdict**; they show that the code behind the records runs here."
     )
 
 

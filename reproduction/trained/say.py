@@ -107,12 +107,12 @@ def _by_formula(rates: pd.DataFrame) -> str:
 
 
 def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
-    """Which part of the changes that are told apart from chance is one of scale."""
+    """Which part of the changes beyond chance is one of scale."""
     part = rates.loc[rates["outcome"] != WITHIN, ["network", "measure", "outcome"]].merge(
         scale, left_on=["network", "measure"], right_on=["network", "formula"]
     )
     if part.empty:
-        return "With no change to split, scale and shape are not told apart."
+        return "There is no change to split into scale and shape."
     told = []
     for outcome, rows in part.groupby("outcome_y", sort=False):
         each = [f"{r.network}, {r.formula}" for r in rows.itertuples()]
@@ -120,7 +120,7 @@ def _scale(scale: pd.DataFrame, rates: pd.DataFrame) -> str:
         reason = {
             "mostly shape": "the shape of the distances, not their scale, makes the change",
             "mostly scale": "the scale of the features makes most of the change",
-            "both": "scale and shape both have a part in it, or cannot be told apart",
+            "both": "scale and shape both contribute, or cannot be separated",
         }[outcome]
         if outcome == "mostly shape" and against:
             reason += " (the scale alone would have changed it the other way)"
@@ -282,12 +282,11 @@ def depth(ranks: pd.DataFrame) -> str:
         "undecided": "neither end changes more, as far as can be told",
     }
     told = [
-        f"by {row.measure} in {row.network} {verbs[row.outcome]} (ρ = {row.rho:+.2f}, p "
-        f"{_p(row.p)})"
+        f"By {row.measure}, in {row.network} {verbs[row.outcome]} (ρ = {row.rho:+.2f}, p "
+        f"{_p(row.p)})."
         for row in ranks.itertuples()
     ]
-    text = "; ".join(told)
-    return f"{text[0].upper()}{text[1:]}. Each network is one case, whatever its p."
+    return " ".join([*told, "Each network is one case, whatever its p."])
 
 
 def alike(table: pd.DataFrame) -> str:
@@ -299,14 +298,12 @@ def alike(table: pd.DataFrame) -> str:
         ends = part.groupby("module", sort=False)[["trained", "another seed", "bias"]].mean()
         first, last = ends.iloc[0], ends.iloc[-1]
         told.append(
-            f"in {network} it falls from {first['trained']:.2f} in the first module to "
-            f"{last['trained']:.2f} in the last; between two random networks of different seeds "
-            f"from {first['another seed']:.2f} to {last['another seed']:.2f}"
+            f"In {network}, unbiased CKA with the trained network falls from "
+            f"{first['trained']:.2f} in the first module to {last['trained']:.2f} in the last; "
+            "between two random networks of different seeds it falls from "
+            f"{first['another seed']:.2f} to {last['another seed']:.2f}."
         )
-    return (
-        f"Unbiased CKA with the trained network: {'; '.join(told)}. The usual estimator is at most "
-        f"{table['bias'].max():.2f} larger here."
-    )
+    return f"{' '.join(told)} The usual estimator is at most {table['bias'].max():.2f} larger here."
 
 
 def _p(p: float) -> str:

@@ -45,7 +45,7 @@ def _plot_delivery(axis: Axes, delivery: pd.DataFrame, share: float) -> None:
         yticks=range(len(delivery)),
         yticklabels=list(delivery.index[::-1]),
         ylim=(-0.6, len(delivery) - 0.4),
-        xlabel=f"share of the distance to γ that is closed, % (asked for: {percent(share)})",
+        xlabel=f"share of the distance to γ that is closed, % (required: {percent(share)})",
     )
     axis.grid(False, axis="y")
 

@@ -254,7 +254,7 @@ def effects_table(judged: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
             "95 % interval": interval.where(judged_effects["low"].notna(), "–"),
             "p": number("p", "{:.3f}"),
             "p, Holm": number("p, Holm", "{:.3f}"),
-            "would be seen": number("smallest effect", "{:.2f}"),
+            "detectable": number("smallest effect", "{:.2f}"),
             "all seeds": [f"{mean:+.2f} ({n:.0f})" for mean, n in all_seeds],
         }
     ).rename(index={"all": "all pairs"})

@@ -58,7 +58,7 @@ def baselines(table: pd.DataFrame) -> str:
     below = ran["paper: baseline"] - own
     return (
         f"The small baselines reach {own.min():.1f} to {own.max():.1f} % where chance is 10 %, and "
-        f"stand {below.min():.0f} to {below.max():.0f} points below the paper's: they are trained "
+        f"stand {below.min():.0f} to {below.max():.0f} points below the paper's. They are trained "
         f"on {percent(size.train_images * 0.9 / 50000)} of the images for {size.epochs} epochs "
         "instead "
         "of 200."
@@ -76,11 +76,11 @@ def effect(name: str, effects: pd.DataFrame) -> str:
     models = ", ".join(effects.index.drop("all"))
     if row["n"] < 2:
         return f"For {name} ({models or 'none of them'}): too few pairs were run."
-    seen = "no difference of any size could have been seen"
+    seen = "so few pairs could not have shown a difference of any size"
     if pd.notna(row["smallest effect"]):
-        seen = f"{row['smallest effect']:.1f} points would have been seen four times in five"
+        seen = f"with 80 % power, {row['smallest effect']:.1f} points would have been detected"
     return (
-        f"For {name} ({models}) the constrained arm differs by {row['mean']:+.2f} points over the "
+        f"For {name} ({models}), the constrained arm differs by {row['mean']:+.2f} points over the "
         f"{row['n']:.0f} pairs that are judged (95 % interval {_interval(row)}, "
         f"p = {row['p']:.3f}); {seen}."
     )
@@ -94,12 +94,12 @@ def planned(contrasts: pd.DataFrame) -> str:
     """
     first = contrasts.iloc[0]
     differences = " and ".join(
-        f"{row['mean']:+.2f} points against the {row['against']} ({_interval(row)}, "
+        f"by {row['mean']:+.2f} points from the {row['against']} ({_interval(row)}, "
         f"p = {row['p']:.3f})"
         for _, row in contrasts.iterrows()
     )
     return (
-        f"The batch of {first['model']} that was planned beforehand, arm “{first['arm']}”, has "
+        f"In the batch of {first['model']} planned beforehand, the arm “{first['arm']}” differs "
         f"{differences}: **the result that led to it is {first['outcome']}.**"
     )
 
@@ -171,7 +171,7 @@ def own_gammas(runs: pd.DataFrame) -> str:
     if spread.empty:
         return "γ of more than one seed: not run."
     sizes = ", ".join(f"{value:.3f} ({model})" for model, value in spread.items())
-    return f"Over the seeds of the constrained arm, γ has a standard deviation of {sizes}."
+    return f"Over the seeds of the constrained arm, the standard deviation of γ is {sizes}."
 
 
 def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> str:
@@ -193,7 +193,7 @@ def acts(doses: pd.DataFrame, raised: pd.DataFrame, histories: pd.DataFrame) -> 
     sentences = [
         f"With α = 0.0001 the gradient of the penalty is {percent(ratios.median(), 2)} of the "
         "task's "
-        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}), and {ends}."
+        f"(median over networks, seeds and epochs; at most {percent(ratios.max(), 2)}). {ends}."
     ]
     real = raised[raised.index.get_level_values("penalty") == "constrained"]
     for (model, _, alpha), row in real.groupby(level="model").tail(1).iterrows():
@@ -208,9 +208,9 @@ def largest_dose(model: str, alpha: float, dose: pd.Series, placebo: float | Non
     """
     beside = "" if placebo is None else f" (placebo: {placebo:+.1f})"
     return (
-        f"With α = {alpha:g} {model}'s penalty pulls {dose['gradient']:.2g} times as hard as the "
-        f"task; its modules end {dose['with']:.3f} from γ instead of {dose['without']:.3f}, and "
-        f"accuracy changes by {dose['top-1']:+.1f} points{beside}."
+        f"With α = {alpha:g}, the gradient of {model}'s penalty is {dose['gradient']:.2g} times "
+        f"the task's; the modules end {dose['with']:.3f} from γ instead of {dose['without']:.3f}, "
+        f"and accuracy changes by {dose['top-1']:+.1f} points{beside}."
     )
 
 
@@ -218,12 +218,12 @@ def rate(model: str, row: pd.Series) -> str:
     """What the lower learning rate changes by itself. row: of `pairs.rate_alone`."""
     sign = "gain" if row["crossed"] > 0 else "loss"
     return (
-        f"For {model} the lower rate alone changes the baseline by {row['alone']:+.2f} points "
-        f"({row['alone: n']:.0f} pairs of the same seed); the constraint, within a rate, by "
-        f"{row['higher']:+.2f} (higher) and {row['lower']:+.2f} (lower). **Compared as the scripts "
-        "do, constrained at the lower rate against the baseline at the higher, the arms differ by "
-        f"{row['crossed']:+.2f} points** ({row['crossed: n']:.0f} pairs): here the rate alone "
-        f"makes a {sign}."
+        f"For {model}, the lower rate alone changes the baseline by {row['alone']:+.2f} points "
+        f"({row['alone: n']:.0f} pairs of the same seed). At the same rate, the constraint changes "
+        f"accuracy by {row['higher']:+.2f} points (higher rate) and {row['lower']:+.2f} (lower). "
+        "**Compared as in the scripts, constrained at the lower rate and baseline at the higher, "
+        f"the arms differ by {row['crossed']:+.2f} points** ({row['crossed: n']:.0f} pairs): the "
+        f"rate alone produces a {sign}."
     )
 
 
@@ -244,10 +244,11 @@ def choices(table: pd.DataFrame) -> str:
     added = {rule: table[f"{rule} - last"].mean() for rule in ("best test", "held-out")}
     moved = {rule: (table[f"gain, {rule}"] - table["gain, last"]).abs().max() for rule in added}
     return (
-        f"Taking the best test epoch instead of the last adds {added['best test']:+.2f} points on "
-        f"average, and the held-out choice {added['held-out']:+.2f}. The difference between the "
-        f"arms moves by up to {moved['best test']:.2f} points with the best test epoch and by up "
-        f"to {moved['held-out']:.2f} with the held-out choice."
+        f"Reporting the best test epoch instead of the last changes accuracy by "
+        f"{added['best test']:+.2f} points on average, and the epoch that is best on held-out "
+        f"images by {added['held-out']:+.2f}. The difference between the arms moves by up to "
+        f"{moved['best test']:.2f} points with the first choice and by up to "
+        f"{moved['held-out']:.2f} with the second."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import pandas as pd
 
@@ -29,9 +28,8 @@ def three_lines(
         rates: of ``pairs.rate_alone``.
         choices: of ``pairs.choices``.
     """
-    own = partial(say_plans.delivered, subject="the constraint")
     lines = {
-        "Does the constraint act?": [acts(doses), authors_form(found, own)],
+        "Does the constraint act?": [acts(doses), authors_form(found, say_plans.acted)],
         "Does it help?": [helps(groups), authors_form(found, say_plans.helped)],
         "Would the protocol show a gain without it?": [protocol(rates, choices)],
     }
@@ -49,9 +47,9 @@ def acts(doses: pd.DataFrame) -> str:
     nearer = own["nearer"]
     return (
         f"As printed (α = 0.0001), its gradient is at most {percent(own['gradient'].max(), 2)} of "
-        f"the task's. Without it the modules end {own['without'].min():.3f} to "
-        f"{own['without'].max():.3f} from γ; with it they end nearer by {nearer.min():+.3f} to "
-        f"{nearer.max():+.3f} ({_networks(len(own))})."
+        f"the task's. Without it, the modules end at a distance of {own['without'].min():.3f} to "
+        f"{own['without'].max():.3f} from γ; with it, the distance shrinks by {nearer.min():+.3f} "
+        f"to {nearer.max():+.3f} ({_networks(len(own))})."
     )
 
 
@@ -59,8 +57,8 @@ def helps(groups: Mapping[str, pd.DataFrame]) -> str:
     """What the printed form gains. groups: of ``pairs.groups``."""
     rows = {name: effects.loc["all"] for name, effects in groups.items()}
     told = [
-        f"{name} {row['mean']:+.2f} points (95 % interval {row['low']:+.2f} to {row['high']:+.2f}, "
-        f"{row['n']:.0f} pairs)"
+        f"{row['mean']:+.2f} points for {name} (95 % interval {row['low']:+.2f} to "
+        f"{row['high']:+.2f}, {row['n']:.0f} pairs)"
         for name, row in rows.items()
         if row["n"] > 1
     ]
@@ -78,15 +76,15 @@ def authors_form(found: Results, say: say_plans.Say) -> str:
 def protocol(rates: pd.DataFrame, choices: pd.DataFrame) -> str:
     """What the learning rate and the choice of the epoch make, without any constraint."""
     told = [
-        f"the lower learning rate of the released commands alone changes {model} by "
-        f"{row['alone']:+.2f} points"
+        "the lower learning rate of the released commands alone changes the accuracy of "
+        f"{model} by {row['alone']:+.2f} points"
         for model, row in rates.iterrows()
     ] or ["the learning rate alone: not run"]
     if choices.empty:
         told.append("the choice of the epoch: not run")
     else:
         added = choices["best test - last"].mean()
-        told.append(f"taking the best test epoch adds {added:+.2f} points to an arm")
+        told.append(f"reporting the best test epoch changes that of an arm by {added:+.2f} points")
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
 

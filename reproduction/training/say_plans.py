@@ -18,11 +18,11 @@ Say = Callable[[Results], str]
 #: What the outcome of a tested hypothesis means.
 _OUTCOMES = {
     "holds": "holds",
-    "the opposite": "does not hold: the difference is the other way round",
+    "the opposite": "does not hold: the difference has the opposite sign",
     "open": "is left open",
-    "described": "is described only",
-    "not tested: stopped": "is not tested, as the constraint did not act on its network",
-    "not tested: not delivered": "is not tested, as the constraint did too little to its network",
+    "described": "is reported without a test",
+    "not tested: stopped": "is not tested, as the constraint did not act on the network",
+    "not tested: not delivered": "is not tested, as the constraint did too little to the network",
 }
 
 _AGAINST = {
@@ -44,7 +44,8 @@ def outcome(found: Results) -> str:
         if row["outcome"] in _AGAINST
     ]
     against = "; ".join(printed) or "no network was tested"
-    return f"{delivered(found)} {' '.join(tested)} **Against Table 3**: {against}."
+    tests = "\n".join(f"- {one}" for one in tested)
+    return f"{delivered(found)}\n\n{tests}\n\n**Compared with Table 3**: {against}."
 
 
 def outcomes(plans: Iterable[Results]) -> str:
@@ -68,8 +69,8 @@ def progress(found: Results) -> str:
     return text + ". No accuracy is read from its records before the last run is done."
 
 
-def delivered(found: Results, subject: str = "The constraint") -> str:
-    """H0 of a finished plan: where the constraint acts. subject: what the sentence begins with."""
+def delivered(found: Results) -> str:
+    """H0 of a finished plan: where the constraint acts."""
     assert found.delivery is not None
     parts = []
     for network, row in found.delivery.iterrows():
@@ -80,9 +81,23 @@ def delivered(found: Results, subject: str = "The constraint") -> str:
     share = found.plan.text["delivery"]["share"]
     where = f"acts in {_and(holds)}" if holds else "acts in no network"
     return (
-        f"{subject} {where} (**H0**). Of the baseline's distance to γ, where the plan asks "
-        "for "
-        f"{percent(share)}, it closes {'; '.join(parts)}."
+        f"The constraint {where} (**H0**). The plan requires that it close {percent(share)} of the "
+        f"baseline's distance to γ; it closes {'; '.join(parts)}."
+    )
+
+
+def acted(found: Results) -> str:
+    """H0 for the head of the chapter: the networks in which the constraint acts, and the others."""
+    assert found.delivery is not None
+    acts = found.delivery["outcome"] == "holds"
+    closed = [f"{network} ({percent(mean)})" for network, mean in found.delivery["mean"].items()]
+    yes = [one for one, act in zip(closed, acts, strict=True) if act]
+    no = [one for one, act in zip(closed, acts, strict=True) if not act]
+    told = [f"acts in {_and(yes)}"] if yes else []
+    told += [f"does not act in {_and(no)}"] if no else []
+    return (
+        f"the constraint {' and '.join(told)} (in brackets: how much of the distance to γ it "
+        "closes)."
     )
 
 
@@ -92,7 +107,7 @@ def helped(found: Results) -> str:
     """
     assert found.hypotheses is not None and found.paper is not None
     told = [
-        f"{network} {row['mean']:+.2f} points{_interval(row, _points)}, {_pairs(row['n'])} "
+        f"{row['mean']:+.2f} points for {network}{_interval(row, _points)}, {_pairs(row['n'])} "
         f"(paper {row['gain']:+.2f})"
         for network, row in found.paper.iterrows()
         if row["outcome"] != "not tested"
@@ -101,7 +116,7 @@ def helped(found: Results) -> str:
     for row in found.hypotheses.to_dict("records"):
         if row["comparison"].endswith("− W") and row["n"]:
             text += (
-                f" Against the same push in the wrong direction, {row['network']} gains "
+                f" Compared with the same penalty and the wrong target, {row['network']} gains "
                 f"{row['mean']:+.2f} points{_interval(row, _points)}."
             )
     return text

@@ -54,7 +54,7 @@ def cheap(values: Values) -> str:
     """The share of a training step, plainly written and as here; on how many machines."""
     plain, ours = (_percent(*values[way]) for way in ("plain", "ours"))
     where = "one machine" if values["machines"] == 1 else f"{values['machines']} machines"
-    return f"{plain} of a training step if written down plainly, {ours} in sslib, on {where}"
+    return f"{plain} of a training step if implemented directly, {ours} in sslib, on {where}"
 
 
 def table_2(values: Values) -> str:

@@ -42,6 +42,15 @@ IN_PRINT = {
 FORMS = {"in small": "of the printed form", "released": "of its authors' own form"}
 
 
+def count(n: int, word: str) -> str:
+    """So many results in small.
+
+    >>> count(1, "agrees in part"), count(2, "agrees in part")
+    ('1 agrees in part', '2 agree in part')
+    """
+    return f"{n} {word if n == 1 else word.replace('agrees', 'agree')}"
+
+
 def standing(row: Row) -> str:
     """What has become of a claim: at the paper's settings, in small by form, in print.
 
@@ -70,7 +79,7 @@ QUESTIONS = {
     },
     "Can I use the measure?": {
         "cheap": "SS_rate is cheap enough for a loss function",
-        "range": "It is small for what is self-similar",
+        "range": "It is small for self-similar sets",
         "boxes": "It counts boxes",
     },
     "Should I use the constraint?": {

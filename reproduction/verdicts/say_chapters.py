@@ -109,13 +109,14 @@ def _range(forms: Forms) -> str:
     if not values:
         return ""
     told = (
-        f"Once its factor is corrected, SS_rate lies between {values['low']:.2f} and "
+        f"Once the factor in Eq. 3 is corrected, SS_rate lies between {values['low']:.2f} and "
         f"{values['high']:.2f} in every layer measured."
     )
     if not values["sets"]:
         return told
     sets = _of(values["below"], len(values["sets"]), "self-similar point set")
-    return f"{told} It puts {sets} below noise of the same size."
+    verb = "have" if values["below"] > 1 else "has"
+    return f"{told} {sets[0].upper()}{sets[1:]} {verb} a smaller SS_rate than noise like it."
 
 
 def _cheap(forms: Forms) -> str:
@@ -124,8 +125,9 @@ def _cheap(forms: Forms) -> str:
         return ""
     plain, ours = (percent(values[way][1], 1) for way in ("plain", "ours"))
     return (
-        f"The penalty adds {plain} to a training step when Algorithm 2 is written down plainly and "
-        f"{ours} in sslib. Its gradient is that of a smooth stand-in: the exact one is zero."
+        f"The penalty adds {plain} to the time of a training step if Algorithm 2 is implemented "
+        f"directly, and {ours} in sslib. Its gradient is that of a smooth surrogate, because the "
+        "exact one is zero."
     )
 
 
@@ -135,8 +137,8 @@ def _low_dimensional(forms: Forms) -> str:
         if found:
             low, even = (f"{a:.1f} to {b:.1f}" for a, b in (found["low"], found["even"]))
             told.append(
-                f"{state.capitalize()}, the first group spreads over {low} directions and the "
-                f"second over {even}."
+                f"{state.capitalize()}, the channels of the first group spread over {low} "
+                f"directions, those of the second over {even}."
             )
         else:
             told.append(f"{state.capitalize()} networks: not run.")
@@ -161,13 +163,13 @@ def _table_2(forms: Forms) -> str:
     met, of = values["counts"]["reproduced"], sum(values["counts"].values())
     equal = f"{met or 'none'} of {of} {'is' if met == 1 else 'are'}"
     told = (
-        f"By the released formula our values lie {values['off']:.3f} from the printed ones on "
-        f"average ({values['constant off']:.3f} for a constant guess); {equal} shown to be equal "
-        "within the margin."
+        f"By the released formula our values differ from the printed ones by {values['off']:.3f} "
+        f"on average (a constant guess: by {values['constant off']:.3f}); {equal} shown to be "
+        "equal within the margin."
     )
     if values["order"]:
         rho, p = values["order"]["rho"]
-        told += f" The rank correlation with the printed order is {rho:+.2f} (p = {p:.3f})."
+        told += f" Their rank correlation is {rho:+.2f} (p = {p:.3f})."
     return told
 
 
@@ -187,18 +189,18 @@ def _helps(forms: Forms) -> str:
             continue
         cells = [*_changes(values["marked"]), *_changes(values["cnn"])]
         if cells:
-            where = f"In small networks, {words}," if words else "At the paper's settings"
-            told.append(f"{where} top-1 accuracy changes by {', '.join(cells)} points.")
+            where = f"In small networks, {words}" if words else "At the paper's settings"
+            told.append(f"{where}, the change in top-1 accuracy is {', '.join(cells)}.")
         aside = _changes(values["aside"])
         if aside:
-            told.append(f"Under another α and γ than in its own script: {', '.join(aside)} points.")
+            told.append(f"With another α and γ than its own script has: {', '.join(aside)}.")
     return " ".join(told)
 
 
 def _changes(group: Mapping[str, Any] | None) -> list[str]:
     """The mean change of each model of a group, with half of its interval."""
     return [
-        f"{model} {mean:+.2f} ± {half:.2f}"
+        f"{mean:+.2f} ± {half:.2f} points ({model})"
         for model, (mean, half, _) in (group["each"] if group else {}).items()
         if half is not None
     ]
@@ -223,9 +225,12 @@ def _table_4_or_5(symbol: str) -> Callable[[Forms], str]:
         if not values:
             return ""
         state = "In untrained networks" if values["untrained"] else "In trained networks"
-        text = f"{state} {symbol} differs from print by a factor of {values['off']:.1f} (median)"
+        text = (
+            f"{state}, {symbol} differs from the printed values by a factor of {values['off']:.1f} "
+        )
+        text += "(median)"
         if "rho" in values:
-            text += f", with a rank correlation of {values['rho']:+.2f} (p = {values['p']:.2f})"
+            text += f"; the rank correlation is {values['rho']:+.2f} (p = {values['p']:.2f})"
         return f"{text}."
 
     return told
@@ -237,26 +242,28 @@ def _invariance(forms: Forms) -> str:
         return ""
     symbols = {"sigma": "σ", "delta": "Δ"}
     apart = " and ".join(symbols[name] for name in values["apart"]) or "neither σ nor Δ"
-    verb = "set" if len(values["apart"]) == 2 else "sets"
-    return f"In them, {apart} {verb} the improving networks apart from the others."
+    verb = "separate" if len(values["apart"]) == 2 else "separates"
+    return f"In these, {apart} {verb} the networks that improve from the others."
 
 
 def _boxes(forms: Forms) -> str:
     values = forms[FULL].values
     if not values:
         return ""
-    told = [
-        f"by the {formula} formula it is off by a factor of {found['off']:.1f} at the worst "
-        f"threshold and {found['typical']:.1f} at the median one"
+    told = " ".join(
+        f"By the {formula} formula, N_θ differs from the number of boxes that a covering needs by "
+        f"a factor of {found['off']:.1f} at the worst threshold and {found['typical']:.1f} at the "
+        "median one."
         for formula, found in sorted(values.items(), reverse=True)
-    ]
+    )
     orders = " and ".join(
         f"{found['rank'][0]:+.2f} ({formula})"
         for formula, found in sorted(values.items(), reverse=True)
     )
     return (
-        f"N_θ beside the number of boxes that a cover needs: {', '.join(told)}. Where the covers "
-        f"know the order of a network's layers, it agrees with Kendall's τ = {orders} on average."
+        f"{told} Where the coverings "
+        "determine the order of a network's layers, the order by N_θ agrees with it with an "
+        f"average Kendall's τ of {orders}."
     )
 
 

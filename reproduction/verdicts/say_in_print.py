@@ -46,8 +46,9 @@ def helps(values: Values) -> Printed:
     losses = f"{values['losses']} a loss" if values["losses"] else "none a loss"
     why = (
         f"of {values['marked']} comparisons of marked models {values['gains']} are gains and "
-        f"{losses}; of {values['cnn']} of CNNs {values['cnn gains']} are gains; unmarked, but a "
-        f"gain: {others or 'none'}"
+        f"{losses}; of {values['cnn']} comparisons of CNNs {values['cnn gains'] or 'none'} "
+        f"{'is a gain' if values['cnn gains'] < 2 else 'are gains'}; unmarked, but a gain: "
+        f"{others or 'none'}"
     )
     fact = f"{values['gains']} of {values['marked']}{', and others' if others else ''}"
     return Printed(fact, why)

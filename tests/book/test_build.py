@@ -14,7 +14,7 @@ import yaml
 from reproduction import explorer
 from reproduction.paper import read_sentences
 from reproduction.paths import ROOT
-from reproduction.verdicts import claims
+from reproduction.verdicts import claims, say_answer
 from reproduction.verdicts.claims import VERDICTS, load_claims
 from reproduction.verdicts.say_answer import IN_PRINT, IN_SMALL, QUESTIONS, SILENT, VERDICT
 
@@ -54,6 +54,14 @@ FIGURE = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>",
 
 
 BUILD = ("abc1234", "2026-01-01", "CPU (x), 2 threads")
+
+
+def test_negative_numbers_have_a_minus_and_nothing_else_has():
+    typeset = importlib.import_module("build").typeset
+    assert typeset("-0.5 (-1.2 to +3) <td>-4</td>") == "−0.5 (−1.2 to +3) <td>−4</td>"
+    assert typeset("1 ± 2 → 3") == "1 ±\N{NO-BREAK SPACE}2 →\N{NO-BREAK SPACE}3"
+    same = "claim-8, 2026-11-27, 0-9, 1e-4, `-p seed`, [a](#b-1)"
+    assert typeset(same) == same
 
 
 def test_the_line_says_where_a_number_comes_from(provenance):
@@ -259,7 +267,7 @@ def test_no_word_of_the_first_page_is_missing_in_its_table(scorecard, measured):
     for column, form in (("in small", "in small runs"), ("released", "in its authors' own form")):
         counts = measured.loc[~measured[column].isin(SILENT), column].value_counts()
         told = re.search(rf"{form}: ([^;.]*)", text)[1]
-        assert told == ", ".join(f"{n} {word}" for word, n in counts.items())
+        assert told == ", ".join(say_answer.count(n, word) for word, n in counts.items())
 
 
 def test_the_first_page_has_no_verdict_of_its_own():
@@ -361,7 +369,7 @@ def test_the_picture_of_the_first_page_is_of_a_record():
     kept = explorer.read()["metrics"]["layers"]
     layer = next(one for one in kept if (one["model"], one["module"]) == first_screen.LAYER)
     for formula, rate in layer["ss_rate"].items():
-        assert f"{formula}: SS_rate = {rate:.2f}" in text
+        assert f">{formula}:" in text and f"SS_rate = {rate:.2f}<" in text
     left, top, right, bottom = first_screen.FRAME
     below = {}
     for formula in layer["curves"]:

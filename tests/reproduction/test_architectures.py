@@ -309,7 +309,7 @@ def test_the_nine_can_be_like_any_nine_or_not(shift: float, expected: str) -> No
     table["ss_rate"] += shift * ((table["paper"] != "") & (table["reach"] == "global"))
     nine = read.nine(table)
     assert nine["answer"] == expected
-    assert ("not like" in say.the_nine(nine)) == (expected == "unlike")
+    assert ("not a typical nine" in say.the_nine(nine)) == (expected == "unlike")
     assert len(say.standing_table(read.standing(table))) == (table["paper"] != "").sum()
 
 

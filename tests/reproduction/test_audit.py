@@ -85,7 +85,7 @@ def test_arrows_against_signs():
 
 
 def test_wider_spread_decides_less():
-    narrow, wide = (decided(gains(spread=s)).ne("not told apart").sum() for s in (1, 3))
+    narrow, wide = (decided(gains(spread=s)).ne("not significant").sum() for s in (1, 3))
     assert wide < narrow
 
 

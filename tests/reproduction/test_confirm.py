@@ -156,10 +156,17 @@ def test_the_head_of_the_chapter_has_the_networks_in_which_it_acts(tmp_path):
     plan = load("small-confirm")
     closer = dict.fromkeys(plan.networks, 0.06) | {"ResMLP": 0.001}
     complete(plan, tmp_path, gains(R=0.8, W=-0.5), closer=closer)
-    text = say_plans.helped(results(plan, tmp_path))
+    found = results(plan, tmp_path)
+    shares = {name: f"{name} ({100 * mean:.0f} %)" for name, mean in found.delivery["mean"].items()}
+    others, last = shares | {}, shares.pop("ResMLP")
+    assert f" and {list(shares.values())[-1]} and does not act in {last} (" in say_plans.acted(
+        found
+    )
+    assert all(share in say_plans.acted(found) for share in others.values())
+    text = say_plans.helped(found)
     assert text.count("points") == 4 and "ResMLP" not in text
-    assert "ViT (small) +0." in text and "(paper +0.51)" in text
-    assert "Against the same push in the wrong direction, ViT (small) gains +1." in text
+    assert " points for ViT (small) (95 %" in text and "(paper +0.51)" in text
+    assert "the same penalty and the wrong target, ViT (small) gains +1." in text
 
 
 def test_holm_is_over_h1_and_h2_alone(tmp_path):

@@ -105,7 +105,7 @@ def test_the_effect_is_the_second_row_against_the_first():
     assert told.startswith(
         "With the constraint, the two layers end nearer to the target 0.1: 0.05 "
     )
-    assert "0.15 without. The accuracy differs by +6 points; one seed and 4 epochs on 1280" in told
+    assert "0.15 without. The accuracy differs by +6 points, but one seed and 4 epochs" in told
     assert "no nearer to" in say.constraint(read.effect(table.iloc[::-1], 0.1), 4, 1280)
 
 
@@ -114,7 +114,7 @@ def test_layers_are_counted_by_their_distance_from_noise(layers):
     assert outcome == ({"a": (1, 1, 1), "b": (0, 0, 0), "c": (1, 1, 1)}, 0.2, 0.3)
     told = say.against_noise(outcome)
     assert told.startswith(
-        "Layers of each model within two standard deviations of noise, below it and above it: "
+        "Layers of each model within two standard deviations of noise, below and above: "
         "a 1, 1, 1; b 0, 0, 0; c 1, 1, 1."
     )
     assert "**Noise itself has an SS_rate of 0.20 to 0.30** here" in told

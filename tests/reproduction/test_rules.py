@@ -576,10 +576,10 @@ def test_what_is_printed_follows_the_tables(monkeypatch):
     from reproduction.verdicts import in_print
 
     table = in_print.audit.comparisons()
-    all_gain = table.assign(decided=np.where(table["marked"], "gain", "not told apart"))
+    all_gain = table.assign(decided=np.where(table["marked"], "gain", "not significant"))
     monkeypatch.setattr(in_print.audit, "comparisons", lambda: all_gain)
     assert PRINT["helps"]({}) == Print("holds", PRINT["helps"]({}).values)
-    none = table.assign(decided="not told apart", gain=3.0, relative=3.0)
+    none = table.assign(decided="not significant", gain=3.0, relative=3.0)
     monkeypatch.setattr(in_print.audit, "comparisons", lambda: none)
     assert PRINT["helps"]({}).verdict == "does not hold"
     assert PRINT["average-gain"]({"low": 3.0, "high": 3.0}).verdict == "holds"

@@ -18,7 +18,7 @@ HEADS = ["**The paper says.**", "**We find.**", "**How sure.**"]
 def test_three_lines_from_the_records(chapter):
     lines = opening(chapter).split("\n\n")
     assert [re.match(r"\*\*.+?\*\*", line)[0] for line in lines] == HEADS
-    assert not re.search(r"\b(None|nan)\b| 0 of |\s\s|\.\.", "\n".join(lines))
+    assert not re.search(r"\b(None(?! of)|nan)\b| 0 of |\s\s|\.\.", "\n".join(lines))
 
 
 @pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != say_chapters.IN_PRINT])

@@ -259,9 +259,9 @@ def test_null_models_are_averaged_over_the_layers_that_have_one(null_runs):
     assert found.below_line == pytest.approx(1 / 4)
     assert found.gap == pytest.approx((0.15 + 0.12) / 2)
     said = say.noise(found)
-    assert "0.20 to 0.22. Layers" in said and "on average 75 % of a network's layers lie" in said
-    assert "in 1 of 2 networks more than half (3 layers in all)" in said
-    assert "differ by 0.14. 25 % lie" in said or "differ by 0.13. 25 % lie" in said
+    assert "0.20 to 0.22. Layers" in said and "average 75 % of a network's layers have" in said
+    assert "in 1 of 2 networks more than half do (3 layers in all)" in said
+    assert "difference is 0.14. 25 % lie" in said or "difference is 0.13. 25 % lie" in said
     assert say.noise(read.against_noise(nulls[:0])) == NOT_RUN
 
 
@@ -384,7 +384,7 @@ def test_small_worlds_are_counted_among_features_and_noise():
     assert found == pytest.approx((9, 2 / 3, 1, 1 / 3))
     said = say.small_worlds(found)
     assert "in 67 % of the 9 graphs of features, and in 100 % of those of noise" in said
-    assert said.endswith("Features have the larger σ in 33 %.")
+    assert said.endswith("larger for the features than for the noise in 33 %.")
     assert say.small_worlds(read_graphs.small_worlds(graphs[:0])) == NOT_RUN
 
 
@@ -396,14 +396,14 @@ def test_the_last_sentence_lists_what_can_be_compared_and_what_not(factor_runs):
     outcome = comparability(found, layers)
     assert outcome.yes == ("half precision of F",) and len(outcome.no) == 2
     said = say.comparability(outcome, noise)
-    assert "- **Can**: half precision of F.\n" in said
-    assert "- **Cannot**: a sixth to a half of the channels, mean of draws; features three" in said
+    assert "- **They can** if they differ in: half precision of F.\n" in said
+    assert "differ in: a sixth to a half of the channels, mean of draws; features three" in said
     assert "larger by 0.50 in the median layer of the median network, 0.50 to 0.50 over" in said
-    assert "move it by 0.100 [0.090, 0.110], up to 10 times the spread" in said
+    assert "move SS_rate by 0.100 [0.090, 0.110], up to 10 times the spread" in said
     assert "runs from 0.1 to 1.5" in said and "(0.20 to 0.25 here)" in said
     assert said.endswith("70 % of a network's layers are below, on average.")
     nothing = say.comparability(comparability(found.assign(comparable=False), layers), noise)
-    assert "**Can**: nothing that was tried." in nothing
+    assert "**They can** if they differ in: nothing that was tried." in nothing
     assert comparability(comparable(pd.DataFrame()), layers) is None
     assert say.comparability(None, noise) == say.comparability(outcome, None) == NOT_RUN
 

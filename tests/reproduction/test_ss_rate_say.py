@@ -28,8 +28,8 @@ def table():
 def test_values_are_counted_by_verdict(table):
     told = say.values(read.comparison(table))
     assert told.startswith("Over 4 seeds (14 records in all), **2 of 3 values are reproduced**")
-    assert "1 differ, 0 are left open" in told and "R most (0.050)" in told
-    assert "2 means lie within 0.03; so do 1 if each network" in told
+    assert "1 differs, and 0 are left open" in told and "R (standard deviation 0.050)" in told
+    assert "means of 2 networks lie within 0.03" in told and "would bring 1 that close" in told
     assert "off by 0.090 on average" in told
     assert "Not run" not in told
     table.loc["M", "untrained: ours, released"] = float("nan")
@@ -39,11 +39,11 @@ def test_values_are_counted_by_verdict(table):
 
 def test_the_formulas_are_told_apart_only_where_one_of_them_fits(table):
     told = say.formulas(read.comparison(table))
-    assert told.startswith("On average the released formula lies 0.040 from the printed table, the")
+    assert told.startswith("The values by the released formula lie 0.040 from the printed table on")
     assert told.endswith("can hardly be the one behind its Table 2.**")
     table["untrained: ours, printed"] = table["untrained: paper"]
     assert say.formulas(read.comparison(table)).endswith(
-        "This does not tell which of the two is behind Table 2."
+        "This does not show which of the two is behind Table 2."
     )
 
 
@@ -74,8 +74,9 @@ def outcome(**changes):
 
 def test_factors_name_the_strongest_and_the_nearest():
     assert say.factor(outcome()) == (
-        "**V** has 0.150 ± 0.030 over 12 seeds; the paper prints 0.13. The strongest factors are "
-        "B (16 images) +0.050, mode (x) -0.010. Nearest to the paper comes mode (x) with 0.100."
+        "**V** has 0.150 ± 0.030 over 12 seeds; the paper prints 0.13. The settings that change it "
+        "most are *B: 16 images (+0.050), mode: x (-0.010)*. The setting that comes nearest to the "
+        "paper is *mode: x*, with 0.100."
     )
     told = say.factor(outcome(strongest=(), settings=0))
     assert told.endswith("Changed settings: **not run**.")
@@ -100,9 +101,9 @@ def test_directions_turn_on_the_groups_and_on_noise():
     known = {"seeds": 5, "low": (1.4, 1.7), "isotropic": (1.8, 2.5), "closest": "PVT", "gap": 0.1}
     apart = read.Directions(**known, noise=(56, 306), networks=7, below_noise=7)
     told = say.directions(apart)
-    assert "The order is the paper's, PVT and the nearest of the others lying 0.1 apart." in told
+    assert "but only 0.1 separate PVT from the nearest network of the other group." in told
     assert "But **none of the clouds is isotropic**: noise of the same shapes has 56 to 306" in told
-    assert told.endswith("(`-p weights pretrained` does it).")
+    assert told.endswith("(`-p weights pretrained` does that).")
     assert "not run" not in say.directions(apart, weights="pretrained")
     assert "The two groups overlap." in say.directions(apart._replace(gap=-0.2))
     few = say.directions(apart._replace(below_noise=6))
@@ -140,7 +141,7 @@ def test_what_is_computed_live_says_so():
 
 
 def test_the_gap_of_the_formulas_is_named_only_where_there_is_one():
-    assert "lies 0.43 above the larger released one: **which" in say.which_formula(0.43, 48)
+    assert "lies 0.43 above the larger released one, so **every" in say.which_formula(0.43, 48)
     told = say.which_formula(-0.1, 48)
     assert "lies 0.10 below the larger released one. These" in told and "48 images" in told
 

@@ -35,7 +35,7 @@ def test_baselines():
     )
     text = say.baselines(table)
     assert "reach 44.0 to 50.0 % where chance is 10 %, and stand 40 to 50 points below" in text
-    assert "on 14 % of the images for 10 epochs instead of 200" in text
+    assert text.endswith("They are trained on 14 % of the images for 10 epochs instead of 200.")
     assert say.baselines(table.iloc[2:]) == "The small baselines: not run."
 
 
@@ -46,12 +46,12 @@ def differences(*values, model="VGG"):
 def test_effect():
     text = say.effect("convolutional networks", effects(differences(1, 2, 1, 2, 1, 2)))
     assert text == (
-        "For convolutional networks (VGG) the constrained arm differs by +1.50 points over the 6 "
-        "pairs that are judged (95 % interval +0.93 to +2.07, p = 0.031); 0.8 points would have "
-        "been seen four times in five."
+        "For convolutional networks (VGG), the constrained arm differs by +1.50 points over the 6 "
+        "pairs that are judged (95 % interval +0.93 to +2.07, p = 0.031); with 80 % power, 0.8 "
+        "points would have been detected."
     )
     few = say.effect("convolutional networks", effects(differences(1.0, 2.0)))
-    assert few.endswith("p = 0.500); no difference of any size could have been seen.")
+    assert few.endswith("p = 0.500); so few pairs could not have shown a difference of any size.")
     one = say.effect("convolutional networks", effects(differences(1.0)))
     assert one == "For convolutional networks (VGG): too few pairs were run."
 
@@ -68,9 +68,9 @@ CONTRASTS = pd.DataFrame(
 @pytest.mark.parametrize("outcome", ["repeated", "left open", "not repeated"])
 def test_planned(outcome):
     assert say.planned(CONTRASTS.assign(outcome=outcome)) == (
-        "The batch of VGG that was planned beforehand, arm “constrained”, has +0.50 points against "
-        "the baseline (+0.10 to +0.90, p = 0.031) and +0.40 points against the placebo (-0.10 to "
-        f"+0.90, p = 0.125): **the result that led to it is {outcome}.**"
+        "In the batch of VGG planned beforehand, the arm “constrained” differs by +0.50 points "
+        "from the baseline (+0.10 to +0.90, p = 0.031) and by +0.40 points from the placebo "
+        f"(-0.10 to +0.90, p = 0.125): **the result that led to it is {outcome}.**"
     )
 
 
@@ -109,7 +109,7 @@ def test_own_gammas():
     gammas = [None, 0.1, 0.2, 0.3, 0.9]
     runs = pd.DataFrame({"model": "VGG", "arm": arms, "gamma": gammas})
     assert say.own_gammas(runs) == (
-        "Over the seeds of the constrained arm, γ has a standard deviation of 0.100 (VGG)."
+        "Over the seeds of the constrained arm, the standard deviation of γ is 0.100 (VGG)."
     )
     assert say.own_gammas(runs.iloc[:2]) == "γ of more than one seed: not run."
 
@@ -135,10 +135,10 @@ def test_acts():
     text = say.acts(DOSES, DOSES, RATIOS)
     assert text == (
         "With α = 0.0001 the gradient of the penalty is 0.02 % of the task's (median over "
-        "networks, seeds and epochs; at most 0.20 %), and VGG's modules end 0.020 from γ instead "
+        "networks, seeds and epochs; at most 0.20 %). VGG's modules end 0.020 from γ instead "
         "of 0.022. "
-        "With α = 1 VGG's penalty pulls 0.87 times as hard as the task; its modules end 0.004 from "
-        "γ instead of 0.026, and accuracy changes by -3.0 points (placebo: -13.1)."
+        "With α = 1, the gradient of VGG's penalty is 0.87 times the task's; the modules end 0.004 "
+        "from γ instead of 0.026, and accuracy changes by -3.0 points (placebo: -13.1)."
     )
     alone = say.acts(DOSES.iloc[:1], DOSES.iloc[:0], RATIOS)
     assert alone.endswith("instead of 0.022.")
@@ -148,7 +148,7 @@ def test_acts():
 
 def test_largest_dose():
     text = say.largest_dose("VGG", 10.0, DOSES.iloc[1], None)
-    assert text.startswith("With α = 10 VGG's penalty pulls 0.87 times as hard as the task;")
+    assert text.startswith("With α = 10, the gradient of VGG's penalty is 0.87 times the task's;")
     assert text.endswith("accuracy changes by -3.0 points.")
 
 
@@ -157,10 +157,11 @@ def test_rates(crossed, sign):
     row = {"alone": -1.62, "alone: n": 3, "crossed": crossed, "crossed: n": 3}
     table = pd.DataFrame([row | {"higher": 0.22, "lower": -0.05}], index=["VGG"])
     expected = (
-        "For VGG the lower rate alone changes the baseline by -1.62 points (3 pairs of the same "
-        "seed); the constraint, within a rate, by +0.22 (higher) and -0.05 (lower). **Compared as "
-        "the scripts do, constrained at the lower rate against the baseline at the higher, the "
-        f"arms differ by {crossed:+.2f} points** (3 pairs): here the rate alone makes a {sign}."
+        "For VGG, the lower rate alone changes the baseline by -1.62 points (3 pairs of the same "
+        "seed). At the same rate, the constraint changes accuracy by +0.22 points (higher rate) "
+        "and -0.05 (lower). **Compared as in the scripts, constrained at the lower rate and "
+        f"baseline at the higher, the arms differ by {crossed:+.2f} points** (3 pairs): the rate "
+        f"alone produces a {sign}."
     )
     assert say.rates(table) == say.rate("VGG", table.iloc[0]) == expected
     assert say.rates(table.iloc[:0]) == "The learning-rate control: not run."
@@ -171,9 +172,10 @@ def test_choices():
     row |= {"gain, last": 0.2, "gain, held-out": -0.06, "gain, best test": 0.33}
     table = pd.DataFrame([row], index=["VGG"])
     assert say.choices(table) == (
-        "Taking the best test epoch instead of the last adds +0.11 points on average, and the "
-        "held-out choice -0.23. The difference between the arms moves by up to 0.13 points with "
-        "the best test epoch and by up to 0.26 with the held-out choice."
+        "Reporting the best test epoch instead of the last changes accuracy by +0.11 points on "
+        "average, and the epoch that is best on held-out images by -0.23. The difference between "
+        "the arms moves by up to 0.13 points with the first choice and by up to 0.26 with the "
+        "second."
     )
     assert say.choices(table.iloc[:0]) == "The choice of the epoch: not run."
 
@@ -199,17 +201,19 @@ def test_the_first_lines_say_the_numbers():
         ),
     )
     assert say_first.acts(doses) == (
-        "As printed (α = 0.0001), its gradient is at most 0.02 % of the task's. Without it the "
-        "modules end 0.100 to 0.200 from γ; with it they end nearer by -0.001 to +0.002 "
-        "(2 networks)."
+        "As printed (α = 0.0001), its gradient is at most 0.02 % of the task's. Without it, the "
+        "modules end at a distance of 0.100 to 0.200 from γ; with it, the distance shrinks by "
+        "-0.001 to +0.002 (2 networks)."
     )
     helped = say_first.helps({"networks": effects(differences(1, 2, 1, 2, 1, 2))})
-    assert helped == "As printed: networks +1.50 points (95 % interval +0.93 to +2.07, 6 pairs)."
+    assert helped == (
+        "As printed: +1.50 points for networks (95 % interval +0.93 to +2.07, 6 pairs)."
+    )
     rates = pd.DataFrame({"alone": [-1.6]}, index=["VGG"])
     choices = pd.DataFrame({"best test - last": [0.1, 0.3]})
     assert say_first.protocol(rates, choices) == (
-        "The lower learning rate of the released commands alone changes VGG by -1.60 points; "
-        "taking the best test epoch adds +0.20 points to an arm."
+        "The lower learning rate of the released commands alone changes the accuracy of VGG by "
+        "-1.60 points; reporting the best test epoch changes that of an arm by +0.20 points."
     )
 
 

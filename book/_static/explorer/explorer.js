@@ -322,7 +322,7 @@
   window.addEventListener("hashchange", arrive);
 
   $("origin").textContent =
-    `Worked out ${record.date.slice(0, 10)} at commit ${record.commit.slice(0, 7)}; weights seed ${record.seed}; ` +
+    `Computed on ${record.date.slice(0, 10)} at commit ${record.commit.slice(0, 7)}; weights seed ${record.seed}; ` +
     `images: ${record.data.n} of ${record.data.name}, fingerprint ${record.data.fingerprint}; ${record.device.name}.`;
   root.hidden = false;
   document.querySelector(".explorer-still").hidden = true;
