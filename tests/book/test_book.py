@@ -129,9 +129,14 @@ def watched(browser, seen: Visit):
     """A new tab that writes down what is asked for and what goes wrong, and reaches nothing
     outside.
     """
+
+    def failed(request):
+        if "ERR_ABORTED" not in (request.failure or ""):  # which is what a reload cuts short
+            seen.problems.append(f"not loaded: {request.url}")
+
     page = browser.new_page(viewport=PHONE)
     page.on("request", lambda request: seen.requests.append(request.url))
-    page.on("requestfailed", lambda request: seen.problems.append(f"not loaded: {request.url}"))
+    page.on("requestfailed", failed)
     page.on("pageerror", lambda error: seen.problems.append(str(error)))
     page.on(
         "console",
